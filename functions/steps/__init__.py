@@ -1,0 +1,1 @@
+"""The lifecycle steps, one function each, called by CloudEvents."""

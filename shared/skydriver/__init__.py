@@ -1,0 +1,1 @@
+"""SkyDriver on Knative: the library that every function shares."""

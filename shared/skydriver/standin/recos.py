@@ -1,0 +1,44 @@
+"""The unit of work, a reconstruction of one pixel from one vertex variation, and its outcome."""
+
+from typing import NamedTuple
+
+
+class Pixel(NamedTuple):
+    """A pixel of the sky: HEALPix ring order, equatorial coordinates."""
+
+    nside: int
+    ipix: int
+
+
+class RecoId(NamedTuple):
+    """Which reconstruction: a pixel is done once all its variations are."""
+
+    nside: int
+    ipix: int
+    variation: int
+
+    @property
+    def pixel(self) -> Pixel:
+        """The pixel that this reconstruction belongs to."""
+        return Pixel(self.nside, self.ipix)
+
+
+class Fit(NamedTuple):
+    """The outcome of one reconstruction.
+
+    ``llh`` is -ln L (smaller is better); the energy losses inside and in total are in GeV, or
+    None where the algorithm has none to give.
+    """
+
+    llh: float
+    e_in: float | None
+    e_tot: float | None
+
+
+class Reco(NamedTuple):
+    """A fit that came back, with the worker's clock: epoch seconds at its start, seconds it took."""
+
+    id: RecoId
+    fit: Fit
+    started: float
+    runtime: float

@@ -1,0 +1,1 @@
+"""The `skydriver` command: a service on this machine, scans submitted and followed, results plotted."""

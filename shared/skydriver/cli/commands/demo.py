@@ -1,0 +1,95 @@
+"""`demo`: from nothing to a skymap in one command."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skydriver.cli.address import Address
+from skydriver.cli.arguments import read_event, read_nsides
+from skydriver.cli.client import Client, Json
+from skydriver.cli.commands.result import fetch_result, tell_skymap, write_result
+from skydriver.cli.commands.scan import MAX_PIXEL_RECO_TIME_S, RECO_ALGO, follow_to_the_end, require_success
+from skydriver.cli.errors import CommandError
+from skydriver.cli.follow import snapshots
+from skydriver.cli.hosting import Stopping, host
+from skydriver.cli.plot import plot_result
+from skydriver.cli.screen import say
+
+EXAMPLE = Path(__file__).parents[4] / "examples" / "IC170922A.json"
+NSIDES = "8:0 64:12"
+WORKERS = 2
+
+
+def demo(
+    event: Annotated[
+        Path,
+        typer.Argument(metavar="EVENT.json", help="Default: the project's example.", dir_okay=False),
+    ] = EXAMPLE,
+    output: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="Where result and skymaps go.", file_okay=False)
+    ] = Path("demo"),
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="FOLDER",
+            help="Keep the service's data there; default: not at all.",
+            file_okay=False,
+        ),
+    ] = None,
+    nsides: Annotated[
+        list[str], typer.Option(metavar="N:EXT", help="Nside progression; in one string or repeated.")
+    ] = [NSIDES],  # noqa: B006 - typer copies it
+) -> None:
+    """Start everything, scan an example event, draw its skymap, and stop everything."""
+    request: Json = {
+        "docker_tag": "latest",
+        "cluster": [("local", WORKERS)],
+        "reco_algo": RECO_ALGO,
+        "event_i3live_json": read_event(event),
+        "nsides": read_nsides(nsides),
+        "real_or_simulated_event": "real",
+        "max_pixel_reco_time": MAX_PIXEL_RECO_TIME_S,
+        "classifiers": {"demo": True},
+    }
+
+    def scan(url: str, stopping: Stopping) -> Json:
+        with Client(Address(url, "this demo"), pause=stopping.pause) as client:
+            return _scan(client, request, stopping)
+
+    say("Starting MongoDB, S3, the broker and every function …")
+    with _data_folder(data) as folder:
+        skyscan_result = host(folder, scan)
+    skymap = plot_result(skyscan_result, output)
+    # Beside its pictures, under the same name.
+    path = output / f"{skymap.files[0].name.removesuffix('.full-sky.png')}.json"
+    write_result(skyscan_result, path)
+    say(f"wrote {path}")
+    tell_skymap(skymap)
+
+
+@contextmanager
+def _data_folder(given: Path | None) -> Iterator[Path]:
+    if given is not None:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="skydriver-demo-") as folder:
+        yield Path(folder)
+
+
+def _scan(client: Client, request: Json, stopping: Stopping) -> Json:
+    """Scan from the request to the tear-down: the serialized result."""
+    scan_id = str(client.submit(request)["scan_id"])
+    snapshot = follow_to_the_end(client, scan_id, stopping.pause)
+    require_success(scan_id, snapshot)
+    answer = fetch_result(client, scan_id)
+    if not answer.get("is_final"):
+        raise CommandError(f"Scan {scan_id} has finished without a final result.")
+    for _ in snapshots(client, scan_id, lambda s: s.phase == "ENDED", stopping.pause):
+        pass
+    say("Its scanner and workers are gone.")
+    return dict(answer["skyscan_result"])

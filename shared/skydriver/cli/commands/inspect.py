@@ -1,0 +1,170 @@
+"""`status`, `history`, `find` and `backlog`: what the service knows."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from skydriver.cli.arguments import read_json_object, read_labels
+from skydriver.cli.context import JsonOption, ScanId, connect
+from skydriver.cli.follow import amount, state_color
+from skydriver.cli.progress import FIELDS, Snapshot, take_snapshot
+from skydriver.cli.screen import clean, out, print_json, row, say, table, when
+
+LAST_TRANSITIONS = 5
+
+
+def status(
+    ctx: typer.Context,
+    scan_id: ScanId,
+    pods: Annotated[
+        bool, typer.Option("--pods", help="Ask for the statuses of the scan's pods too (with --json).")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how a scan is doing: state, progress, workers and its last transitions."""
+    with connect(ctx) as client:
+        answer = client.status(scan_id, pods=pods)
+        if as_json:
+            print_json(answer)
+            return
+        snapshot = take_snapshot(answer, client.manifest(scan_id, FIELDS))
+        transitions = client.history(scan_id)[-LAST_TRANSITIONS:]
+    _show_status(scan_id, snapshot, answer, transitions)
+
+
+def _show_status(
+    scan_id: str, snapshot: Snapshot, answer: dict[str, Any], transitions: list[dict[str, Any]]
+) -> None:
+    out.print(Text.assemble(("scan ", "dim"), scan_id, ("  deleted", "red") if snapshot.deleted else ""))
+    facts = {
+        "state": Text(snapshot.state, style=f"bold {state_color(snapshot)}"),
+        "phase": snapshot.phase and f"{snapshot.phase}, attempt {snapshot.attempt}",
+        "outcome": snapshot.outcome,
+        "reason": snapshot.reason,
+        "event": snapshot.event,
+        "scanner": snapshot.summary,
+        "time left": snapshot.time_left,
+        **{f"nside {tally.nside}": f"{amount(tally)} pixels" for tally in snapshot.tallies},
+    }
+    for name, value in facts.items():
+        if value:
+            _fact(name, value)
+    for words, cluster in zip(snapshot.workers, answer.get("clusters") or (), strict=True):
+        _fact("workers", words)
+        for error, count in (cluster.get("top_task_errors") or {}).items():
+            _fact("", Text(f"{count} times: {clean(error)}", style="red"))
+    if transitions:
+        out.print()
+        _show_transitions("last transitions", transitions)
+
+
+def _fact(name: str, value: Text | str) -> None:
+    words = value if isinstance(value, Text) else Text(clean(value))
+    out.print(Text.assemble((f"{name:<10} ", "dim"), words), soft_wrap=True)
+
+
+def history(ctx: typer.Context, scan_id: ScanId, as_json: JsonOption = False) -> None:
+    """Show every transition of a scan: when, to which phase, why, and by which function."""
+    with connect(ctx) as client:
+        transitions = client.history(scan_id)
+    if as_json:
+        print_json({"scan_id": scan_id, "history": transitions})
+    else:
+        _show_transitions(f"scan {clean(scan_id)}", transitions)
+
+
+def _show_transitions(title: str, transitions: list[dict[str, Any]]) -> None:
+    shown = table(title, "time", "phase", "cause", "function", "reason")
+    for step in transitions:
+        row(
+            shown,
+            when(step.get("time")),
+            step.get("phase"),
+            step.get("cause"),
+            step.get("function"),
+            step.get("reason"),
+        )
+    out.print(shown)
+
+
+def find(
+    ctx: typer.Context,
+    run: Annotated[int | None, typer.Option(help="Scans of events of this run.")] = None,
+    event: Annotated[int | None, typer.Option(help="Scans of the event of this number.")] = None,
+    classifier: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Scans with this classifier; repeatable.")
+    ] = None,
+    query: Annotated[
+        str | None, typer.Option("--filter", metavar="JSON", help="A MongoDB filter on manifests.")
+    ] = None,
+    include_deleted: Annotated[bool, typer.Option("--include-deleted", help="Deleted scans too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Find scans by run, event, classifiers or any MongoDB filter; all of what is given must hold."""
+    conditions: list[dict[str, Any]] = []
+    if run is not None:
+        conditions.append({"event_metadata.run_id": run})
+    if event is not None:
+        conditions.append({"event_metadata.event_id": event})
+    labels = read_labels(classifier or (), "--classifier")
+    conditions += [{f"classifiers.{key}": value} for key, value in labels.items()]
+    if query is not None:
+        conditions.append(read_json_object(query, "--filter"))
+    with connect(ctx) as client:
+        manifests = client.find(_all_of(conditions), include_deleted=include_deleted)
+    if as_json:
+        print_json({"manifests": manifests})
+        return
+    shown = table("", "scan", "submitted", "run", "event", "type", "now", "priority", "classifiers")
+    for found in sorted(manifests, key=lambda m: m.get("timestamp") or 0):
+        metadata = found.get("event_metadata") or {}
+        now = found.get("outcome") or found.get("phase")
+        row(
+            shown,
+            found.get("scan_id"),
+            when(found.get("timestamp")),
+            metadata.get("run_id"),
+            metadata.get("event_id"),
+            metadata.get("event_type"),
+            f"{now}, deleted" if found.get("is_deleted") else now,
+            found.get("priority"),
+            ", ".join(f"{key}={value}" for key, value in (found.get("classifiers") or {}).items()),
+        )
+    if manifests:
+        out.print(shown)
+    say(f"{len(manifests)} scan{'' if len(manifests) == 1 else 's'} found", style="dim")
+
+
+def _all_of(conditions: list[dict[str, Any]]) -> dict[str, Any]:
+    """One filter of several; flat where no key stands twice, for the service sees `is_deleted` only there."""
+    keys = [key for condition in conditions for key in condition]
+    if len(keys) == len(set(keys)):
+        return {key: value for condition in conditions for key, value in condition.items()}
+    return {"$and": conditions}
+
+
+def backlog(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """Show the scans that wait for their start, and why."""
+    with connect(ctx) as client:
+        entries = client.backlog()
+    if as_json:
+        print_json({"entries": entries})
+        return
+    shown = table("", "scan", "submitted", "priority", "next attempt", "reason")
+    for entry in entries:
+        row(
+            shown,
+            entry.get("scan_id"),
+            when(entry.get("timestamp")),
+            entry.get("priority"),
+            _next_attempt(entry.get("next_attempt")),
+            entry.get("reason"),
+        )
+    if entries:
+        out.print(shown)
+    say(f"{len(entries)} scan{'' if len(entries) == 1 else 's'} waiting", style="dim")
+
+
+def _next_attempt(number: object) -> str:
+    return "-" if number is None else f"{number}"

@@ -1,0 +1,28 @@
+"""`stop`: abort a scan, or mark a completed one as deleted."""
+
+from typing import Annotated
+
+import typer
+
+from skydriver.cli.context import JsonOption, ScanId, connect
+from skydriver.cli.screen import print_json, say
+
+
+def stop(
+    ctx: typer.Context,
+    scan_id: ScanId,
+    delete_completed: Annotated[
+        bool, typer.Option("--delete-completed", help="Mark the scan as deleted even if it is completed.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop a scan: its scanner and workers are removed, and it is marked as deleted."""
+    with connect(ctx) as client:
+        answer = client.delete(scan_id, completed=delete_completed)
+    if as_json:
+        print_json(answer)
+    else:
+        say(
+            f"Scan {scan_id} is stopped and marked as deleted; what it has is still there: "
+            f'skydriver find --include-deleted --filter \'{{"scan_id": "{scan_id}"}}\''
+        )

@@ -1,0 +1,85 @@
+"""The `skydriver` command: its options, its commands, and what becomes of errors."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from skydriver.cli.commands.demo import demo
+from skydriver.cli.commands.inspect import backlog, find, history, status
+from skydriver.cli.commands.result import plot, result
+from skydriver.cli.commands.scan import scan
+from skydriver.cli.commands.stop import stop
+from skydriver.cli.commands.up import up
+from skydriver.cli.context import Options
+from skydriver.cli.errors import CommandError, Interrupted
+from skydriver.cli.screen import clean, say
+
+
+class _Group(TyperGroup):
+    """Turns errors into one sentence on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CommandError as error:
+            say(f"skydriver: {clean(error)}", style="red")
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt:
+            raise typer.Exit(Interrupted.exit_code) from None
+
+
+app = typer.Typer(
+    name="skydriver",
+    cls=_Group,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 done, 1 the scan failed or the service refused, 2 wrong usage, "
+    "3 no service answers, 130 interrupted.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            typer.echo(f"skydriver {version('skydriver')}")
+        except PackageNotFoundError:
+            typer.echo("skydriver, run from its source without being installed")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SKYDRIVER_URL",
+            metavar="URL",
+            help="The service's address; default: the one that `skydriver up` runs on this machine. "
+            "SKYDRIVER_TOKEN, if set, is sent as its bearer token.",
+        ),
+    ] = None,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """SkyDriver turns a neutrino event into a skymap: submit scans, follow them, plot their results."""
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{url!r} does not begin with http:// or https://", param_hint="--url")
+    ctx.obj = Options(url=url)
+
+
+for command in (up, demo, scan, status, result, plot, stop, find, backlog, history):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

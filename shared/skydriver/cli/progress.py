@@ -1,0 +1,119 @@
+"""What the service says about a running scan, as the few facts that a person follows.
+
+The shapes are those of the scanner's own reports: `progress.tallies.nsides` holds, by nside, `done` (pixels)
+and `est. percent`, which is "675/768 (0.8789)" once the nside has begun and "N/A (768 predicted)" before.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_BEGUN = re.compile(r"\s*\d+/(\d+)")
+_PREDICTED = re.compile(r"N/A \((\d+) predicted\)")
+
+FIELDS = ("scan_id", "progress", "event_metadata")
+"""The manifest's fields that a snapshot is made of, beside the status."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Pixels of one nside: how many are done, of how many (None where the scanner does not say)."""
+
+    nside: int
+    done: int
+    expected: int | None
+    begun: bool
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A scan at one moment; `complete` means that its workforce is no longer wanted."""
+
+    state: str
+    complete: bool
+    phase: str | None = None
+    attempt: int | None = None
+    outcome: str | None = None
+    reason: str | None = None
+    deleted: bool = False
+    event: str | None = None
+    summary: str | None = None
+    time_left: str | None = None
+    tallies: tuple[Tally, ...] = ()
+    workers: tuple[str, ...] = ()
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the scan has ended with its final result and its final report."""
+        return self.state == "SCAN_FINISHED_SUCCESSFULLY"
+
+    @property
+    def headline(self) -> str:
+        """State, phase and, from the second on, the attempt in one line."""
+        attempt = f", attempt {self.attempt}" if self.attempt and self.attempt > 1 else ""
+        return f"{self.state} ({self.phase}{attempt})" if self.phase else self.state
+
+
+def take_snapshot(status: Mapping[str, Any], manifest: Mapping[str, Any]) -> Snapshot:
+    """Put together the answer of GET status and (parts of) the manifest."""
+    progress = manifest.get("progress") or {}
+    stats = progress.get("processing_stats") or {}
+    return Snapshot(
+        state=str(status["scan_state"]),
+        complete=bool(status["scan_complete"]),
+        phase=status.get("phase"),
+        attempt=status.get("attempt"),
+        outcome=status.get("outcome"),
+        reason=status.get("reason"),
+        deleted=bool(status.get("is_deleted")),
+        event=_event_name(manifest.get("event_metadata")),
+        summary=progress.get("summary") or None,
+        time_left=(stats.get("predictions") or {}).get("time left"),
+        tallies=read_tallies(progress),
+        workers=tuple(describe_cluster(cluster) for cluster in status.get("clusters") or ()),
+    )
+
+
+def read_tallies(progress: Mapping[str, Any]) -> tuple[Tally, ...]:
+    """One tally for each nside of a progress report, coarsest first."""
+    nsides = (progress.get("tallies") or {}).get("nsides") or {}
+    return tuple(sorted((_tally(int(n), entry) for n, entry in nsides.items()), key=lambda t: t.nside))
+
+
+def _tally(nside: int, entry: Mapping[str, Any]) -> Tally:
+    percent = str(entry.get("est. percent", ""))
+    begun = _BEGUN.match(percent)
+    expected = begun or _PREDICTED.search(percent)
+    return Tally(
+        nside=nside,
+        done=int(entry.get("done") or 0),
+        expected=int(expected[1]) if expected else None,
+        begun=begun is not None,
+    )
+
+
+def describe_cluster(cluster: Mapping[str, Any]) -> str:
+    """A worker cluster in a few words: where it is, how many workers were asked for, what they do.
+
+    `statuses` holds numbers of jobs by job status and, within, by what the worker itself last said.
+    """
+    location = cluster.get("location") or {}
+    place = location.get("schedd") or "/".join(
+        str(location[k]) for k in ("host", "namespace") if k in location
+    )
+    doing: Counter[str] = Counter()
+    for job_status, pilots in (cluster.get("statuses") or {}).items():
+        for pilot, count in pilots.items():
+            doing[job_status if pilot in ("null", "", None) else f"{job_status}/{pilot}"] += count
+    told = ", ".join(f"{count} {what}" for what, count in doing.most_common()) or "nothing heard yet"
+    return (
+        f"{place or cluster.get('orchestrator', 'unknown place')}: {cluster.get('n_workers')} asked; {told}"
+    )
+
+
+def _event_name(metadata: Mapping[str, Any] | None) -> str | None:
+    if not metadata:
+        return None
+    return f"run {metadata.get('run_id')}, event {metadata.get('event_id')}"

@@ -1,0 +1,64 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RESULT = {
+    "nside-1": {"columns": ["index", "llh", "E_in", "E_tot"], "data": [[0, 7.25, 1.0, 1.0]], "metadata": {}}
+}
+ANSWER = {"scan_id": "x", "skyscan_result": RESULT, "is_final": True}
+
+
+def test_result_in_short(run: Any, service: Any) -> None:
+    service.on("GET", "/scan/x/result", ANSWER)
+    answer = run("result", "x")
+    assert answer.exit_code == 0
+    assert answer.stdout.splitlines()[1].split() == ["nside-1", "1", "7.250"]
+    assert answer.stderr == ""
+
+
+def test_a_partial_result_says_so(run: Any, service: Any) -> None:
+    service.on("GET", "/scan/x/result", ANSWER | {"is_final": False})
+    answer = run("result", "x", "--json")
+    assert json.loads(answer.stdout)["is_final"] is False
+    assert "partial" in answer.stderr
+
+
+def test_no_result_yet(run: Any, service: Any) -> None:
+    service.on("GET", "/scan/x/result", {})
+    answer = run("result", "x", "--json")
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    assert "no result yet" in answer.stderr
+
+
+def test_result_into_a_file_that_skyreader_reads(run: Any, service: Any, tmp_path: Path) -> None:
+    service.on("GET", "/scan/x/result", ANSWER)
+    path = tmp_path / "new" / "result.json"
+    answer = run("result", "x", "-o", str(path))
+    assert answer.exit_code == 0
+    assert json.loads(path.read_text()) == RESULT
+
+
+def test_a_file_that_cannot_be_written(run: Any, service: Any, tmp_path: Path) -> None:
+    service.on("GET", "/scan/x/result", ANSWER)
+    (tmp_path / "file").touch()
+    answer = run("result", "x", "-o", str(tmp_path / "file" / "below.json"))
+    assert answer.exit_code == 1
+    assert "cannot be written" in answer.stderr
+
+
+def test_result_of_a_deleted_scan(run: Any, service: Any) -> None:
+    service.on("GET", "/scan/x/result", ANSWER)
+    run("result", "x", "--include-deleted")
+    assert service.requests[0].query == {"include_deleted": "true"}
+
+
+@pytest.mark.parametrize("content", ["{}", "no json", '{"skyscan_result": 7}'])
+def test_nothing_to_plot(run: Any, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(content)
+    answer = run("plot", str(path), "-o", str(tmp_path / "out"))
+    assert answer.exit_code in (1, 2)
+    assert answer.stdout == ""
+    assert not (tmp_path / "out").exists()

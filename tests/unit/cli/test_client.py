@@ -1,0 +1,108 @@
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from skydriver.cli.address import Address
+from skydriver.cli.client import Client
+from skydriver.cli.errors import Refused, Unreachable
+
+BUSY = (503, {"code": 503, "error": "too busy"})
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def client(service: Any, waits: list[float]) -> Iterator[Client]:
+    # Its waits are only noted down: the retries follow each other at once.
+    with Client(Address(service.url, "a test"), "a-token", pause=waits.append) as made:
+        yield made
+
+
+def test_the_token_goes_along(client: Client, service: Any) -> None:
+    service.on("GET", "/scans/backlog", {"entries": []})
+    assert client.backlog() == []
+    assert service.requests[0].authorization == "Bearer a-token"
+
+
+def test_without_a_token_there_is_no_header(service: Any) -> None:
+    service.on("GET", "/scans/backlog", {"entries": []})
+    with Client(Address(service.url, "a test")) as client:
+        client.backlog()
+    assert service.requests[0].authorization is None
+
+
+def test_a_refusal_is_the_services_own_sentence(client: Client, service: Any) -> None:
+    service.on("POST", "/scan", {"code": 400, "error": "argument nsides: missing"}, status=400)
+    with pytest.raises(Refused, match=r"argument nsides: missing \(HTTP 400\)") as refused:
+        client.submit({})
+    assert refused.value.status == 400
+    assert refused.value.exit_code == 1
+
+
+@pytest.mark.parametrize("body", [b"<html>no</html>", [1], {"other": 1}])
+def test_a_refusal_without_a_sentence_names_the_code(client: Client, service: Any, body: object) -> None:
+    service.on("GET", "/scan/x/status", body, status=502)
+    with pytest.raises(Refused, match=r"Bad Gateway \(HTTP 502\)"):
+        client.status("x")
+
+
+def test_a_read_waits_for_an_overloaded_service(client: Client, service: Any, waits: list[float]) -> None:
+    service.on("GET", "/scan/x/status", BUSY, BUSY, {"scan_state": "PENDING__PRESTARTUP"})
+    assert client.status("x")["scan_state"] == "PENDING__PRESTARTUP"
+    assert waits == sorted(waits)
+    assert len(waits) == 2
+
+
+def test_a_search_is_a_read(client: Client, service: Any) -> None:
+    service.on("POST", "/scans/find", BUSY, {"manifests": []})
+    assert client.find({"scan_id": "x"}) == []
+    assert len(service.requests) == 2
+
+
+def test_a_write_is_sent_once(client: Client, service: Any, waits: list[float]) -> None:
+    service.on("POST", "/scan", BUSY, {"scan_id": "x"})
+    with pytest.raises(Unreachable, match="too busy"):
+        client.submit({})
+    assert len(service.requests) == 1
+    assert waits == []
+
+
+def test_patience_has_an_end(service: Any) -> None:
+    service.on("GET", "/scans/backlog", BUSY)
+    with Client(Address(service.url, "a test"), patience_s=0.0) as client, pytest.raises(Unreachable):
+        client.backlog()
+
+
+def test_nobody_there(unreachable: str) -> None:
+    with (
+        Client(Address(unreachable, "a note"), patience_s=0.0) as client,
+        pytest.raises(Unreachable, match=r"No service answers at .* \(from a note\)") as error,
+    ):
+        client.backlog()
+    assert error.value.exit_code == 3
+
+
+def test_something_else_is_there(client: Client, service: Any) -> None:
+    service.on("GET", "/scans/backlog", b"hello")
+    with pytest.raises(Unreachable, match="does not speak as SkyDriver does"):
+        client.backlog()
+
+
+def test_a_manifest_is_asked_for_without_the_event(client: Client, service: Any) -> None:
+    service.on("POST", "/scans/find", {"manifests": [{"scan_id": "x"}]})
+    assert client.manifest("x", ("scan_id", "progress")) == {"scan_id": "x"}
+    assert service.requests[0].body == {
+        "filter": {"scan_id": "x"},
+        "include_deleted": True,
+        "manifest_projection": ["scan_id", "progress"],
+    }
+
+
+def test_an_unknown_scan_has_no_manifest(client: Client, service: Any) -> None:
+    service.on("POST", "/scans/find", {"manifests": []})
+    with pytest.raises(Refused, match="no scan x"):
+        client.manifest("x", ("scan_id",))

@@ -1,0 +1,78 @@
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skydriver.cli.progress import Tally, describe_cluster, read_tallies, take_snapshot
+
+
+def test_tallies_of_a_scan_that_is_under_way(progress: dict[str, Any]) -> None:
+    assert read_tallies(progress) == (
+        Tally(nside=8, done=675, expected=768, begun=True),
+        Tally(nside=64, done=0, expected=768, begun=False),
+    )
+
+
+def test_tallies_are_sorted_by_nside_not_by_name() -> None:
+    nsides = {n: {"done": 0, "est. percent": "N/A (1 predicted)"} for n in ("512", "8", "64")}
+    assert [t.nside for t in read_tallies({"tallies": {"nsides": nsides}})] == [8, 64, 512]
+
+
+@given(st.integers(0, 10**7), st.integers(1, 10**7))
+def test_begun_nsides_tell_how_many_pixels_there_are(done: int, expected: int) -> None:
+    entry = {"done": done, "est. percent": f"{done}/{expected} ({done / expected:.4f})"}
+    assert read_tallies({"tallies": {"nsides": {"8": entry}}}) == (Tally(8, done, expected, True),)
+
+
+def test_a_scan_without_progress_has_no_tallies() -> None:
+    assert read_tallies({}) == ()
+    assert read_tallies({"tallies": {}}) == ()
+
+
+def test_other_words_than_the_scanners_leave_the_number_open() -> None:
+    entry = {"done": 3, "est. percent": "soon"}
+    assert read_tallies({"tallies": {"nsides": {"8": entry}}}) == (Tally(8, 3, None, False),)
+
+
+def test_snapshot(running: dict[str, Any], manifest: dict[str, Any]) -> None:
+    snapshot = take_snapshot(running, manifest)
+    assert snapshot.headline == "IN_PROGRESS__PARTIAL_RESULT_GENERATED (RUNNING)"
+    assert snapshot.event == "run 130033, event 50579430"
+    assert snapshot.time_left == "0:19:25"
+    assert not snapshot.complete
+    assert not snapshot.succeeded
+
+
+def test_snapshot_of_a_scan_that_nobody_has_reported_on() -> None:
+    queued = {
+        "scan_state": "PENDING__PRESTARTUP",
+        "is_deleted": False,
+        "scan_complete": False,
+        "clusters": [],
+    }
+    manifest = {"scan_id": "x", "progress": None, "event_metadata": None}
+    snapshot = take_snapshot(queued, manifest)
+    assert (snapshot.tallies, snapshot.workers, snapshot.event) == ((), (), None)
+    assert snapshot.headline == "PENDING__PRESTARTUP"
+
+
+def test_a_relaunched_scanner_shows_in_the_headline(
+    running: dict[str, Any], manifest: dict[str, Any]
+) -> None:
+    assert take_snapshot(running | {"attempt": 2}, manifest).headline.endswith("(RUNNING, attempt 2)")
+
+
+def test_workers_of_a_condor_cluster_most_first(running: dict[str, Any]) -> None:
+    assert describe_cluster(running["clusters"][0]) == (
+        "sub-2.example: 10 asked; 7 Running/Tasking, 2 Held: (6, 0) no such file, 1 Running"
+    )
+
+
+def test_workers_of_a_kubernetes_cluster_that_says_nothing() -> None:
+    cluster = {
+        "orchestrator": "k8s",
+        "location": {"host": "localhost", "namespace": "local"},
+        "cluster_id": "skyscan-1",
+        "n_workers": 2,
+    }
+    assert describe_cluster(cluster) == "localhost/local: 2 asked; nothing heard yet"

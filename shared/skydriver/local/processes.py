@@ -33,6 +33,7 @@ class Child:
         self._process = process
         self._record = record
         self._output = output
+        self._is_buried = False
 
     @property
     def pid(self) -> int:
@@ -47,8 +48,10 @@ class Child:
     async def wait(self) -> int:
         """Wait for its end, then end what it has left in its group."""
         code = await self._process.wait()
-        self._signal(signal.SIGKILL)
-        self._record.unlink(missing_ok=True)
+        if not self._is_buried:  # later its group's number may be somebody else's
+            self._is_buried = True
+            self._signal(signal.SIGKILL)
+            self._record.unlink(missing_ok=True)
         return code
 
     async def end(self, grace: float) -> None:

@@ -70,6 +70,7 @@ def demo(
     write_result(skyscan_result, path)
     say(f"wrote {path}")
     tell_skymap(skymap)
+    say("The scanner was a stand-in: its likelihood is made up, and this map says nothing about the sky.")
 
 
 @contextmanager

@@ -1,0 +1,23 @@
+"""`POST /scan`: launches a new scan of an event."""
+
+from typing import Any
+
+from skydriver.lifecycle.submit import submit
+from skydriver.model.manifest import DEFAULT_FIELDS
+from skydriver.model.request import ScanArguments
+from skydriver.rest.auth import Role
+from skydriver.rest.route import Call, route
+from skydriver.rest.scans import manifest, projected
+from skydriver.settings import settings
+
+
+def _limit() -> int:
+    return settings().max_event_bytes + settings().max_body_bytes
+
+
+@route("POST /scan", roles=(Role.USER,), arguments=ScanArguments, limit=_limit)
+async def create_scan(call: Call[ScanArguments]) -> dict[str, Any]:
+    """Store the scan, say that it was requested, and answer its manifest."""
+    fields = projected(call.arguments, DEFAULT_FIELDS)
+    scan = await submit(call.arguments, submitted_by=call.caller.name)
+    return await manifest(scan, fields)

@@ -1,0 +1,27 @@
+"""`GET /scans/backlog`: the scans that wait to be started."""
+
+from typing import Any
+
+from skydriver.rest.arguments import NoArguments
+from skydriver.rest.auth import Role
+from skydriver.rest.route import Call, route
+from skydriver.store import scans
+
+
+@route("GET /scans/backlog", roles=(Role.USER,))
+async def get_backlog(call: Call[NoArguments]) -> dict[str, Any]:
+    """Answer the backlog, the next to start first."""
+    return {
+        "entries": [
+            {
+                "scan_id": scan["_id"],
+                "timestamp": scan["timestamp"],
+                # v1: when an entry was last tried; 0 if it was not yet.
+                "pending_timestamp": scan["phase_since"] if scan["refusals"] else 0.0,
+                "priority": scan["priority"],
+                "next_attempt": scan["refusals"],
+                "reason": scan["reason"],
+            }
+            for scan in await scans.backlog()
+        ]
+    }

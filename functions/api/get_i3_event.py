@@ -1,0 +1,17 @@
+"""`GET /scan/SCAN_ID/i3-event`: the event of a scan."""
+
+from typing import Any
+
+import orjson
+
+from skydriver.rest.arguments import NoArguments
+from skydriver.rest.auth import Role
+from skydriver.rest.route import Call, route
+from skydriver.rest.scans import read_event, read_scan
+
+
+@route("GET /scan/{scan_id}/i3-event", roles=(Role.USER, Role.SYSTEM))
+async def get_i3_event(call: Call[NoArguments]) -> dict[str, Any]:
+    """Answer the event as it was submitted, of deleted scans, too."""
+    scan = await read_scan(call.scan_id, ["i3_event_id"])
+    return {"i3_event": orjson.Fragment(await read_event(scan["i3_event_id"]))}

@@ -1,0 +1,50 @@
+"""`GET /scan/SCAN_ID/status`: where a scan stands."""
+
+from typing import Any
+
+from skydriver.errors import TemporaryError
+from skydriver.model.manifest import visible_clusters
+from skydriver.model.scan import scanner_name
+from skydriver.model.states import COMPLETE, Phase, scan_state
+from skydriver.rest.arguments import StatusArguments
+from skydriver.rest.auth import Role
+from skydriver.rest.route import Call, route
+from skydriver.rest.scans import read_scan
+from skydriver.scanner.backend import backend
+
+_FIELDS = ("phase", "outcome", "reason", "attempt", "progress", "ewms_task.clusters")
+
+
+@route(
+    "GET /scan/{scan_id}/status",
+    roles=(Role.USER, Role.SYSTEM, Role.SCANNER),
+    arguments=StatusArguments,
+)
+async def get_status(call: Call[StatusArguments]) -> dict[str, Any]:
+    """Answer the state code, deleted scans included; scanner servers read it as their kill switch."""
+    scan = await read_scan(call.scan_id, _FIELDS)
+    answer: dict[str, Any] = {
+        "scan_state": scan_state(scan),
+        "is_deleted": scan["is_deleted"],
+        "scan_complete": scan["phase"] in COMPLETE,
+        "clusters": visible_clusters(scan["ewms_task"]["clusters"]),
+        "phase": scan["phase"],
+        "attempt": scan["attempt"],
+        "outcome": scan["outcome"],
+        "reason": scan["reason"],
+    }
+    if call.arguments.include_pod_statuses:
+        status, message = await _pods(call.scan_id, scan)
+        # README and v1 name the message differently: both are served.
+        answer["pods"] = {"pod_status": status, "pod_status_message": message, "pod_message": message}
+    return answer
+
+
+async def _pods(scan_id: str, scan: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    if scan["phase"] == Phase.QUEUED:
+        return {}, "in backlog"
+    try:
+        pods = await backend().pods(scanner_name(scan_id, scan["attempt"]))
+    except TemporaryError as error:
+        return {}, f"not retrieved: {error}"
+    return pods, "retrieved" if pods else "pod(s) not found"

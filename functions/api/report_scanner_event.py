@@ -1,0 +1,54 @@
+"""`POST /scan/SCAN_ID/events`: the CloudEvents of a scanner's pod.
+
+`scanner.ready` comes from the uploader of the startup file. Progress and results may come as events, too,
+with the bodies of `PATCH manifest` and `PUT result` as their data, and mean the same.
+"""
+
+import orjson
+from starlette.responses import Response
+
+from skydriver.errors import InvalidArguments, PermanentError
+from skydriver.eventing.codec import decode
+from skydriver.eventing.events import event_type
+from skydriver.lifecycle.ready import scanner_ready
+from skydriver.lifecycle.report import report_manifest, report_result
+from skydriver.model.reports import ManifestReport, ResultReport
+from skydriver.model.transitions import Fact
+from skydriver.rest.arguments import NoArguments, validate
+from skydriver.rest.auth import Role
+from skydriver.rest.route import Call, route
+from skydriver.settings import settings
+
+
+def _limit() -> int:
+    return settings().max_result_bytes
+
+
+@route(
+    "POST /scan/{scan_id}/events",
+    roles=(Role.SYSTEM, Role.SCANNER),
+    limit=_limit,
+    body_holds_arguments=False,
+)
+async def report_scanner_event(call: Call[NoArguments]) -> Response:
+    """Take the event, and answer with nothing."""
+    try:
+        event = decode(call.headers, call.body)
+    except PermanentError as error:
+        raise InvalidArguments({"event": str(error)}) from None
+    scan_id, attempt, function = call.scan_id, call.attempt, "report_scanner_event"
+    if event.type == event_type(Fact.READY):
+        await scanner_ready(scan_id, attempt=attempt, function=function)
+    elif event.type == event_type(Fact.PROGRESS_REPORTED):
+        report = validate(ManifestReport, event.data)
+        await report_manifest(scan_id, attempt=attempt, report=report, function=function)
+    elif event.type == event_type(Fact.RESULT_REPORTED):
+        result = validate(ResultReport, event.data)
+        content = orjson.dumps(result.skyscan_result)
+        if result.skyscan_result:
+            await report_result(
+                scan_id, attempt=attempt, content=content, is_final=result.is_final, function=function
+            )
+    else:
+        raise InvalidArguments({"event": f"a scanner says nothing of the type '{event.type}'"})
+    return Response(status_code=204)

@@ -1,0 +1,18 @@
+"""`POST /scan/SCAN_ID/actions/rescan`: scans an event again, as it was asked for before."""
+
+from typing import Any
+
+from skydriver.lifecycle import submit
+from skydriver.model.manifest import DEFAULT_FIELDS
+from skydriver.model.request import ProjectionArguments
+from skydriver.rest.auth import Role
+from skydriver.rest.route import Call, route
+from skydriver.rest.scans import manifest, projected
+
+
+@route("POST /scan/{scan_id}/actions/rescan", roles=(Role.USER,), arguments=ProjectionArguments)
+async def rescan(call: Call[ProjectionArguments]) -> dict[str, Any]:
+    """Store a new scan with the request of the former, and answer its manifest."""
+    fields = projected(call.arguments, DEFAULT_FIELDS)
+    scan = await submit.rescan(call.scan_id, submitted_by=call.caller.name)
+    return await manifest(scan, fields)

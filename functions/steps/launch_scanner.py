@@ -1,0 +1,12 @@
+"""Hears `scan.requested`: launches the scan's scanner server, if it is its turn."""
+
+from skydriver.eventing.events import Event
+from skydriver.eventing.step import step
+from skydriver.lifecycle.launch import launch
+from skydriver.model.transitions import Fact
+
+
+@step(Fact.REQUESTED)
+async def launch_scanner(event: Event) -> None:
+    """Launch the scan that the event is about."""
+    await launch(event.subject, cause=event.id)

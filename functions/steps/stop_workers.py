@@ -1,0 +1,12 @@
+"""Hears `workers.unwanted`: stops the workers of one cluster of a scan."""
+
+from skydriver.eventing.events import Event
+from skydriver.eventing.step import step, uuid_of
+from skydriver.lifecycle import stop
+from skydriver.model.transitions import Fact
+
+
+@step(Fact.WORKERS_UNWANTED)
+async def stop_workers(event: Event) -> None:
+    """Stop the cluster that the event is about."""
+    await stop.stop_workers(event.subject, uuid_of(event), cause=event.id)

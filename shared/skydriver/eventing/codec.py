@@ -1,0 +1,65 @@
+"""The CloudEvents SDK, known to this module only: events to and from HTTP.
+
+The SDK is strict about some things and lax about others: an id is checked here, since repeats are told
+by it, and so is the version.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from cloudevents.exceptions import GenericException
+from cloudevents.http import CloudEvent, from_http, to_binary
+
+from skydriver.errors import PermanentError
+from skydriver.eventing.events import Event
+
+_CONTEXT = ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema")
+
+
+def encode(event: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:
+    """Turn an outbox's event into the headers and body of a binary-mode HTTP request."""
+    attributes = {name: value for name, value in event.items() if name != "data"}
+    headers, body = to_binary(
+        CloudEvent({**attributes, "datacontenttype": "application/json"}, event["data"]),
+        data_marshaller=orjson.dumps,
+    )
+    return dict(headers), body
+
+
+def decode(headers: Mapping[str, str], body: bytes) -> Event:
+    """Read an event off an HTTP request, in binary or structured mode.
+
+    Raises:
+        PermanentError: it is no CloudEvent 1.0, or lacks an id, a source, a type, a subject or a JSON object
+            as its data.
+    """
+    try:
+        event = from_http(dict(headers), body, data_unmarshaller=_object)
+    except (GenericException, ValueError, TypeError, AttributeError, KeyError) as error:
+        raise PermanentError(f"not a CloudEvent: {error}") from None
+    attributes = event.get_attributes()
+    if attributes.get("specversion") != "1.0":
+        raise PermanentError("not a CloudEvent of version 1.0")
+    for name in ("id", "source", "type"):
+        if not isinstance(attributes.get(name), str) or not attributes[name]:
+            raise PermanentError(f"a CloudEvent needs the attribute '{name}'")
+    data = event.get_data()
+    if data is not None and not isinstance(data, dict):
+        raise PermanentError("the data of the event must be a JSON object")
+    return Event(
+        id=attributes["id"],
+        source=attributes["source"],
+        type=attributes["type"],
+        subject=str(attributes.get("subject") or ""),
+        data=data or {},
+        extensions={
+            name: str(value)
+            for name, value in attributes.items()
+            if name not in _CONTEXT and value is not None
+        },
+    )
+
+
+def _object(content: bytes | str | None) -> Any:
+    return orjson.loads(content) if content else None

@@ -1,0 +1,76 @@
+"""The CloudEvents that functions send one another.
+
+An event says what has happened. It carries ids, not state: whoever hears it reads the scan and acts on what
+is true by then. Its id is derived from the scan, the fact and the cause, so that a retry has the same id.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from skydriver.model.states import ALERT_PRIORITY
+from skydriver.model.transitions import Fact
+
+SOURCE = "/skydriver/"
+
+
+def event_type(fact: Fact) -> str:
+    """Name a fact as a CloudEvents type: `org.icecube.skydriver.scan.requested.v1`."""
+    return f"org.icecube.skydriver.{fact.value}.v1"
+
+
+@dataclass(frozen=True)
+class Event:
+    """A CloudEvent as functions see it.
+
+    Attributes:
+        id: unique with `source`; the same when the event is said again.
+        source: who says it, `/skydriver/FUNCTION`.
+        type: what happened, see `event_type`.
+        subject: the scan's id; of `observation.requested` a location.
+        data: ids of what it is about.
+        extensions: further attributes, which triggers can filter by.
+    """
+
+    id: str
+    source: str
+    type: str
+    subject: str
+    data: dict[str, Any]
+    extensions: dict[str, str]
+
+
+def entry(
+    fact: Fact,
+    *,
+    subject: str,
+    function: str,
+    cause: str,
+    data: dict[str, Any] | None = None,
+    priority: int = 0,
+) -> dict[str, dict[str, Any]]:
+    """Make the entry of an outbox for an event: `{slot: event}`.
+
+    A slot holds one event; the next of its kind takes its place. Events of different clusters have
+    slots of their own.
+
+    Args:
+        fact: what happened.
+        subject: the scan it happened to, or the location.
+        function: the function that says so.
+        cause: what tells this event from another of the same fact and subject, e.g. the attempt.
+        data: ids of what it is about.
+        priority: the scan's; alerts are marked, so that a trigger can treat them apart.
+    """
+    event: dict[str, Any] = {
+        "id": f"{subject}/{fact.value}/{cause}",
+        "source": SOURCE + function,
+        "type": event_type(fact),
+        "subject": subject,
+        "time": dt.datetime.now(dt.UTC).isoformat(),
+        "data": data or {},
+    }
+    if priority >= ALERT_PRIORITY:
+        event["priorityclass"] = "alert"
+    slot = fact.value.replace(".", "_")
+    return {f"{slot}:{event['data']['uuid']}" if "uuid" in event["data"] else slot: event}

@@ -1,0 +1,78 @@
+"""Publishing: from a scan's outbox to the broker."""
+
+import asyncio
+import logging
+import weakref
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import httpx
+
+from skydriver.errors import TemporaryError
+from skydriver.eventing.codec import encode
+from skydriver.settings import settings
+from skydriver.store import scans
+from skydriver.store.mongo import OUTAGES
+
+logger = logging.getLogger(__name__)
+
+LATER: tuple[type[Exception], ...] = (TemporaryError, *OUTAGES)
+PATIENCE = 3.0
+"""Seconds that the broker has to take an event; what it does not take stays in the outbox for the sweep."""
+
+_clients: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient]" = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def _client() -> httpx.AsyncClient:
+    loop = asyncio.get_running_loop()
+    client = _clients.get(loop)
+    if client is None:
+        client = _clients[loop] = httpx.AsyncClient(timeout=PATIENCE, trust_env=False)
+    return client
+
+
+async def send(event: Mapping[str, Any]) -> None:
+    """Hand an event to the broker.
+
+    Raises:
+        TemporaryError: the broker did not take it.
+    """
+    headers, body = encode(event)
+    try:
+        answer = await _client().post(settings().k_sink, headers=headers, content=body)
+    except httpx.HTTPError as error:
+        raise TemporaryError(f"the event broker does not answer: {type(error).__name__}") from error
+    if not answer.is_success:
+        raise TemporaryError(f"the event broker answered {answer.status_code}")
+
+
+async def publish(scan_id: str, outbox: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Publish events that stand in a scan's outbox and take them out; False if some are left.
+
+    Never raises for an outage of the broker or the database: the events are stored, and the sweep sees to
+    what is left.
+    """
+    for slot, event in outbox.items():
+        try:
+            await send(event)
+            await scans.published(scan_id, slot, event["id"])
+        except LATER as error:
+            logger.warning("scan %s: %s is left to the sweep: %s", scan_id, event["type"], error)
+            return False
+    return True
+
+
+async def publish_rest(scan_id: str) -> None:
+    """Publish whatever a scan's outbox still holds: what a repeat does of a change made before."""
+    await publish(scan_id, await scans.outbox_of(scan_id))
+
+
+async def send_all(events: Iterable[Mapping[str, Any]]) -> None:
+    """Hand hints to the broker that no outbox keeps, since every sweep derives them anew."""
+    for event in events:
+        try:
+            await send(event)
+        except TemporaryError as error:
+            logger.warning("%s of %s is left to the next sweep: %s", event["type"], event["subject"], error)

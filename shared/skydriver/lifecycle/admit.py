@@ -1,0 +1,59 @@
+"""Scans are taken from the backlog, by priority and age, within the limits."""
+
+import time
+
+from skydriver.eventing.events import entry
+from skydriver.eventing.publish import publish
+from skydriver.model.states import ALERT_PRIORITY
+from skydriver.model.transitions import Fact
+from skydriver.settings import settings
+from skydriver.store import limiter, scans
+
+
+async def admit(*, function: str, cause: str, caller: str | None = None) -> int:
+    """Admit scans until the limits are reached or the backlog is empty.
+
+    Always the head of the backlog is next, so an alert goes before all others, and none of these is
+    admitted while an alert is ready to start.
+
+    Args:
+        function: who admits, for the history.
+        cause: why, for the history.
+        caller: a scan whose launch goes on right here: it needs no event to be launched by.
+
+    Returns:
+        How many were admitted.
+    """
+    admitted = 0
+    passed: list[str] = []
+    while head := await scans.backlog_head(now=time.time(), skip=passed):
+        scan_id = head["_id"]
+        permitted = await limiter.take(
+            scan_id,
+            now=time.time(),
+            starts_per_minute=settings().starts_per_minute,
+            scans_running=settings().scans_running,
+            unlimited=head["priority"] >= ALERT_PRIORITY,
+        )
+        if not permitted:
+            break
+        outbox = (
+            {}
+            if scan_id == caller
+            else entry(
+                Fact.REQUESTED,
+                subject=scan_id,
+                function=function,
+                cause=f"admitted-{time.time():.3f}",
+                priority=head["priority"],
+            )
+        )
+        change = await scans.advance(scan_id, Fact.ADMITTED, function=function, cause=cause, outbox=outbox)
+        if change is not None and change.applied:
+            admitted += 1
+            await publish(scan_id, outbox)
+        else:
+            # Somebody else admitted it, and it keeps its permit, or it was aborted: then tear-down, which
+            # ends it, gives the permit back.
+            passed.append(scan_id)
+    return admitted

@@ -1,0 +1,91 @@
+"""The worker clusters of one location are looked at, all at once."""
+
+import time
+from typing import Any
+
+from skydriver.errors import PermanentError
+from skydriver.model.clusters import location_key
+from skydriver.model.states import ClusterState
+from skydriver.settings import known_clusters
+from skydriver.store import scans
+from skydriver.workers.backend import Observation, backend
+
+MOST_STATUSES = 20
+MOST_ERRORS = 10
+
+
+async def observe_workers(location: str) -> None:
+    """Look at every cluster at a location with one query, and note on its scan what has changed.
+
+    Args:
+        location: as `model.clusters.location_key` names it.
+
+    Raises:
+        PermanentError: no known cluster is at this location.
+        TemporaryError: the location does not answer.
+    """
+    orchestrator, where = _find(location)
+    found = await scans.clusters_at(location)
+    started = [
+        (scan["_id"], cluster)
+        for scan in found
+        for cluster in scan["ewms_task"]["clusters"]
+        if cluster["at"] == location and cluster["state"] == ClusterState.STARTED
+    ]
+    asked_at = time.time()
+    seen = await backend(orchestrator).observe(where, [cluster["uuid"] for _, cluster in started])
+    for scan_id, cluster in started:
+        # A cluster that cannot be found has no worker left.
+        observation = seen.get(cluster["uuid"], Observation({}, reason="its workers have disappeared"))
+        await _note(scan_id, cluster, observation, asked_at)
+
+
+def _find(location: str) -> tuple[str, dict[str, str]]:
+    for known in known_clusters().values():
+        where = known.location.model_dump()
+        if location_key(known.orchestrator, where) == location:
+            return known.orchestrator, where
+    raise PermanentError(f"no known cluster is at '{location}'")
+
+
+async def _note(scan_id: str, cluster: dict[str, Any], seen: Observation, asked_at: float) -> None:
+    fields: dict[str, Any] = {
+        "statuses": dict(list(seen.statuses.items())[:MOST_STATUSES]),
+        "top_task_errors": dict(list(seen.top_task_errors.items())[:MOST_ERRORS]),
+        "reason": seen.reason,
+        "dead_since": None if seen.alive else cluster["dead_since"] or asked_at,
+    }
+    if all(cluster[name] == value for name, value in fields.items()):
+        return
+    await scans.update_cluster(
+        scan_id,
+        cluster["uuid"],
+        {**fields, "observed_at": asked_at},
+        states=(ClusterState.STARTED,),
+        # Never an older look over a newer one.
+        cluster_guard={"$or": [{"observed_at": None}, {"observed_at": {"$lt": asked_at}}]},
+    )
+
+
+def all_workers_dead(clusters: list[dict[str, Any]], *, now: float, grace: float) -> str | None:
+    """Say why, if all workers on all clusters that count have been dead for the grace time.
+
+    Clusters that are gone (of an earlier attempt) do not count; one cluster that works is enough.
+
+    Args:
+        clusters: a scan's cluster entries.
+        now: seconds since the epoch.
+        grace: seconds.
+    """
+    counted = [
+        cluster for cluster in clusters if cluster["state"] not in (ClusterState.GONE, ClusterState.UNWANTED)
+    ]
+    if not counted or any(
+        cluster["dead_since"] is None or cluster["dead_since"] > now - grace for cluster in counted
+    ):
+        return None
+    return "; ".join(
+        f"all {cluster['n_workers']} workers on {cluster['name']} are gone: "
+        f"{cluster['reason'] or 'they ended without a final result'}"
+        for cluster in counted
+    )

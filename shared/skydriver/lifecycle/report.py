@@ -1,0 +1,109 @@
+"""A scanner reports: progress, metadata, results. What is stale changes nothing and is no error."""
+
+from typing import Any
+
+from skydriver.errors import Conflict, NotFound
+from skydriver.eventing.events import entry
+from skydriver.eventing.publish import publish
+from skydriver.lifecycle.finish import finish, is_finished
+from skydriver.model.reports import ManifestReport
+from skydriver.model.scan import scanner_id
+from skydriver.model.states import PLACED
+from skydriver.model.transitions import Fact
+from skydriver.store import results, scans
+
+
+async def report_manifest(
+    scan_id: str, *, attempt: int, report: ManifestReport, function: str
+) -> dict[str, Any]:
+    """Take a scanner's progress and metadata.
+
+    Returns:
+        The scan as it is afterwards.
+
+    Raises:
+        NotFound: there is no such scan.
+        Conflict: metadata differ from those stored; they are written once.
+    """
+    metadata = _metadata(scan_id, attempt, report)
+    outbox: dict[str, dict[str, Any]] = {}
+    scan: dict[str, Any] | None = None
+    if report.progress is not None:
+        progress = report.progress.model_dump()
+        finished = report.progress.processing_stats.finished
+        outbox = entry(
+            Fact.PROGRESS_REPORTED,
+            subject=scan_id,
+            function=function,
+            cause=f"{attempt}-{'finished' if finished else report.progress.last_updated}",
+        )
+        scan = await scans.report_progress(
+            scan_id,
+            attempt=attempt,
+            order=report.progress.last_updated,
+            finished=finished,
+            fields={"progress": progress},
+            metadata=metadata,
+            outbox=outbox,
+        )
+    elif metadata:
+        scan = await scans.report_metadata(scan_id, attempt=attempt, metadata=metadata)
+    if scan is None:
+        return await _not_taken(scan_id, attempt, metadata)
+    await publish(scan_id, outbox)
+    if is_finished(scan) and scan["phase"] in PLACED:
+        await finish(scan_id, attempt=attempt, function=function, cause="final progress")
+        return await scans.get(scan_id) or scan
+    return scan
+
+
+def _metadata(scan_id: str, attempt: int, report: ManifestReport) -> dict[str, Any]:
+    metadata: dict[str, Any] = {}
+    if report.event_metadata is not None:
+        metadata["event_metadata"] = report.event_metadata.model_dump()
+    if report.scan_metadata is not None:
+        own = dict(report.scan_metadata)
+        if own.get("scan_id") == scanner_id(scan_id, attempt):
+            # A later attempt's server knows the scan by another name, which must not look like a change.
+            own["scan_id"] = scan_id
+        metadata["scan_metadata"] = own
+    return metadata
+
+
+async def _not_taken(scan_id: str, attempt: int, metadata: dict[str, Any]) -> dict[str, Any]:
+    scan = await scans.get(scan_id)
+    if scan is None:
+        raise NotFound(f"there is no scan '{scan_id}'")
+    if scan["attempt"] == attempt:
+        for name, value in metadata.items():
+            if scan[name] is not None and scan[name] != value:
+                raise Conflict(f"Cannot change an existing {name}")
+    return scan
+
+
+async def report_result(scan_id: str, *, attempt: int, content: bytes, is_final: bool, function: str) -> None:
+    """Take a scanner's result, as JSON.
+
+    A final result is never replaced; a repeat of it changes nothing.
+
+    Raises:
+        NotFound: there is no such scan.
+    """
+    if await scans.get(scan_id, ["phase"]) is None:
+        raise NotFound(f"there is no scan '{scan_id}'")
+    version = await results.put(scan_id, content)
+    outbox = entry(Fact.RESULT_REPORTED, subject=scan_id, function=function, cause=version)
+    pointer = {"version": version, "is_final": is_final, "attempt": attempt, "bytes": len(content)}
+    taken, scan = await scans.point_to_result(scan_id, attempt=attempt, pointer=pointer, outbox=outbox)
+    if not taken:
+        await results.remove(scan_id, version)
+    elif scan is not None and scan["result"]:
+        await results.remove(scan_id, scan["result"]["version"])
+    if taken:
+        await publish(scan_id, outbox)
+    if scan is None or scan["phase"] not in PLACED:
+        return
+    if taken:
+        scan["result"] = pointer
+    if is_finished(scan):
+        await finish(scan_id, attempt=attempt, function=function, cause="final result")

@@ -1,0 +1,128 @@
+"""The workers of a cluster are started."""
+
+import time
+from typing import Any
+
+from skydriver.errors import Busy, PermanentError, TemporaryError
+from skydriver.eventing.publish import publish_rest
+from skydriver.model.scan import cut, scanner_id
+from skydriver.model.states import ClusterState, Phase
+from skydriver.s3 import startup
+from skydriver.scanner.server import shared_environment
+from skydriver.settings import known_clusters, settings
+from skydriver.store import scans
+from skydriver.workers.backend import Started, WorkersSpec, backend
+
+LONGEST_DELAY = 300.0
+
+
+async def start_workers(scan_id: str, uuid: str, *, cause: str) -> None:
+    """Start the workers of one cluster, if they are wanted and not started.
+
+    A cluster that cannot be started for good, or was tried too often, is marked as failed with the reason;
+    what this means for the scan is decided by the sweep, which sees all of its clusters.
+
+    Raises:
+        Busy: another is at it.
+        TemporaryError: the cluster did not take them this time.
+        PermanentError: there is no such scan or cluster.
+    """
+    scan = await scans.get(scan_id, ["phase", "attempt", "request", "ewms_task.clusters"])
+    cluster = find_cluster(scan, scan_id, uuid)
+    assert scan is not None  # noqa: S101 - find_cluster has raised otherwise
+    if scan["phase"] != Phase.RUNNING or cluster["state"] != ClusterState.REQUESTED:
+        await publish_rest(scan_id)
+        return
+    wanted = {"phase": Phase.RUNNING, "attempt": cluster["attempt"]}
+    requested = (ClusterState.REQUESTED,)
+    if not await scans.lease_cluster(
+        scan_id, uuid, states=requested, seconds=settings().step_lease, guard=wanted
+    ):
+        raise Busy("another instance is starting these workers")
+    try:
+        started = await _start(scan, cluster)
+    except TemporaryError as error:
+        await _not_this_time(scan_id, cluster, str(error))
+        raise
+    except (PermanentError, NotImplementedError) as error:
+        await _failed(scan_id, uuid, str(error))
+        return
+    recorded = await scans.update_cluster(
+        scan_id,
+        uuid,
+        {
+            "state": ClusterState.STARTED,
+            "cluster_id": started.cluster_id,
+            "starter_info": started.starter_info,
+            "reason": None,
+            "leased_until": 0.0,
+            "started_at": time.time(),
+        },
+        states=requested,
+        guard=wanted,
+    )
+    if not recorded:
+        # No longer wanted: undo. stop_workers has waited for the lease, and verifies.
+        await backend(cluster["orchestrator"]).stop({**cluster, "cluster_id": started.cluster_id})
+        await scans.update_cluster(scan_id, uuid, {"leased_until": 0.0}, states=(ClusterState.UNWANTED,))
+
+
+def find_cluster(scan: dict[str, Any] | None, scan_id: str, uuid: str) -> dict[str, Any]:
+    """Find a scan's cluster entry.
+
+    Raises:
+        PermanentError: there is no such scan, or it has no such cluster.
+    """
+    if scan is None:
+        raise PermanentError(f"there is no scan '{scan_id}'")
+    for cluster in scan["ewms_task"]["clusters"]:
+        if cluster["uuid"] == uuid:
+            found: dict[str, Any] = cluster
+            return found
+    raise PermanentError(f"scan '{scan_id}' has no cluster '{uuid}'")
+
+
+async def _start(scan: dict[str, Any], cluster: dict[str, Any]) -> Started:
+    request = scan["request"]
+    known = known_clusters().get(cluster["name"])
+    if known is None:
+        raise PermanentError(f"'{cluster['name']}' is no longer a known cluster")
+    lifetime = request["max_worker_runtime"]
+    spec = WorkersSpec(
+        uuid=cluster["uuid"],
+        scan_id=scan["_id"],
+        known=known,
+        n_workers=cluster["n_workers"],
+        docker_tag=request["docker_tag"],
+        memory_bytes=request["worker_memory_bytes"],
+        disk_bytes=request["worker_disk_bytes"],
+        priority=request["priority"],
+        max_worker_runtime=lifetime,
+        startup_url=await startup.url_to_get(scanner_id(scan["_id"], cluster["attempt"]), seconds=lifetime),
+        environment=shared_environment(request, settings()),
+        collect_logs="client-logs" in request["debug_mode"],
+    )
+    return await backend(cluster["orchestrator"]).start(spec)
+
+
+async def _not_this_time(scan_id: str, cluster: dict[str, Any], reason: str) -> None:
+    tries = cluster["tries"] + 1
+    if tries >= settings().max_cluster_tries:
+        await _failed(scan_id, cluster["uuid"], f"given up after {tries} tries: {reason}")
+        return
+    delay = min(settings().retry_delay * 2 ** (tries - 1), LONGEST_DELAY)
+    await scans.update_cluster(
+        scan_id,
+        cluster["uuid"],
+        {"tries": tries, "reason": cut(reason), "leased_until": 0.0, "due": time.time() + delay},
+        states=(ClusterState.REQUESTED,),
+    )
+
+
+async def _failed(scan_id: str, uuid: str, reason: str) -> None:
+    await scans.update_cluster(
+        scan_id,
+        uuid,
+        {"state": ClusterState.FAILED, "reason": cut(reason), "leased_until": 0.0, "dead_since": 0.0},
+        states=(ClusterState.REQUESTED,),
+    )

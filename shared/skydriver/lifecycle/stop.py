@@ -1,0 +1,85 @@
+"""The workers of a cluster are stopped."""
+
+import time
+
+from skydriver.errors import Busy, TemporaryError
+from skydriver.eventing.events import entry
+from skydriver.eventing.publish import publish
+from skydriver.lifecycle.start import find_cluster
+from skydriver.lifecycle.teardown import end_if_all_is_gone
+from skydriver.model.scan import cut
+from skydriver.model.states import ClusterState, Phase
+from skydriver.model.transitions import Fact
+from skydriver.settings import settings
+from skydriver.store import scans
+from skydriver.workers.backend import backend
+
+FUNCTION = "stop_workers"
+
+
+async def stop_workers(scan_id: str, uuid: str, *, cause: str) -> None:
+    """Stop the workers of a cluster that is no longer wanted, and end the scan if that was the last of it.
+
+    A cluster that cannot be stopped for a set time counts as gone, with the reason that it was not verified:
+    it does not hold the scan for ever.
+
+    Raises:
+        Busy: another is at it.
+        TemporaryError: the cluster's workers are not verified gone yet.
+        PermanentError: there is no such scan or cluster.
+    """
+    scan = await scans.get(scan_id, ["phase", "attempt", "priority", "ewms_task.clusters"])
+    cluster = find_cluster(scan, scan_id, uuid)
+    if cluster["state"] == ClusterState.UNWANTED:
+        unwanted = (ClusterState.UNWANTED,)
+        if not await scans.lease_cluster(
+            scan_id, uuid, states=unwanted, seconds=settings().step_lease, guard={}
+        ):
+            raise Busy("another instance is at these workers")
+        reason = cluster["reason"]
+        try:
+            await backend(cluster["orchestrator"]).stop(cluster)
+        except (TemporaryError, NotImplementedError) as error:
+            if time.time() - cluster["unwanted_since"] < settings().stop_deadline:
+                await scans.update_cluster(
+                    scan_id,
+                    uuid,
+                    {
+                        "leased_until": 0.0,
+                        "due": time.time() + settings().retry_delay,
+                        "reason": cut(f"cannot be stopped yet: {error}"),
+                    },
+                    states=unwanted,
+                )
+                raise TemporaryError(str(error)) from error
+            reason = cut(f"not verified to be gone: {error}")
+        await scans.update_cluster(
+            scan_id,
+            uuid,
+            {"state": ClusterState.GONE, "leased_until": 0.0, "reason": reason},
+            states=unwanted,
+        )
+    elif cluster["state"] != ClusterState.GONE:
+        return
+    await _go_on(scan_id, cause=cause)
+
+
+async def _go_on(scan_id: str, *, cause: str) -> None:
+    """End the scan if all is gone, or launch the next attempt if that is what it waits for."""
+    scan = await scans.get(scan_id, ["phase", "attempt", "priority", "ewms_task.clusters"])
+    if scan is None:
+        return
+    if scan["phase"] == Phase.STOPPING:
+        await end_if_all_is_gone(scan_id, function=FUNCTION, cause=cause)
+    elif scan["phase"] == Phase.LAUNCHING and all(
+        cluster["state"] == ClusterState.GONE for cluster in scan["ewms_task"]["clusters"]
+    ):
+        outbox = entry(
+            Fact.REQUESTED,
+            subject=scan_id,
+            function=FUNCTION,
+            cause=f"attempt-{scan['attempt']}",
+            priority=scan["priority"],
+        )
+        if await scans.put_events(scan_id, outbox, guard={"phase": Phase.LAUNCHING}):
+            await publish(scan_id, outbox)

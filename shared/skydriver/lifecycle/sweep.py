@@ -1,0 +1,210 @@
+"""The sweep: what a clock has to do, since no function stays alive to do it.
+
+It re-drives whatever lies still, whatever outboxes hold, so that nothing depends on an event's arrival. Safe
+to run twice at once: each of its acts is a guarded update or an event that may be repeated. Its cost grows
+with the scans that are alive.
+"""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from skydriver.errors import SkyDriverError
+from skydriver.eventing.events import entry
+from skydriver.eventing.publish import publish, send_all
+from skydriver.lifecycle.admit import admit
+from skydriver.lifecycle.fail import fail
+from skydriver.lifecycle.finish import finish, is_finished
+from skydriver.lifecycle.observe import all_workers_dead
+from skydriver.lifecycle.relaunch import act, is_due, judge
+from skydriver.model.clusters import location_key
+from skydriver.model.states import PLACED, ClusterState, Outcome, Phase
+from skydriver.model.transitions import Fact
+from skydriver.scanner.backend import ScannerStatus, backend
+from skydriver.settings import known_clusters, settings
+from skydriver.store import inbox, limiter, results, scans
+from skydriver.store.mongo import OUTAGES
+
+logger = logging.getLogger(__name__)
+
+KNOWN: tuple[type[Exception], ...] = (SkyDriverError, *OUTAGES)
+FUNCTION = "sweep"
+OUTBOX_AGE = 2.0
+"""Seconds that an outbox may wait before the sweep takes it for left behind."""
+MOST_OUTBOXES = 1000
+
+_indexed = False
+
+
+async def sweep() -> dict[str, str]:
+    """Do every duty once; one that fails does not keep the others from being done.
+
+    Returns:
+        The duties that failed, with the reason.
+    """
+    failed: dict[str, str] = {}
+    for duty in (make_indexes, publish_outboxes, admit_backlog, ask_for_observation, tend, give_back_permits):
+        await _try(duty, failed)
+    return failed
+
+
+async def _try(duty: Callable[[], Awaitable[None]], failed: dict[str, str]) -> None:
+    try:
+        await duty()
+    except KNOWN as error:
+        failed[duty.__name__] = str(error)
+        logger.warning("%s: %s", duty.__name__, error)
+    except Exception as error:
+        failed[duty.__name__] = type(error).__name__
+        logger.exception("%s", duty.__name__)
+
+
+async def make_indexes() -> None:
+    """Make the database's indexes, once a process."""
+    global _indexed
+    if not _indexed:
+        for room in (scans, results, inbox):
+            await room.ensure_indexes()
+        _indexed = True
+
+
+async def publish_outboxes() -> None:
+    """Publish the events that were left in outboxes."""
+    for scan in await scans.waiting_outboxes(before=time.time() - OUTBOX_AGE, limit=MOST_OUTBOXES):
+        if not await publish(scan["_id"], scan["outbox"]):
+            return
+
+
+async def admit_backlog() -> None:
+    """Admit scans from the backlog."""
+    await admit(function=FUNCTION, cause="sweep")
+
+
+async def ask_for_observation() -> None:
+    """Have every configured location looked at: one event a location, not one a scan."""
+    locations = {
+        location_key(known.orchestrator, known.location.model_dump()) for known in known_clusters().values()
+    }
+    await send_all(
+        event
+        for location in sorted(locations)
+        for event in entry(
+            Fact.OBSERVATION_REQUESTED,
+            subject=location,
+            function=FUNCTION,
+            cause=f"{time.time():.3f}",
+        ).values()
+    )
+
+
+async def tend() -> None:
+    """See to every scan that is alive, and remove scanner servers that belong to none."""
+    listed_at = time.time()
+    servers = await backend().list()
+    by_attempt = {(status.scan_id, status.attempt): status for status in servers.values()}
+    # Scans are read after the servers were listed: a server that is seen to have ended has said its last.
+    alive: set[tuple[str, int]] = set()
+    async for scan in scans.alive():
+        alive.add((scan["_id"], scan["attempt"]))
+        try:
+            await _tend(scan, by_attempt.get((scan["_id"], scan["attempt"])), listed_at)
+        except SkyDriverError as error:
+            logger.warning("scan %s: %s", scan["_id"], error)
+    for name, status in servers.items():
+        if (status.scan_id, status.attempt) not in alive:
+            logger.info("removing %s, which belongs to no living scan", name)
+            await backend().stop(name)
+
+
+async def _tend(scan: Mapping[str, Any], server: ScannerStatus | None, listed_at: float) -> None:
+    scan_id, phase, attempt = scan["_id"], scan["phase"], scan["attempt"]
+    if phase in PLACED and is_finished(scan):
+        await finish(scan_id, attempt=attempt, function=FUNCTION, cause="sweep")
+        return
+    if phase in (Phase.STARTING, Phase.RUNNING) and is_due(scan, listed_at):
+        decision = judge(scan, server, max_attempts=settings().max_attempts)
+        await act(scan, decision, function=FUNCTION)
+    if phase == Phase.STARTING and time.time() - scan["phase_since"] > settings().startup_deadline:
+        await fail(
+            scan_id,
+            reason=f"the scanner server did not become ready within {settings().startup_deadline} s",
+            function=FUNCTION,
+            cause="sweep",
+            attempt=attempt,
+        )
+    if phase == Phase.RUNNING:
+        reason = all_workers_dead(
+            scan["ewms_task"]["clusters"], now=time.time(), grace=settings().workers_dead_grace
+        )
+        if reason is not None:
+            await fail(scan_id, reason=reason, function=FUNCTION, cause="workers gone", attempt=attempt)
+    await _redrive(scan)
+
+
+async def _redrive(scan: Mapping[str, Any]) -> None:
+    """Say again what a scan waits for, if it has lain still for long."""
+    now = time.time()
+    events = overdue_events(scan, now=now, after=settings().redrive_after)
+    if not events:
+        return
+    last = scan.get("redriven", 0.0)
+    # Two sweeps at once: the first one speaks.
+    if await scans.set_fields(scan["_id"], {"redriven": now}, guard={"redriven": last or {"$exists": False}}):
+        await scans.put_events(scan["_id"], events)
+        await publish(scan["_id"], events)
+
+
+_SAID_AT_THE_END = {
+    Outcome.FINISHED: Fact.FINISHED,
+    Outcome.ABORTED: Fact.ABORTED,
+    Outcome.FAILED: Fact.FAILED,
+}
+
+
+def overdue_events(scan: Mapping[str, Any], *, now: float, after: float) -> dict[str, dict[str, Any]]:
+    """Work out what has to be said again of a scan that lies still.
+
+    Args:
+        scan: as `store.scans.alive` gives it.
+        now: seconds since the epoch.
+        after: seconds after which a phase, a cluster or an expired lease counts as lying still.
+
+    Returns:
+        Outbox entries; none if nothing is overdue.
+    """
+    if now - max(scan["phase_since"], scan.get("redriven", 0.0)) < after:
+        return {}
+    cause = f"redriven-{now:.3f}"
+    events: dict[str, dict[str, Any]] = {}
+
+    def say(fact: Fact, data: dict[str, Any] | None = None) -> None:
+        about = f"{data['uuid']}-{cause}" if data else cause
+        events.update(entry(fact, subject=scan["_id"], function=FUNCTION, cause=about, data=data))
+
+    clusters = scan["ewms_task"]["clusters"]
+    if scan["scanner"]["leased_until"] <= now:
+        match scan["phase"]:
+            case Phase.LAUNCHING:
+                say(Fact.REQUESTED)
+            case Phase.STOPPING:
+                say(_SAID_AT_THE_END[scan["outcome"]])
+            case Phase.RUNNING if not any(cluster["attempt"] == scan["attempt"] for cluster in clusters):
+                say(Fact.READY)
+    for cluster in clusters:
+        if cluster["due"] > now or cluster["leased_until"] > now:
+            continue
+        if cluster["state"] == ClusterState.REQUESTED:
+            say(Fact.WORKERS_REQUESTED, data={"uuid": cluster["uuid"]})
+        elif cluster["state"] == ClusterState.UNWANTED and scan["phase"] != Phase.STOPPING:
+            # In STOPPING the tear-down says so.
+            say(Fact.WORKERS_UNWANTED, data={"uuid": cluster["uuid"]})
+    return events
+
+
+async def give_back_permits() -> None:
+    """Give back the permits of scans that are over: what a crash between two writes left."""
+    holders = await limiter.holders()
+    over = await scans.ids_in(holders, [Phase.ENDED])
+    if over:
+        await limiter.release(over)

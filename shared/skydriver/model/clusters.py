@@ -1,0 +1,103 @@
+"""Known worker clusters as an installation configures them, and cluster entries as a scan holds them."""
+
+from typing import Annotated, Any, Literal
+from uuid import NAMESPACE_URL, uuid5
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from skydriver.model.states import ClusterState
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CondorLocation(_Strict):
+    """An HTCondor schedd and the collector that knows it."""
+
+    collector: str
+    schedd: str
+
+
+class KubernetesLocation(_Strict):
+    """A Kubernetes API server and a namespace on it."""
+
+    host: str
+    namespace: str
+
+
+class _Cluster(_Strict):
+    secret: str | None = Field(None, description="name of the Kubernetes Secret with its credentials")
+    max_workers: int | None = Field(None, ge=1, description="the most workers that one scan may ask for here")
+    max_debug_workers: int | None = Field(None, ge=1, description="the same with `client-logs`")
+
+
+class CondorCluster(_Cluster):
+    """Workers as HTCondor jobs; `image` says how they get the scanner's software."""
+
+    orchestrator: Literal["condor"]
+    location: CondorLocation
+    image: Literal["cvmfs", "container", "none"] = "cvmfs"
+    requirements: str = "HAS_CVMFS_icecube_opensciencegrid_org && has_avx && has_avx2"
+
+
+class KubernetesCluster(_Cluster):
+    """Workers as pods of a Kubernetes Job."""
+
+    orchestrator: Literal["k8s"]
+    location: KubernetesLocation
+
+
+class LocalCluster(_Cluster):
+    """Workers as processes of the local runtime."""
+
+    orchestrator: Literal["local"]
+    location: KubernetesLocation
+
+
+KnownCluster = Annotated[
+    CondorCluster | KubernetesCluster | LocalCluster, Field(discriminator="orchestrator")
+]
+
+
+class ClustersFile(_Strict):
+    """The file that lists the known clusters, by the name that users ask for."""
+
+    clusters: dict[str, KnownCluster]
+
+
+def location_key(orchestrator: str, location: dict[str, str]) -> str:
+    """Name a location in one word, the subject of `observation.requested`: `condor/COLLECTOR/SCHEDD`."""
+    return "/".join([orchestrator, *(location[part] for part in sorted(location))])
+
+
+def cluster_uuid(scan_id: str, attempt: int, index: int) -> str:
+    """Name the `index`-th cluster of an attempt; the same each time, so that a repeat makes no second one."""
+    return uuid5(NAMESPACE_URL, f"skydriver/{scan_id}/{attempt}/{index}").hex
+
+
+def cluster_entry(
+    *, name: str, known: KnownCluster, n_workers: int, uuid: str, attempt: int
+) -> dict[str, Any]:
+    """Make the entry of `ewms_task.clusters` for a cluster whose workers were asked for."""
+    location = known.location.model_dump()
+    return {
+        "uuid": uuid,
+        "name": name,
+        "orchestrator": known.orchestrator,
+        "location": location,
+        "at": location_key(known.orchestrator, location),
+        "cluster_id": None,
+        "n_workers": n_workers,
+        "starter_info": {},
+        "statuses": {},
+        "top_task_errors": {},
+        "attempt": attempt,
+        "state": ClusterState.REQUESTED,
+        "reason": None,
+        "tries": 0,
+        "leased_until": 0.0,
+        "due": 0.0,
+        "observed_at": None,
+        "dead_since": None,
+    }

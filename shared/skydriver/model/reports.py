@@ -1,0 +1,89 @@
+"""What a scanner server reports: progress, metadata and results (skymap_scanner v3)."""
+
+import math
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from skydriver.model.request import ProjectionArguments
+from skydriver.model.values import Boolean
+
+
+def _storable(value: Any) -> Any:
+    """Refuse what a document cannot hold: keys that begin with '$', integers beyond 64 bits, NaN.
+
+    Walks without recursion: the depth of a body is bounded by its size only.
+    """
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            if any(key.startswith("$") or "\0" in key for key in item):
+                raise ValueError("keys must not start with '$'")
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+        elif isinstance(item, float) and not math.isfinite(item):
+            raise ValueError("numbers must be finite")
+        elif isinstance(item, int) and not -(2**63) <= item < 2**63:
+            raise ValueError("whole numbers must fit into 64 bits")
+    return value
+
+
+def _truthy(value: Any) -> Any:
+    """v1 took an empty report part for none at all."""
+    return value or None
+
+
+Storable = Annotated[dict[str, Any], AfterValidator(_storable)]
+
+
+class ProcessingStats(BaseModel):
+    """`progress.processing_stats`; unknown keys are dropped, as v1 did."""
+
+    start: Storable
+    runtime: Storable
+    rate: Storable = Field(default_factory=dict)
+    end: str = ""
+    finished: bool = False
+    predictions: Storable = Field(default_factory=dict)
+
+
+class Progress(BaseModel):
+    """`progress` of a manifest. `last_updated` is the scanner's own clock, as text that sorts by time."""
+
+    summary: str
+    epilogue: str
+    tallies: Storable
+    processing_stats: ProcessingStats
+    predictive_scanning_threshold: float = Field(allow_inf_nan=False)
+    last_updated: str
+
+
+class EventMetadata(BaseModel):
+    """`event_metadata` of a manifest; `version` (skyreader 1.4 and later) and other new keys are kept out."""
+
+    run_id: int
+    event_id: int
+    event_type: str | None
+    mjd: float = Field(allow_inf_nan=False)
+    is_real_event: bool
+
+
+class ManifestReport(ProjectionArguments):
+    """The arguments of `PATCH /scan/SCAN_ID/manifest`. Empty parts mean nothing, as in v1."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    progress: Annotated[Progress | None, BeforeValidator(_truthy)] = None
+    event_metadata: Annotated[EventMetadata | None, BeforeValidator(_truthy)] = None
+    scan_metadata: Annotated[Storable | None, BeforeValidator(_truthy)] = None
+
+
+class ResultReport(BaseModel):
+    """The arguments of `PUT /scan/SCAN_ID/result`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    skyscan_result: dict[str, Any]
+    is_final: Boolean

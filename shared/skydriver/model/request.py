@@ -1,0 +1,254 @@
+"""The arguments of `POST /scan`, and the request that a scan keeps of them."""
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from skydriver.model.secrets import is_secret
+from skydriver.model.values import Bytes, Integer, NotNull, PositiveInteger, Scalar
+
+MAX_LABELS = 25
+MAX_LABEL_LENGTH = 25
+MAX_ENVIRONMENT_VALUE = 4096
+MAX_NSIDE = 2**29
+"""HEALPix' own limit for 64-bit pixel indices."""
+
+SERVICE_VARIABLES = re.compile(
+    r"SKYSCAN_(SKYDRIVER_(ADDRESS|AUTH|SCAN_ID)|BROKER_(CLIENT|ADDRESS|AUTH))|EWMS_TMS_.*|AWS_.*"
+)
+"""Environment variables of the scanner server that the service sets; users cannot override them."""
+
+
+class RealOrSimulated(StrEnum):
+    """Whether an event was measured or simulated, in the words that v1 took."""
+
+    REAL = "real"
+    REAL_EVENT = "real_event"
+    SIM = "sim"
+    SIMULATED = "simulated"
+    SIMULATED_EVENT = "simulated_event"
+
+    @property
+    def is_real(self) -> bool:
+        """True for a real event."""
+        return self in (self.REAL, self.REAL_EVENT)
+
+
+def _cluster_pairs(value: Any) -> Any:
+    """Read `{name: n}` or `[[name, n], ...]` as a list of pairs; the list may name a cluster twice."""
+    pairs = list(value.items()) if isinstance(value, dict) else value
+    if not isinstance(pairs, list) or not pairs:
+        raise ValueError('must be like {"sub-2": 1234} or [["sub-2", 56], ["sub-2", 1234]], and not empty')
+    for pair in pairs:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise ValueError("each entry must be a pair of a cluster's name and its number of workers")
+        if not isinstance(pair[0], str):
+            raise ValueError("a cluster's name must be a string")
+        if isinstance(pair[1], bool) or not isinstance(pair[1], int) or not 1 <= pair[1] < 2**31:
+            raise ValueError(f"n_workers of '{pair[0]}' must be a positive whole number")
+    return pairs
+
+
+def _event(value: Any) -> Any:
+    """Take an event as an object or as the text of one."""
+    if isinstance(value, str):
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            raise ValueError(f"must be an event as JSON; the text given is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ValueError("must be an event: a JSON object, or a string that holds one")
+    return value
+
+
+def _nsides(value: Any) -> Any:
+    """Check an nside progression by the scanner's rules (skymap_scanner v3, `--nsides`).
+
+    Nsides are powers of two, ascending and unique; the first extension is 0, later ones are positive.
+    """
+    if not isinstance(value, dict) or not value:
+        raise ValueError('must map nsides to pixel extensions, like {"8": 0, "64": 12, "512": 24}')
+    previous = 0
+    for key, extension in value.items():
+        text = str(key)
+        nside = int(text) if re.fullmatch(r"[1-9][0-9]{0,9}", text) else 0
+        if nside & (nside - 1) or not 1 <= nside <= MAX_NSIDE:
+            raise ValueError(f"nside '{text}' must be a power of two")
+        if nside <= previous:
+            raise ValueError(f"nsides must ascend, but {nside} comes after {previous}")
+        if isinstance(extension, bool) or not isinstance(extension, int) or not 0 <= extension < 2**31:
+            raise ValueError(f"the pixel extension of nside {nside} must be a whole number")
+        if previous == 0 and extension != 0:
+            raise ValueError(f"the first nside ({nside}) must have the pixel extension 0")
+        if previous != 0 and extension == 0:
+            raise ValueError(
+                f"the pixel extension of nside {nside} must be positive: only the first one is 0"
+            )
+        previous = nside
+    return {str(key): extension for key, extension in value.items()}
+
+
+def _debug_modes(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _labels(value: Any) -> Any:
+    """Bound what users attach to a scan, as v1 did: it is for a few labels, not for data."""
+    if not isinstance(value, dict):
+        raise ValueError("must be an object of labels")
+    if len(value) > MAX_LABELS:
+        raise ValueError(f"must hold {MAX_LABELS} entries at the most")
+    for key, label in value.items():
+        if len(key) > MAX_LABEL_LENGTH or (isinstance(label, str) and len(label) > MAX_LABEL_LENGTH):
+            raise ValueError(f"keys and string values must have {MAX_LABEL_LENGTH} characters at the most")
+        if not key or key.startswith("$") or "." in key or "\0" in key:
+            raise ValueError(f"the key '{key}' must not be empty, start with '$' or hold a '.'")
+    return value
+
+
+def _environment(value: Any) -> Any:
+    """Check variables for the scanner server: names that a shell takes, none of the service's, no secret."""
+    if not isinstance(value, dict):
+        raise ValueError("must be an object of environment variables")
+    if len(value) > MAX_LABELS:
+        raise ValueError(f"must hold {MAX_LABELS} entries at the most")
+    for name, content in value.items():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", name):
+            raise ValueError(f"'{name}' is no name of an environment variable")
+        if SERVICE_VARIABLES.fullmatch(name):
+            raise ValueError(f"'{name}' is set by the service and cannot be overridden")
+        if is_secret(name):
+            raise ValueError(
+                f"'{name}' looks like a secret, and requests are stored: it cannot be passed here"
+            )
+        if isinstance(content, str) and (len(content) > MAX_ENVIRONMENT_VALUE or "\0" in content):
+            raise ValueError(
+                f"the value of '{name}' must have {MAX_ENVIRONMENT_VALUE} characters at the most"
+            )
+    return value
+
+
+def _removed(value: Any) -> Any:
+    if value:
+        raise ValueError("is no longer taken: use 'worker_memory' and 'scanner_server_memory'")
+    return value
+
+
+def projection_list(value: Any) -> Any:
+    """Take a projection as a list of names, or as one string (names separated by commas)."""
+    if isinstance(value, str):
+        return [name.strip() for name in value.split(",") if name.strip()]
+    return value
+
+
+Projection = Annotated[
+    list[str], BeforeValidator(projection_list, json_schema_input_type=list[str] | str), Field(max_length=100)
+]
+NonBlank = Annotated[str, Field(pattern=r"^\S+$", max_length=256)]
+
+
+class ProjectionArguments(BaseModel):
+    """The argument that says which manifest fields an answer holds, under both of its names."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    manifest_projection: Projection | None = None
+    projection: Projection | None = None
+
+    @property
+    def fields(self) -> list[str] | None:
+        """The fields asked for, or None for the route's default."""
+        return self.manifest_projection if self.manifest_projection is not None else self.projection
+
+
+class ScanArguments(ProjectionArguments):
+    """The arguments of `POST /scan`, as the v1 README names them."""
+
+    docker_tag: NonBlank = Field(examples=["v3.1.4", "latest"])
+    cluster: Annotated[
+        list[tuple[str, int]],
+        BeforeValidator(_cluster_pairs, json_schema_input_type=dict[str, int] | list[tuple[str, int]]),
+    ] = Field(examples=[{"sub-2": 1234}])
+    reco_algo: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$", max_length=100)] = Field(
+        examples=["millipede_wilks"]
+    )
+    event_i3live_json: Annotated[
+        dict[str, Any], BeforeValidator(_event, json_schema_input_type=dict[str, Any] | str)
+    ]
+    nsides: Annotated[dict[str, int], BeforeValidator(_nsides, json_schema_input_type=dict[str, int])] = (
+        Field(examples=[{"8": 0, "64": 12, "512": 24}])
+    )
+    real_or_simulated_event: RealOrSimulated = Field(examples=["real"])
+    max_pixel_reco_time: PositiveInteger = Field(description="seconds", examples=[600])
+
+    max_worker_runtime: PositiveInteger | None = Field(None, description="seconds; default: 24 hours")
+    skyscan_mq_client_timeout_wait_for_first_message: Annotated[Integer, NotNull, Field(ge=-1)] = Field(
+        -1, description="seconds; -1: the image's default"
+    )
+    scanner_server_memory: Bytes = Field(1_024_000_000, description="default: 1024M")
+    worker_memory: Bytes = Field(8_000_000_000, description="default: 8G")
+    worker_disk: Bytes = Field(1_000_000_000, description="default: 1G")
+    memory: Annotated[Any, AfterValidator(_removed)] = Field(None, deprecated=True)
+    debug_mode: Annotated[
+        list[Literal["client-logs"]],
+        NotNull,
+        BeforeValidator(_debug_modes, json_schema_input_type=list[str] | str),
+    ] = Field(default_factory=list)
+    predictive_scanning_threshold: Annotated[float, Field(ge=0.1, le=1.0, allow_inf_nan=False)] = 1.0
+    priority: Integer = Field(0, description=">= 100: realtime alerts, which are not throttled")
+    classifiers: Annotated[
+        dict[str, Scalar], BeforeValidator(_labels, json_schema_input_type=dict[str, Scalar])
+    ] = Field(default_factory=dict)
+    scanner_server_env: Annotated[
+        dict[str, Scalar], BeforeValidator(_environment, json_schema_input_type=dict[str, Scalar])
+    ] = Field(default_factory=dict)
+
+
+def stored_request(
+    arguments: ScanArguments,
+    *,
+    scan_id: str,
+    i3_event_id: str,
+    docker_tag: str,
+    max_worker_runtime: int,
+    rest_address: str,
+    submitted_by: str | None,
+) -> dict[str, Any]:
+    """Make the request that a scan keeps: validated, defaults filled, the image's tag resolved."""
+    return {
+        "scan_id": scan_id,
+        "rescan_ids": [],
+        "docker_tag": docker_tag,
+        "scanner_server_memory_bytes": arguments.scanner_server_memory,
+        "reco_algo": arguments.reco_algo,
+        "nsides": arguments.nsides,
+        "real_or_simulated_event": arguments.real_or_simulated_event.value,
+        "predictive_scanning_threshold": arguments.predictive_scanning_threshold,
+        "classifiers": arguments.classifiers,
+        "request_clusters": [list(pair) for pair in arguments.cluster],
+        "worker_memory_bytes": arguments.worker_memory,
+        "worker_disk_bytes": arguments.worker_disk,
+        "max_pixel_reco_time": arguments.max_pixel_reco_time,
+        "max_worker_runtime": arguments.max_worker_runtime or max_worker_runtime,
+        "priority": arguments.priority,
+        "debug_mode": list(arguments.debug_mode),
+        "skyscan_mq_client_timeout_wait_for_first_message": (
+            arguments.skyscan_mq_client_timeout_wait_for_first_message
+        ),
+        "i3_event_id": i3_event_id,
+        "rest_address": rest_address,
+        "scanner_server_env_from_user": arguments.scanner_server_env,
+        "submitted_by": submitted_by,
+    }
+
+
+def workers_by_cluster(clusters: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Add up the workers asked for on each cluster, by its name."""
+    workers: dict[str, int] = {}
+    for name, n_workers in clusters:
+        workers[name] = workers.get(name, 0) + n_workers
+    return workers

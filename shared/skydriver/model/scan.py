@@ -1,0 +1,97 @@
+"""The scan document: everything about a scan that can change."""
+
+from typing import Any
+
+from skydriver.model.states import Phase
+
+MAX_HISTORY = 200
+MAX_REASON = 500
+
+
+def new_scan(
+    request: dict[str, Any],
+    *,
+    now: float,
+    function: str,
+    scanner_server_args: str,
+    tms_args: list[str],
+    env_vars: dict[str, Any],
+    classifiers: dict[str, Any],
+    outbox: dict[str, Any],
+) -> dict[str, Any]:
+    """Make the document of a scan that was just asked for, with the events that this causes in its outbox."""
+    return {
+        "_id": request["scan_id"],
+        # the manifest's fields
+        "scan_id": request["scan_id"],
+        "timestamp": now,
+        "is_deleted": False,
+        "scanner_server_args": scanner_server_args,
+        "priority": request["priority"],
+        "classifiers": classifiers,
+        "event_i3live_json_dict__hash": None,
+        "i3_event_id": request["i3_event_id"],
+        "ewms_task": {"tms_args": tms_args, "env_vars": env_vars, "clusters": [], "complete": False},
+        "event_metadata": None,
+        "scan_metadata": None,
+        "progress": None,
+        "last_updated": now,
+        "phase": Phase.QUEUED,
+        "attempt": 0,
+        "outcome": None,
+        "reason": None,
+        "submitted_by": request["submitted_by"],
+        # what the service keeps for itself
+        "request": request,
+        "phase_since": now,
+        "history": [history_entry(Phase.QUEUED, now=now, cause="POST /scan", function=function, attempt=0)],
+        "outbox": outbox,
+        "outbox_since": now,
+        "not_before": 0.0,
+        "refusals": 0,
+        "report": None,
+        "result": None,
+        "scanner": {"leased_until": 0.0, "gone": True},
+    }
+
+
+def history_entry(
+    phase: str, *, now: float, cause: str, function: str, attempt: int, reason: str | None = None
+) -> dict[str, Any]:
+    """Make one line of a scan's history: what phase was entered, when, why and by whom."""
+    entry: dict[str, Any] = {
+        "phase": phase,
+        "time": now,
+        "cause": cause,
+        "function": function,
+        "attempt": attempt,
+    }
+    if reason is not None:
+        entry["reason"] = cut(reason)
+    return entry
+
+
+def cut(text: str, limit: int = MAX_REASON) -> str:
+    """Bound a text that comes from elsewhere."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def scanner_name(scan_id: str, attempt: int) -> str:
+    """Name the scanner server's Job of an attempt: `skyscan-ID`, later `skyscan-ID-N`."""
+    return f"skyscan-{scan_id}" if attempt <= 1 else f"skyscan-{scan_id}-{attempt}"
+
+
+def scanner_id(scan_id: str, attempt: int) -> str:
+    """Name a scan as the scanner server of an attempt knows it: `ID`, later `ID_N`.
+
+    The scanner names its queues by it, so what an earlier attempt left there never reaches a later one.
+    """
+    return scan_id if attempt <= 1 else f"{scan_id}_{attempt}"
+
+
+def split_scanner_id(name: str) -> tuple[str, int | None]:
+    """Resolve `ID` or `ID_N` to the scan's id and, where named, the attempt."""
+    scan_id, separator, attempt = name.partition("_")
+    if separator and attempt.isdecimal():
+        return scan_id, int(attempt)
+    return name, None

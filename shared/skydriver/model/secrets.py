@@ -1,0 +1,27 @@
+"""Keeping secrets out of what is shown."""
+
+import re
+
+MASK = "***"
+
+_SECRET_NAME = re.compile(r"TOKEN|AUTH|PASS|SECRET", re.IGNORECASE)
+# Presigned URLs carry their signature in the query (AWS Signature Version 2 and 4).
+_SIGNED_QUERY = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*(?:X-Amz-Signature|Signature)=[^\s\"']*")
+
+
+def is_secret(name: str) -> bool:
+    """Say whether an environment variable of this name holds a secret (v1's rule)."""
+    return bool(_SECRET_NAME.search(name))
+
+
+def mask_urls(text: str) -> str:
+    """Cut the query off every presigned URL in a text."""
+    return _SIGNED_QUERY.sub(rf"\1?{MASK}", text)
+
+
+def mask_environment(environment: dict[str, str]) -> list[dict[str, str | None]]:
+    """Turn an environment into the manifest's form, a list of {name, value, value_from}, secrets masked."""
+    return [
+        {"name": name, "value": MASK if is_secret(name) else mask_urls(value), "value_from": None}
+        for name, value in environment.items()
+    ]

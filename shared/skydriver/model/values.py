@@ -1,0 +1,68 @@
+"""Kinds of values that arguments share: exact integers, data sizes, booleans, labels."""
+
+import math
+from typing import Annotated, Any
+
+import humanfriendly
+from pydantic import BeforeValidator, Field
+
+INT32_MAX = 2**31 - 1
+
+
+def _no_bool(value: Any) -> Any:
+    """Refuse what Python, but no user, takes for a number."""
+    if isinstance(value, bool):
+        raise ValueError("must be a whole number, not true or false")
+    return value
+
+
+def _word_to_bool(value: Any) -> Any:
+    """Take the words for yes and no that v1 took: y, yes, t, true, on, 1 and their opposites."""
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in ("y", "yes", "t", "true", "on", "1"):
+            return True
+        if word in ("n", "no", "f", "false", "off", "0"):
+            return False
+    elif isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)):
+        return bool(value)
+    raise ValueError("must be true or false")
+
+
+def _size_to_bytes(value: Any) -> int:
+    """Read a data size as humanfriendly does: `8G` is decimal, `8GiB` binary, a bare number bytes."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("must be a data size such as '8G' or '512MiB'")
+    try:
+        size = value if isinstance(value, int) else humanfriendly.parse_size(value)
+    except humanfriendly.InvalidSize:
+        raise ValueError("invalid data size: must be like '8G' or '512MiB'") from None
+    if not 0 < size < 2**53:
+        raise ValueError("must be a data size greater than zero")
+    return size
+
+
+def _not_null(value: Any) -> Any:
+    if value is None:
+        raise ValueError("must not be null")
+    return value
+
+
+def _scalar(value: Any) -> Any:
+    if value is not None and not isinstance(value, str | bool | int | float):
+        raise ValueError("values must be strings, numbers, booleans or null")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("numbers must be finite")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("whole numbers must fit into 64 bits")
+    return value
+
+
+Integer = Annotated[int, BeforeValidator(_no_bool), Field(ge=-INT32_MAX, le=INT32_MAX)]
+PositiveInteger = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=INT32_MAX)]
+Boolean = Annotated[bool, BeforeValidator(_word_to_bool, json_schema_input_type=bool | str)]
+Bytes = Annotated[int, BeforeValidator(_size_to_bytes, json_schema_input_type=int | str)]
+Scalar = Annotated[
+    str | bool | int | float | None, BeforeValidator(_scalar), Field(union_mode="left_to_right")
+]
+NotNull = BeforeValidator(_not_null)

@@ -1,0 +1,1 @@
+"""What every REST route needs: who asks, with which arguments, and how to answer."""

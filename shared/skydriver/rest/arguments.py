@@ -1,0 +1,136 @@
+"""Arguments of REST calls: off the query and the JSON body, validated by a pydantic model."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.requests import Request
+
+from skydriver.errors import InvalidArguments, TooLarge
+from skydriver.model.request import ProjectionArguments
+from skydriver.model.values import Boolean
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class NoArguments(BaseModel):
+    """A route that takes none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ReadArguments(NoArguments):
+    """The argument of routes that read one scan."""
+
+    include_deleted: Boolean = False
+
+
+class ManifestArguments(ProjectionArguments):
+    """The arguments of `GET /scan/SCAN_ID` and `GET /scan/SCAN_ID/manifest`."""
+
+    include_deleted: Boolean = False
+
+
+class DeleteArguments(ProjectionArguments):
+    """The arguments of `DELETE /scan/SCAN_ID`."""
+
+    delete_completed_scan: Boolean = False
+
+
+class StatusArguments(NoArguments):
+    """The argument of `GET /scan/SCAN_ID/status`."""
+
+    include_pod_statuses: Boolean = False
+
+
+async def read_body(request: Request, *, limit: int) -> bytes:
+    """Read a request's body.
+
+    Args:
+        request: the request.
+        limit: the most bytes that are taken.
+
+    Raises:
+        TooLarge: there are more; no more than the limit is kept in memory.
+    """
+    too_large = TooLarge(f"the body must have {limit} bytes at the most")
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limit:
+        raise too_large
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > limit:
+            raise too_large
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def parse_body(body: bytes, *, nan_as_null: bool = False) -> dict[str, Any]:
+    """Read a JSON object; an empty body is an empty one.
+
+    Args:
+        body: the bytes.
+        nan_as_null: whether NaN and infinities, which JSON has not, are read as null, for scanners that send
+            them in their results; otherwise they are refused.
+
+    Raises:
+        InvalidArguments: it is no JSON object.
+    """
+    if not body.strip():
+        return {}
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        if not nan_as_null:
+            raise InvalidArguments({"body": f"must be JSON: {error}"}) from None
+        try:
+            value = json.loads(body, parse_constant=lambda _: None)
+        except (ValueError, RecursionError) as error:
+            raise InvalidArguments({"body": f"must be JSON: {error}"}) from None
+    if not isinstance(value, dict):
+        raise InvalidArguments({"body": "must be a JSON object of arguments"})
+    return value
+
+
+def query_arguments(request: Request) -> dict[str, Any]:
+    """Read the query: a key that is repeated is a list."""
+    arguments: dict[str, Any] = {}
+    for key in request.query_params:
+        values = request.query_params.getlist(key)
+        arguments[key] = values if len(values) > 1 else values[0]
+    return arguments
+
+
+def validate(model: type[Model], arguments: Mapping[str, Any]) -> Model:
+    """Validate arguments.
+
+    Raises:
+        InvalidArguments: naming every argument that is wrong, missing or unknown.
+    """
+    try:
+        return model.model_validate(arguments)
+    except ValidationError as error:
+        problems: dict[str, str] = {}
+        for found in error.errors(include_url=False, include_context=False, include_input=False):
+            name = ".".join(str(part) for part in found["loc"] if not _is_branch(part)) or "body"
+            problems.setdefault(name, _sentence(found["type"], found["msg"]))
+        raise InvalidArguments(problems) from None
+
+
+def _is_branch(part: int | str) -> bool:
+    """Tell the names that pydantic gives to the branches of a union from those of fields."""
+    return isinstance(part, str) and (part in ("str", "int", "float", "bool") or "[" in part)
+
+
+def _sentence(kind: str, message: str) -> str:
+    match kind:
+        case "missing":
+            return "is required"
+        case "extra_forbidden":
+            return "is an unrecognized argument"
+        case _:
+            return message.removeprefix("Value error, ")

@@ -1,0 +1,103 @@
+"""The arguments of `POST /scans/find`: a MongoDB filter, checked against what is allowed in one."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+
+from skydriver.model.request import ProjectionArguments
+from skydriver.model.values import Boolean
+
+MAX_TIME_MS = 20_000
+MAX_DEPTH = 20
+MAX_PATTERN = 200
+
+OPERATORS = frozenset(
+    [
+        "$and",
+        "$or",
+        "$nor",
+        "$not",
+        "$eq",
+        "$ne",
+        "$gt",
+        "$gte",
+        "$lt",
+        "$lte",
+        "$in",
+        "$nin",
+        "$all",
+        "$exists",
+        "$size",
+        "$type",
+        "$mod",
+        "$elemMatch",
+        "$regex",
+        "$options",
+    ]
+)
+"""What a filter may use (names as in the MongoDB manual, "Query Predicates"): nothing that runs code."""
+
+_SEARCHABLE = re.compile(
+    r"(scan_id|timestamp|is_deleted|scanner_server_args|priority|classifiers|i3_event_id|ewms_task"
+    r"|event_metadata|scan_metadata|progress|last_updated|phase|attempt|outcome|reason|submitted_by)(\..+)?"
+)
+
+
+def check_filter(condition: dict[str, Any]) -> dict[str, Any]:
+    """Check a filter.
+
+    Raises:
+        ValueError: it uses an operator that is not allowed, asks for a field that manifests have not, is
+            nested too deep, or holds a regular expression that is too long or wrong.
+    """
+    _check(condition, depth=0, fields=True)
+    return condition
+
+
+def _check(value: Any, *, depth: int, fields: bool) -> None:
+    """Check a part of a filter; `fields` tells whether names in it are manifest fields."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"must not be nested deeper than {MAX_DEPTH}")
+    if isinstance(value, list):
+        for item in value:
+            _check(item, depth=depth + 1, fields=fields)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if key.startswith("$"):
+                if key not in OPERATORS:
+                    raise ValueError(
+                        f"the operator '{key}' is not allowed; allowed are: {', '.join(sorted(OPERATORS))}"
+                    )
+                if key == "$regex":
+                    _check_pattern(inner)
+                _check(inner, depth=depth + 1, fields=fields and key in ("$and", "$or", "$nor"))
+            elif fields and not _SEARCHABLE.fullmatch(key):
+                raise ValueError(f"manifests have no field '{key}' to search by")
+            else:
+                _check(inner, depth=depth + 1, fields=False)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("whole numbers must fit into 64 bits")
+
+
+def _check_pattern(pattern: Any) -> None:
+    if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN:
+        raise ValueError(f"'$regex' must be a string of {MAX_PATTERN} characters at the most")
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"'$regex' is no regular expression: {error}") from None
+
+
+class FindArguments(ProjectionArguments):
+    """The arguments of `POST /scans/find`."""
+
+    filter: Annotated[dict[str, Any], AfterValidator(check_filter)]
+    include_deleted: Boolean = False
+
+    @property
+    def condition(self) -> dict[str, Any]:
+        """The filter, without deleted scans unless they are asked for in one way or the other."""
+        if self.include_deleted or "is_deleted" in self.filter:
+            return self.filter
+        return {**self.filter, "is_deleted": False}

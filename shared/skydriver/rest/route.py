@@ -1,0 +1,144 @@
+"""What makes an HTTP function of a route: path and method, who may, arguments in, an answer out."""
+
+import asyncio
+import functools
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+import functions_framework.aio
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from skydriver.errors import Forbidden, SkyDriverError
+from skydriver.logs import configure_logging
+from skydriver.model.scan import split_scanner_id
+from skydriver.rest.answers import answer_of, error_answer, json_answer
+from skydriver.rest.arguments import NoArguments, parse_body, query_arguments, read_body, validate
+from skydriver.rest.auth import Caller, Role, caller_of
+from skydriver.settings import settings
+from skydriver.store.mongo import OUTAGES
+
+logger = logging.getLogger(__name__)
+
+Arguments = TypeVar("Arguments", bound=BaseModel)
+LATER: tuple[type[Exception], ...] = (*OUTAGES, TimeoutError)
+HttpFunction = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Call(Generic[Arguments]):
+    """A call of a route.
+
+    Attributes:
+        arguments: validated.
+        caller: who asks.
+        scan_id: of the path, where it has one.
+        attempt: of the scanner server that speaks; 1 unless its id or its token says otherwise.
+        headers: of the request.
+        body: of the request.
+    """
+
+    arguments: Arguments
+    caller: Caller
+    scan_id: str
+    attempt: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Handler = Callable[[Call[Arguments]], Awaitable[Response | dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class RouteInfo:
+    """What a route function says of itself, for the tests that compare it with the route table."""
+
+    method: str
+    path: str
+    roles: tuple[Role, ...]
+    arguments: type[BaseModel]
+
+
+def route(
+    line: str,
+    *,
+    roles: tuple[Role, ...],
+    arguments: type[Arguments] = NoArguments,  # type: ignore[assignment]
+    limit: Callable[[], int] = lambda: settings().max_body_bytes,
+    nan_as_null: bool = False,
+    body_holds_arguments: bool = True,
+) -> Callable[[Handler[Arguments]], HttpFunction]:
+    """Make an HTTP function of a route's handler.
+
+    Args:
+        line: method and path, e.g. `GET /scan/{scan_id}/manifest`.
+        roles: whoever has one of them may call it.
+        arguments: the model of the arguments.
+        limit: says the most bytes that a body may have.
+        nan_as_null: whether NaN in the body is read as null.
+        body_holds_arguments: whether the body is a JSON object of arguments, or left to the handler.
+    """
+    method, path = line.split(" ")
+    pattern = re.compile(path.replace("{scan_id}", r"(?P<scan_id>\w+)"))
+    info = RouteInfo(method, path, roles, arguments)
+
+    def decorate(handle: Handler[Arguments]) -> HttpFunction:
+        async def answer(request: Request) -> Response:
+            match = pattern.fullmatch(request.url.path)
+            if match is None:
+                return error_answer(404, f"there is no such path; this function serves {path}")
+            if request.method != method:
+                return error_answer(405, f"{request.method} is not served here", {"Allow": method})
+            caller = await caller_of(request)
+            if not caller.roles.intersection(roles):
+                raise Forbidden(f"authorization failed: this needs the role {' or '.join(roles)}")
+            scan_id, attempt = _scan(match.groupdict().get("scan_id", ""), caller)
+            given = query_arguments(request)
+            body = b"" if method == "GET" else await read_body(request, limit=limit())
+            if body_holds_arguments:
+                given |= parse_body(body, nan_as_null=nan_as_null)
+            call = Call(validate(arguments, given), caller, scan_id, attempt, request.headers, body)
+            content = await handle(call)
+            return content if isinstance(content, Response) else json_answer(content)
+
+        @functions_framework.aio.http
+        @functools.wraps(handle)
+        async def function(request: Request) -> Response:
+            configure_logging()
+            try:
+                async with asyncio.timeout(settings().step_deadline):
+                    return await answer(request)
+            except SkyDriverError as error:
+                return answer_of(error)
+            except LATER as error:
+                logger.warning("%s: %s", line, error)
+                return error_answer(503, "the database does not answer; try again", {"Retry-After": "5"})
+            except ClientDisconnect:
+                return error_answer(400, "the request was not complete")
+            except Exception:
+                logger.exception("%s", line)
+                return error_answer(500, "a fault of the service; it has been logged")
+
+        function.route = info  # type: ignore[attr-defined]
+        return cast(HttpFunction, function)
+
+    return decorate
+
+
+def _scan(name: str, caller: Caller) -> tuple[str, int]:
+    """Resolve the scan of a path, and hold a scanner to its own.
+
+    Raises:
+        Forbidden: a scanner speaks for another scan or another attempt than its token's.
+    """
+    scan_id, attempt = split_scanner_id(name)
+    token = caller.scanner
+    if token is None:
+        return scan_id, attempt or 1
+    if token.scan_id != scan_id or (attempt is not None and attempt != token.attempt):
+        raise Forbidden("authorization failed: a scanner's token is good for its own scan only")
+    return scan_id, token.attempt

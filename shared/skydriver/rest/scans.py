@@ -1,0 +1,74 @@
+"""Reading a scan for an answer: is it there, is it deleted, which fields."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from skydriver.errors import InvalidArguments, NotFound
+from skydriver.model.manifest import EVENT_FIELD, FIELDS, manifest_of, resolve_projection
+from skydriver.model.request import ProjectionArguments
+from skydriver.store import events, results, scans
+
+
+async def read_scan(scan_id: str, fields: Iterable[str], *, include_deleted: bool = True) -> dict[str, Any]:
+    """Read fields of a scan in one round trip.
+
+    Raises:
+        NotFound: there is no such scan, or it was deleted and deleted ones are not asked for.
+    """
+    scan = await scans.get(scan_id, {*fields, "is_deleted"})
+    if scan is None:
+        raise NotFound(f"there is no scan '{scan_id}'")
+    if scan["is_deleted"] and not include_deleted:
+        raise NotFound(f"scan '{scan_id}' was deleted; pass 'include_deleted' to see it all the same")
+    return scan
+
+
+def projected(
+    arguments: ProjectionArguments, default: tuple[str, ...], all_fields: tuple[str, ...] = FIELDS
+) -> tuple[str, ...]:
+    """Say which manifest fields a call asks for.
+
+    Raises:
+        InvalidArguments: a field that does not exist.
+    """
+    try:
+        return resolve_projection(arguments.fields, default, all_fields)
+    except ValueError as error:
+        name = "manifest_projection" if arguments.manifest_projection is not None else "projection"
+        raise InvalidArguments({name: str(error)}) from None
+
+
+async def manifest(scan: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+    """Make the manifest of a scan, with the event itself where its field is among those asked for."""
+    shown = manifest_of(scan, fields)
+    if EVENT_FIELD in fields:
+        event_id = scan.get("i3_event_id") or (await read_scan(scan["_id"], ["i3_event_id"]))["i3_event_id"]
+        shown[EVENT_FIELD] = orjson.Fragment(await read_event(event_id))
+    return shown
+
+
+async def read_event(event_id: str) -> bytes:
+    """Read an event as JSON.
+
+    Raises:
+        NotFound: it is gone.
+    """
+    event = await events.get(event_id)
+    if event is None:
+        raise NotFound(f"the event '{event_id}' of this scan is gone")
+    return event
+
+
+async def read_result(scan: dict[str, Any]) -> dict[str, Any]:
+    """Read the result that a scan (with its field `result`) points to; empty before there is one."""
+    pointer = scan["result"]
+    if pointer is None:
+        return {}
+    pieces = [piece async for piece in results.pieces(scan["_id"], pointer["version"])]
+    return {
+        "scan_id": scan["_id"],
+        "skyscan_result": orjson.Fragment(b"".join(pieces)),
+        "is_final": pointer["is_final"],
+    }

@@ -1,0 +1,80 @@
+"""Scanner servers as local processes: the stand-in scanner under the local runtime's job host."""
+
+from typing import Any
+
+from skydriver import jobhost
+from skydriver.scanner.backend import ScannerSpec, ScannerState, ScannerStatus
+from skydriver.scanner.server import STARTUP_FILE
+
+KIND = ("skydriver/kind", "scanner")
+
+
+class LocalScanners:
+    """One job a server, with two processes: the server and the uploader of its startup file."""
+
+    program: tuple[str, ...] = ("python", "-m", "skydriver.standin.server")
+    folder = "."
+
+    async def start(self, spec: ScannerSpec) -> None:
+        """Start a scanner server; where one of this name exists, leave it as it is."""
+        uploader = {
+            "SKYDRIVER_UPLOAD_URL": spec.upload_url,
+            "SKYDRIVER_REPORT_URL": spec.report_url,
+            "SKYDRIVER_REPORT_TOKEN": spec.token,
+            "SKYDRIVER_SCAN_ID": spec.scan_id,
+            "SKYDRIVER_ATTEMPT": str(spec.attempt),
+        }
+        await jobhost.create(
+            spec.name,
+            labels={
+                KIND[0]: KIND[1],
+                "skydriver/scan-id": spec.scan_id,
+                "skydriver/attempt": str(spec.attempt),
+            },
+            containers=[
+                {"name": "server", "command": spec.arguments, "env": spec.environment},
+                {
+                    "name": "uploader",
+                    "command": [
+                        "python",
+                        "-m",
+                        "skydriver.scanner.uploader",
+                        f"{self.folder}/{STARTUP_FILE}",
+                    ],
+                    "env": uploader,
+                },
+            ],
+            deadline_seconds=spec.deadline,
+        )
+
+    async def stop(self, name: str) -> None:
+        """End a scanner server; returns once it is verified gone, also where there was none."""
+        await jobhost.delete(name)
+
+    async def list(self) -> dict[str, ScannerStatus]:
+        """List every scanner server of this installation, by name."""
+        return {name: _status(job) for name, job in (await jobhost.find(*KIND)).items()}
+
+    async def pods(self, name: str) -> dict[str, Any]:
+        """Tell the status of a scanner server's pods, by pod, in the job host's own words."""
+        job = (await jobhost.find(*KIND)).get(name)
+        return {} if job is None else {pod["name"]: pod for pod in job["pods"]}
+
+
+def _status(job: dict[str, Any]) -> ScannerStatus:
+    scan_id = job["labels"]["skydriver/scan-id"]
+    attempt = int(job["labels"]["skydriver/attempt"])
+    pod = job["pods"][0]
+    match pod["phase"]:
+        case "Failed":
+            words = ": ".join(filter(None, [pod["reason"], pod["message"]]))
+            return ScannerStatus(
+                scan_id,
+                attempt,
+                ScannerState.FAILED,
+                reason=f"the scanner server died ({words})",
+                # A server that ended by itself will do so again; one that was killed may not.
+                transient=pod["reason"] in ("Killed", "NodeLost", "InputUnavailable"),
+            )
+        case phase:
+            return ScannerStatus(scan_id, attempt, ScannerState(phase.lower()))

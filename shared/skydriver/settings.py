@@ -1,0 +1,109 @@
+"""The settings of an installation, read from the environment once a process."""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal, Self
+
+import yaml
+from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from skydriver.model.clusters import ClustersFile, KnownCluster
+
+
+class Settings(BaseSettings):
+    """What functions need to know; each field is an environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    skydriver_url: str = Field(description="the service's own public address, which scanners report to")
+    mongodb_uri: SecretStr
+    mongodb_database: str = "SkyDriver_DB"
+    k_sink: str = Field(description="the broker's ingress, which events are published to")
+
+    s3_endpoint_url: str | None = None
+    s3_bucket: str = "skydriver"
+    aws_access_key_id: SecretStr = SecretStr("")
+    aws_secret_access_key: SecretStr = SecretStr("")
+    aws_region: str = "us-east-1"
+
+    auth_openid_url: str | None = Field(None, description="the Keycloak realm that signs users' tokens")
+    auth_audience: str = "skydriver"
+    skydriver_no_auth: bool = Field(False, description="answer everybody: for one machine only")
+    scanner_token_key: SecretStr = Field(min_length=32, description="signs the scanners' own tokens")
+
+    scanner_backend: Literal["local"] = "local"
+    local_jobs_url: str | None = Field(None, description="the local runtime's job host")
+    image_tag_source: Literal["static"] = "static"
+    image_tags: str = Field("", description="the tags that the `static` source knows, separated by commas")
+    clusters_file: Path
+
+    starts_per_minute: int = Field(10, ge=1, description="scanner starts a minute, alerts aside")
+    scans_running: int = Field(200, ge=1, description="scans placed at once, alerts aside")
+    max_worker_runtime: int = Field(
+        86400, ge=1, validation_alias=AliasChoices("ewms_max_worker_runtime__default", "max_worker_runtime")
+    )
+    scanner_deadline: int = Field(172800, ge=1, description="seconds after which a scanner server is ended")
+    startup_deadline: int = Field(7200, ge=1, description="seconds a scanner server has to become ready")
+    max_attempts: int = Field(3, ge=1, description="scanner servers that a scan may use up")
+    max_refusals: int = Field(10, ge=1, description="refused starts after which a scan fails")
+    max_cluster_tries: int = Field(6, ge=1, description="tries to start a cluster before it is given up")
+    workers_dead_grace: float = Field(
+        300.0, ge=0, description="seconds that all workers must be dead before a scan fails"
+    )
+    stop_deadline: float = Field(
+        3600.0, ge=0, description="seconds after which a cluster that cannot be stopped is 'not verified'"
+    )
+    retry_delay: float = Field(15.0, gt=0, description="seconds before a first retry; doubles each time")
+    redrive_after: float = Field(60.0, gt=0, description="seconds until the sweep takes up what lies still")
+    step_deadline: float = Field(
+        40.0, gt=0, description="seconds that a function may work at an event; less than its Service allows"
+    )
+    step_lease: float = Field(120.0, gt=0, description="seconds that a step holds what it works at")
+    call_timeout: float = Field(20.0, gt=0, description="seconds that a call to another part may take")
+
+    skyscan_broker_address: str = "localhost"
+    skyscan_progress_interval_sec: float | None = None
+    skyscan_result_interval_sec: float | None = None
+    skyscan_kill_switch_check_interval: float | None = None
+    skyscan_mq_timeout_to_clients: int | None = None
+    skyscan_mq_timeout_from_clients: int | None = None
+    skyscan_log: str | None = None
+    skyscan_log_third_party: str | None = None
+    ewms_pilot_quarantine_time: int | None = None
+
+    grafana_dashboard_baseurl: str = ""
+    k8s_namespace: str = "default"
+    log_level: str = "INFO"
+
+    max_event_bytes: int = 12 * 2**20
+    max_result_bytes: int = 64 * 2**20
+    max_body_bytes: int = 2**20
+
+    @model_validator(mode="after")
+    def _someone_is_asked(self) -> Self:
+        if not self.skydriver_no_auth and not self.auth_openid_url:
+            raise ValueError("set AUTH_OPENID_URL to a Keycloak realm, or SKYDRIVER_NO_AUTH=true")
+        return self
+
+
+@cache
+def settings() -> Settings:
+    """Read the settings; the same object each time.
+
+    Raises:
+        pydantic.ValidationError: a variable is missing or wrong; the error names it.
+    """
+    return Settings()
+
+
+@cache
+def known_clusters() -> dict[str, KnownCluster]:
+    """Read the known worker clusters from the file that CLUSTERS_FILE names, by name.
+
+    Raises:
+        pydantic.ValidationError: the file is wrong; the error names the entry.
+        OSError: it cannot be read.
+    """
+    content = yaml.safe_load(settings().clusters_file.read_text())
+    return ClustersFile.model_validate(content).clusters

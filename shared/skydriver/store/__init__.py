@@ -1,0 +1,1 @@
+"""MongoDB: one module a collection. The only room that knows queries."""

@@ -1,0 +1,62 @@
+"""The `limits` collection: one document that counts starts and placed scans, so that permits are atomic."""
+
+import contextlib
+from collections.abc import Iterable
+
+from pymongo.errors import DuplicateKeyError
+
+from skydriver.store.mongo import collection
+
+NAME = "limits"
+_ID = "launches"
+MINUTE = 60.0
+
+
+async def take(
+    scan_id: str, *, now: float, starts_per_minute: int, scans_running: int, unlimited: bool
+) -> bool:
+    """Take the permit to place a scan; taking it again changes nothing.
+
+    Args:
+        scan_id: the scan.
+        now: seconds since the epoch.
+        starts_per_minute: permits that may be taken within any minute.
+        scans_running: permits that may be out at once.
+        unlimited: an alert: the permit is given and counted whatever the limits say.
+
+    Returns:
+        Whether the scan has its permit.
+    """
+    limits = collection(NAME)
+    # The n-th newest start tells whether n starts lie within the last minute.
+    free: dict[str, object] = {
+        f"running.{scans_running - 1}": {"$exists": False},
+        f"starts.{starts_per_minute - 1}": {"$not": {"$gt": now - MINUTE}},
+    }
+    update = {
+        "$push": {
+            "running": scan_id,
+            "starts": {"$each": [now], "$position": 0, "$slice": max(starts_per_minute, 100)},
+        }
+    }
+    condition = {"_id": _ID, "running": {"$ne": scan_id}, **({} if unlimited else free)}
+    result = await limits.update_one(condition, update)
+    if result.matched_count:
+        return True
+    document = await limits.find_one({"_id": _ID}, {"running": {"$elemMatch": {"$eq": scan_id}}})
+    if document is not None:
+        return bool(document.get("running"))
+    with contextlib.suppress(DuplicateKeyError):
+        await limits.insert_one({"_id": _ID, "running": [], "starts": []})
+    return bool((await limits.update_one(condition, update)).matched_count)
+
+
+async def release(scan_ids: Iterable[str]) -> None:
+    """Give back the permits of scans that are placed no longer."""
+    await collection(NAME).update_one({"_id": _ID}, {"$pull": {"running": {"$in": list(scan_ids)}}})
+
+
+async def holders() -> list[str]:
+    """List the scans that hold a permit."""
+    document = await collection(NAME).find_one({"_id": _ID}, {"running": 1})
+    return list(document["running"]) if document else []

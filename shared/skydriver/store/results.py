@@ -1,0 +1,47 @@
+"""The `results` collection: results as JSON bytes, in immutable pieces under a version of their own.
+
+A scan's `result` points to the version that counts, so a reader never sees half of a result, and MongoDB's
+16 MB for a document bound a piece, not a result.
+"""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+from pymongo import ASCENDING
+
+from skydriver.store.mongo import collection
+
+NAME = "results"
+PIECE = 8 * 2**20
+
+
+async def ensure_indexes() -> None:
+    """Make the indexes that the queries of this module use; repeating it changes nothing."""
+    await collection(NAME).create_index([("scan_id", ASCENDING), ("version", ASCENDING), ("n", ASCENDING)])
+
+
+async def put(scan_id: str, content: bytes) -> str:
+    """Store a result's JSON under a fresh version, which is returned; nothing points to it yet."""
+    version = uuid4().hex
+    for n, start in enumerate(range(0, len(content), PIECE)):
+        await collection(NAME).insert_one(
+            {"scan_id": scan_id, "version": version, "n": n, "json": content[start : start + PIECE]}
+        )
+    return version
+
+
+async def pieces(scan_id: str, version: str) -> AsyncIterator[bytes]:
+    """Read the pieces of a version in their order."""
+    cursor = collection(NAME).find({"scan_id": scan_id, "version": version}, {"json": 1})
+    async for piece in cursor.sort("n", ASCENDING).batch_size(2):
+        yield bytes(piece["json"])
+
+
+async def remove(scan_id: str, version: str) -> None:
+    """Remove a version that nothing points to."""
+    await collection(NAME).delete_many({"scan_id": scan_id, "version": version})
+
+
+async def keep_only(scan_id: str, version: str | None) -> None:
+    """Remove every version of a scan's result but one: what a crash between two writes left."""
+    await collection(NAME).delete_many({"scan_id": scan_id, "version": {"$ne": version}})

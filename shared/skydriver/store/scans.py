@@ -1,0 +1,523 @@
+"""The `scans` collection: one document a scan, changed by atomic guarded updates only.
+
+Every change that causes events puts them into the document's `outbox` in the same update; `eventing`
+publishes them afterwards and tells `published`. The outbox is an object by slot, so at most one event of
+a kind waits there: a newer progress event takes the place of an older one that was not yet published.
+"""
+
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from skydriver.model.scan import MAX_HISTORY, cut, history_entry
+from skydriver.model.states import COMPLETE, PLACED, ClusterState, Phase
+from skydriver.model.transitions import TABLE, Fact
+from skydriver.store.mongo import collection
+
+Document = dict[str, Any]
+
+NAME = "scans"
+INTERNALS: dict[str, int] = {"outbox": 0, "history": 0}
+"""What is projected out unless asked for: it grows with a scan's age."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What `advance` did: whether the fact had its effect now, and the scan as it is after it."""
+
+    applied: bool
+    scan: Document
+
+
+async def ensure_indexes() -> None:
+    """Make the indexes that the queries of this module use; repeating it changes nothing."""
+    scans = collection(NAME)
+    newest = ("timestamp", DESCENDING)
+    for keys in (
+        [("event_metadata.event_id", DESCENDING), ("event_metadata.run_id", DESCENDING)],
+        [("classifiers.$**", ASCENDING)],
+        [newest],
+        [("is_deleted", ASCENDING), newest],
+        [("submitted_by", ASCENDING), newest],
+        [("phase", ASCENDING), ("priority", DESCENDING), ("timestamp", ASCENDING)],
+        [("i3_event_id", ASCENDING)],
+    ):
+        await scans.create_index(keys)
+    await scans.create_index("outbox_since", sparse=True)
+    await scans.create_index([("ewms_task.clusters.at", ASCENDING), ("phase", ASCENDING)])
+
+
+async def insert(scan: Document) -> bool:
+    """Store a new scan; False if one of this id is there already."""
+    try:
+        await collection(NAME).insert_one(scan)
+    except DuplicateKeyError:
+        return False
+    return True
+
+
+async def get(scan_id: str, fields: Iterable[str] | None = None) -> Document | None:
+    """Read a scan: the given fields (dotted paths), or all but its outbox and history."""
+    projection = INTERNALS if fields is None else dict.fromkeys(fields, 1)
+    scan: Document | None = await collection(NAME).find_one({"_id": scan_id}, projection)
+    return scan
+
+
+async def advance(
+    scan_id: str,
+    fact: Fact,
+    *,
+    function: str,
+    cause: str,
+    attempt: int | None = None,
+    reason: str | None = None,
+    fields: Mapping[str, Any] | None = None,
+    outbox: Mapping[str, Document] | None = None,
+    guard: Mapping[str, Any] | None = None,
+    unwanted_clusters: bool = False,
+) -> Change | None:
+    """Let a fact have its effect on a scan, by the transition table, in one atomic update.
+
+    Args:
+        scan_id: the scan.
+        fact: what happened; its row of the table says which phases accept it and what follows.
+        function: who says so, for the history.
+        cause: why, for the history.
+        attempt: only if the scan is at this attempt.
+        reason: a sentence for the scan's `reason` and the history.
+        fields: further fields to set.
+        outbox: events to publish, by slot.
+        guard: further conditions.
+        unwanted_clusters: whether no worker cluster of the scan is wanted any longer.
+
+    Returns:
+        The change, or None if there is no such scan.
+    """
+    transition = TABLE[fact]
+    now = time.time()
+    condition: Document = {"_id": scan_id, "phase": {"$in": list(transition.accepts)}, **(guard or {})}
+    if attempt is not None:
+        condition["attempt"] = attempt
+    sets: Document = {"last_updated": now, **(fields or {})}
+    update: Document = {"$set": sets}
+    if reason is not None:
+        sets["reason"] = cut(reason)
+    if transition.to is not None:
+        sets["phase"] = transition.to
+        sets["phase_since"] = now
+        if transition.outcome is not None:
+            sets["outcome"] = transition.outcome
+        if transition.to in COMPLETE:
+            sets["ewms_task.complete"] = True
+        if transition.relaunch and attempt is not None:
+            sets["attempt"] = attempt + 1
+        if fact is Fact.ADMITTED:
+            update["$max"] = {"attempt": 1}
+        line = history_entry(
+            transition.to,
+            now=now,
+            cause=cause,
+            function=function,
+            attempt=sets.get("attempt", attempt or 0),
+            reason=reason,
+        )
+        update["$push"] = {"history": {"$each": [line], "$slice": -MAX_HISTORY}}
+    _put_into_outbox(update, outbox, now)
+    array_filters = None
+    if unwanted_clusters:
+        sets["ewms_task.clusters.$[c].state"] = ClusterState.UNWANTED
+        sets["ewms_task.clusters.$[c].due"] = now
+        sets["ewms_task.clusters.$[c].unwanted_since"] = now
+        array_filters = [{"c.state": {"$nin": [ClusterState.GONE, ClusterState.UNWANTED]}}]
+    scan = await collection(NAME).find_one_and_update(
+        condition,
+        update,
+        projection=INTERNALS,
+        return_document=ReturnDocument.AFTER,
+        array_filters=array_filters,
+    )
+    if scan is not None:
+        return Change(applied=True, scan=scan)
+    scan = await get(scan_id)
+    return None if scan is None else Change(applied=False, scan=scan)
+
+
+def _put_into_outbox(update: Document, outbox: Mapping[str, Document] | None, now: float) -> None:
+    if outbox:
+        for slot, event in outbox.items():
+            update["$set"][f"outbox.{slot}"] = event
+        update["$min"] = {"outbox_since": now}
+
+
+async def note(scan_id: str, *, function: str, cause: str, reason: str) -> bool:
+    """Add a line to a scan's history that changes no phase; False if there is no such scan."""
+    now = time.time()
+    line: list[Document] = [
+        {
+            "$set": {
+                "history": {
+                    "$slice": [
+                        {
+                            "$concatArrays": [
+                                "$history",
+                                [
+                                    {
+                                        "phase": "$phase",
+                                        "time": now,
+                                        "cause": {"$literal": cut(cause)},
+                                        "function": {"$literal": function},
+                                        "attempt": "$attempt",
+                                        "reason": {"$literal": cut(reason)},
+                                    }
+                                ],
+                            ]
+                        },
+                        -MAX_HISTORY,
+                    ]
+                }
+            }
+        }
+    ]
+    result = await collection(NAME).update_one({"_id": scan_id}, line)
+    return bool(result.matched_count)
+
+
+async def set_fields(
+    scan_id: str, fields: Mapping[str, Any], *, guard: Mapping[str, Any] | None = None
+) -> bool:
+    """Set fields of a scan if the guard holds; False if it does not."""
+    result = await collection(NAME).update_one({"_id": scan_id, **(guard or {})}, {"$set": dict(fields)})
+    return bool(result.matched_count)
+
+
+async def put_events(
+    scan_id: str, outbox: Mapping[str, Document], *, guard: Mapping[str, Any] | None = None
+) -> bool:
+    """Put events into the outbox of a scan that nothing else changes; False if the guard does not hold."""
+    update: Document = {"$set": {}}
+    _put_into_outbox(update, outbox, time.time())
+    result = await collection(NAME).update_one({"_id": scan_id, **(guard or {})}, update)
+    return bool(result.matched_count)
+
+
+# --- reports -------------------------------------------------------------------------------------------
+
+
+async def report_progress(
+    scan_id: str,
+    *,
+    attempt: int,
+    order: str,
+    finished: bool,
+    fields: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    outbox: Mapping[str, Document],
+) -> Document | None:
+    """Take a scanner's progress report, unless it is stale, of another attempt, or contradicts metadata.
+
+    Reports are ordered by (attempt, finished, `last_updated`), and a finished one is never unset.
+
+    Args:
+        scan_id: the scan.
+        attempt: the attempt that reports; only the scan's current one is heard.
+        order: the report's `last_updated`.
+        finished: whether it is the last one.
+        fields: what to set.
+        metadata: write-once fields: taken only if the stored value is null or equal.
+        outbox: events to publish.
+
+    Returns:
+        The scan after the update, or None if it was not taken.
+    """
+    now = time.time()
+    not_older: Document = {"$or": [{"report": None}, {"report.attempt": {"$lt": attempt}}]}
+    if finished:
+        not_older["$or"].append({"report.attempt": attempt})
+    else:
+        not_older["$or"].append(
+            {"report.attempt": attempt, "report.finished": False, "report.order": {"$lte": order}}
+        )
+    condition: Document = {
+        "_id": scan_id,
+        "attempt": attempt,
+        "phase": {"$in": list(TABLE[Fact.PROGRESS_REPORTED].accepts)},
+        "$and": [not_older, *_write_once(metadata)],
+    }
+    report = {"attempt": attempt, "finished": finished, "order": order, "at": now}
+    update: Document = {"$set": {"last_updated": now, "report": report, **fields, **metadata}}
+    _put_into_outbox(update, outbox, now)
+    scan: Document | None = await collection(NAME).find_one_and_update(
+        condition, update, projection=INTERNALS, return_document=ReturnDocument.AFTER
+    )
+    return scan
+
+
+async def report_metadata(scan_id: str, *, attempt: int, metadata: Mapping[str, Any]) -> Document | None:
+    """Take write-once metadata that came without progress; None if it was not taken."""
+    condition: Document = {
+        "_id": scan_id,
+        "attempt": attempt,
+        "phase": {"$in": list(TABLE[Fact.PROGRESS_REPORTED].accepts)},
+        "$and": _write_once(metadata),
+    }
+    scan: Document | None = await collection(NAME).find_one_and_update(
+        condition,
+        {"$set": {"last_updated": time.time(), **metadata}},
+        projection=INTERNALS,
+        return_document=ReturnDocument.AFTER,
+    )
+    return scan
+
+
+def _write_once(metadata: Mapping[str, Any]) -> list[Document]:
+    # `$eq` on purpose: an object in a filter without it could be read as operators.
+    return [{"$or": [{name: None}, {name: {"$eq": value}}]} for name, value in metadata.items()]
+
+
+async def point_to_result(
+    scan_id: str, *, attempt: int, pointer: Mapping[str, Any], outbox: Mapping[str, Document]
+) -> tuple[bool, Document | None]:
+    """Let a scan's result be the one that `pointer` names, never after a final one.
+
+    Returns:
+        Whether it was taken, and the scan as it was *before* (only `result`, `attempt`, `phase`, `report`).
+    """
+    now = time.time()
+    update: Document = {"$set": {"last_updated": now, "result": dict(pointer)}}
+    _put_into_outbox(update, outbox, now)
+    fields = {"result": 1, "attempt": 1, "phase": 1, "report": 1}
+    before = await collection(NAME).find_one_and_update(
+        {
+            "_id": scan_id,
+            "attempt": attempt,
+            "phase": {"$in": list(TABLE[Fact.RESULT_REPORTED].accepts)},
+            "result.is_final": {"$ne": True},
+        },
+        update,
+        projection=fields,
+        return_document=ReturnDocument.BEFORE,
+    )
+    if before is not None:
+        return True, before
+    return False, await get(scan_id, fields)
+
+
+# --- the outbox ----------------------------------------------------------------------------------------
+
+
+async def outbox_of(scan_id: str) -> dict[str, Document]:
+    """Read what a scan has not published yet, by slot."""
+    scan = await collection(NAME).find_one({"_id": scan_id}, {"outbox": 1})
+    return dict(scan["outbox"]) if scan else {}
+
+
+async def waiting_outboxes(*, before: float, limit: int) -> list[Document]:
+    """Find scans (`_id`, `outbox`) whose outbox has waited since before a time, the oldest first."""
+    cursor = collection(NAME).find({"outbox_since": {"$lt": before}}, {"outbox": 1})
+    found: list[Document] = await cursor.sort("outbox_since", ASCENDING).limit(limit).to_list(limit)
+    return found
+
+
+async def published(scan_id: str, slot: str, event_id: str) -> None:
+    """Take a published event out of a scan's outbox, unless a newer one has taken its slot."""
+    await collection(NAME).update_one(
+        {"_id": scan_id, f"outbox.{slot}.id": event_id},
+        [
+            {"$unset": f"outbox.{slot}"},
+            {
+                "$set": {
+                    "outbox_since": {"$cond": [{"$eq": ["$outbox", {}]}, "$$REMOVE", "$outbox_since"]},
+                }
+            },
+        ],
+    )
+
+
+# --- the scanner's lease -------------------------------------------------------------------------------
+
+
+async def lease_scanner(scan_id: str, *, phase: Phase, attempt: int, seconds: float) -> bool:
+    """Take the lease on a scan's scanner server, for a launch or for its removal; False if it is taken."""
+    now = time.time()
+    return await set_fields(
+        scan_id,
+        {"scanner.leased_until": now + seconds, "scanner.gone": False},
+        guard={"phase": phase, "attempt": attempt, "scanner.leased_until": {"$lte": now}},
+    )
+
+
+async def release_scanner(scan_id: str, *, attempt: int, gone: bool) -> None:
+    """Give the lease back, and say whether the scanner server is verified gone."""
+    await set_fields(scan_id, {"scanner.leased_until": 0.0, "scanner.gone": gone}, guard={"attempt": attempt})
+
+
+# --- worker clusters -----------------------------------------------------------------------------------
+
+
+async def add_clusters(
+    scan_id: str, *, attempt: int, entries: list[Document], outbox: Mapping[str, Document]
+) -> bool:
+    """Add cluster entries to a RUNNING scan, once: False if one of them is there, or it is not wanted."""
+    now = time.time()
+    update: Document = {
+        "$push": {"ewms_task.clusters": {"$each": entries}},
+        "$set": {"last_updated": now},
+    }
+    _put_into_outbox(update, outbox, now)
+    result = await collection(NAME).update_one(
+        {
+            "_id": scan_id,
+            "phase": Phase.RUNNING,
+            "attempt": attempt,
+            "ewms_task.clusters.uuid": {"$nin": [entry["uuid"] for entry in entries]},
+        },
+        update,
+    )
+    return bool(result.matched_count)
+
+
+async def update_cluster(
+    scan_id: str,
+    uuid: str,
+    fields: Mapping[str, Any],
+    *,
+    states: Iterable[ClusterState],
+    guard: Mapping[str, Any] | None = None,
+    cluster_guard: Mapping[str, Any] | None = None,
+    touch: bool = True,
+) -> bool:
+    """Set fields of one cluster entry in place; False if it is not in one of the states or a guard fails.
+
+    Two updates of two clusters at once never lose one another.
+    """
+    entry = {"uuid": uuid, "state": {"$in": list(states)}, **(cluster_guard or {})}
+    update = {f"ewms_task.clusters.$.{field}": value for field, value in fields.items()}
+    if touch:
+        update["last_updated"] = time.time()
+    result = await collection(NAME).update_one(
+        {"_id": scan_id, "ewms_task.clusters": {"$elemMatch": entry}, **(guard or {})}, {"$set": update}
+    )
+    return bool(result.matched_count)
+
+
+async def lease_cluster(
+    scan_id: str, uuid: str, *, states: Iterable[ClusterState], seconds: float, guard: Mapping[str, Any]
+) -> bool:
+    """Take the lease on a cluster; False if it is taken, not in one of the states, or a guard fails."""
+    now = time.time()
+    return await update_cluster(
+        scan_id,
+        uuid,
+        {"leased_until": now + seconds, "due": now + seconds},
+        states=states,
+        guard=guard,
+        cluster_guard={"leased_until": {"$lte": now}},
+        touch=False,
+    )
+
+
+async def clusters_at(location: str) -> list[Document]:
+    """Find the scans (`_id`, `phase`, `attempt`, `ewms_task.clusters`) with clusters alive at a location."""
+    cursor = collection(NAME).find(
+        {
+            "phase": {"$in": [*PLACED, Phase.STOPPING]},
+            "ewms_task.clusters": {"$elemMatch": {"at": location, "state": ClusterState.STARTED}},
+        },
+        {"phase": 1, "attempt": 1, "ewms_task.clusters": 1, "result.is_final": 1},
+    )
+    found: list[Document] = await cursor.to_list(None)
+    return found
+
+
+# --- the backlog and the sweep -------------------------------------------------------------------------
+
+
+def _ready(now: float) -> Document:
+    return {"phase": Phase.QUEUED, "not_before": {"$lte": now}}
+
+
+async def backlog_head(*, now: float, skip: Iterable[str] = ()) -> Document | None:
+    """Find the next scan to admit (`_id`, `priority`): by priority, then age, of those that may start now."""
+    condition = _ready(now)
+    if passed := list(skip):
+        condition["_id"] = {"$nin": passed}
+    head: Document | None = await collection(NAME).find_one(
+        condition, {"priority": 1}, sort=[("priority", DESCENDING), ("timestamp", ASCENDING)]
+    )
+    return head
+
+
+async def backlog() -> list[Document]:
+    """List the queued scans, the next to start first."""
+    cursor = collection(NAME).find(
+        {"phase": Phase.QUEUED},
+        {"timestamp": 1, "priority": 1, "not_before": 1, "refusals": 1, "reason": 1, "phase_since": 1},
+    )
+    found: list[Document] = await cursor.sort([("priority", DESCENDING), ("timestamp", ASCENDING)]).to_list(
+        None
+    )
+    return found
+
+
+async def alive() -> AsyncIterator[Document]:
+    """Go through the scans that are placed or stopping: what the sweep looks at."""
+    cursor = collection(NAME).find(
+        {"phase": {"$in": [*PLACED, Phase.STOPPING]}},
+        {
+            "phase": 1,
+            "phase_since": 1,
+            "attempt": 1,
+            "outcome": 1,
+            "scanner": 1,
+            "report": 1,
+            "result": 1,
+            "refusals": 1,
+            "redriven": 1,
+            "ewms_task.clusters": 1,
+        },
+    )
+    async for scan in cursor:
+        yield scan
+
+
+async def ids_in(ids: Iterable[str], phases: Iterable[Phase]) -> set[str]:
+    """Say which of these scans are in one of the phases."""
+    cursor = collection(NAME).find({"_id": {"$in": list(ids)}, "phase": {"$in": list(phases)}}, {"_id": 1})
+    return {scan["_id"] async for scan in cursor}
+
+
+# --- what users ask for --------------------------------------------------------------------------------
+
+
+async def find(condition: Document, fields: Iterable[str], *, max_time_ms: int) -> AsyncIterator[Document]:
+    """Go through the scans that match a filter (checked by the caller), projected in the database."""
+    projection: Document = {"_id": 0, **dict.fromkeys(fields, 1)}
+    cursor = collection(NAME).find(condition, projection).max_time_ms(max_time_ms)
+    async for scan in cursor:
+        yield scan
+
+
+async def history(scan_id: str) -> Document | None:
+    """Read a scan's history (`history`), with what tells where it stands now."""
+    scan: Document | None = await collection(NAME).find_one({"_id": scan_id}, {"history": 1, "is_deleted": 1})
+    return scan
+
+
+async def mark_deleted(scan_id: str) -> Document | None:
+    """Mark a complete scan as deleted; the scan after it, or None if there is no such complete scan."""
+    scan: Document | None = await collection(NAME).find_one_and_update(
+        {"_id": scan_id, "phase": {"$in": list(COMPLETE)}},
+        {"$set": {"is_deleted": True, "last_updated": time.time()}},
+        projection=INTERNALS,
+        return_document=ReturnDocument.AFTER,
+    )
+    return scan
+
+
+async def add_rescan(scan_id: str, rescan_id: str) -> None:
+    """Remember on a scan's request that it was scanned again."""
+    await collection(NAME).update_one({"_id": scan_id}, {"$addToSet": {"request.rescan_ids": rescan_id}})

@@ -1,0 +1,56 @@
+"""The token that a scanner gets for its own scan, signed by the service and stored nowhere."""
+
+import time
+from dataclasses import dataclass
+
+import jwt
+
+from skydriver.settings import settings
+
+_ALGORITHM = "HS256"
+_ISSUER = "skydriver"
+_AUDIENCE = "skydriver-scan"
+
+
+@dataclass(frozen=True)
+class ScannerToken:
+    """What a valid scanner token says: the scan and the attempt whose scanner server holds it."""
+
+    scan_id: str
+    attempt: int
+
+
+def make_scanner_token(scan_id: str, attempt: int, *, lifetime: float) -> str:
+    """Make the token of an attempt's scanner server.
+
+    Args:
+        scan_id: the scan.
+        attempt: the number of the scanner server's launch.
+        lifetime: seconds until it expires.
+    """
+    now = int(time.time())
+    claims = {
+        "iss": _ISSUER,
+        "aud": _AUDIENCE,
+        "sub": scan_id,
+        "attempt": attempt,
+        "iat": now,
+        "exp": now + int(lifetime),
+    }
+    return jwt.encode(claims, settings().scanner_token_key.get_secret_value(), algorithm=_ALGORITHM)
+
+
+def read_scanner_token(token: str) -> ScannerToken | None:
+    """Check a token's signature, issuer, audience and expiry; None if it is not a valid scanner token."""
+    try:
+        claims = jwt.decode(
+            token,
+            settings().scanner_token_key.get_secret_value(),
+            algorithms=[_ALGORITHM],
+            issuer=_ISSUER,
+            audience=_AUDIENCE,
+            options={"require": ["exp", "sub", "attempt"]},
+        )
+        return ScannerToken(scan_id=str(claims["sub"]), attempt=int(claims["attempt"]))
+    except (jwt.InvalidTokenError, ValueError):
+        return None

@@ -1,0 +1,1 @@
+"""Worker clusters: what they are started with, and where they run."""

@@ -1,0 +1,107 @@
+"""Where worker clusters run: one Protocol, one module a backend."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Protocol
+
+from skydriver.model.clusters import KnownCluster
+
+CLIENT_ARGUMENTS = ("--client-startup-json", "startup.json")
+"""What every worker is told, wherever it runs: the file that was fetched for it."""
+
+Statuses = dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True)
+class WorkersSpec:
+    """Workers to start. `environment` and `startup_url` hold secrets: keep them out of logs.
+
+    Attributes:
+        uuid: the cluster's own, by which a repeat is recognized.
+        scan_id: the scan.
+        known: the cluster's configuration.
+        n_workers: how many.
+        docker_tag: of the scanner's image.
+        memory_bytes: of one worker.
+        disk_bytes: of one worker.
+        priority: of the scan.
+        max_worker_runtime: seconds after which a worker is ended.
+        startup_url: presigned, where workers fetch the startup file.
+        environment: of a worker.
+        collect_logs: whether the workers' logs are kept.
+    """
+
+    uuid: str
+    scan_id: str
+    known: KnownCluster
+    n_workers: int
+    docker_tag: str
+    memory_bytes: int
+    disk_bytes: int
+    priority: int
+    max_worker_runtime: int
+    startup_url: str
+    environment: dict[str, str]
+    collect_logs: bool
+
+
+@dataclass(frozen=True)
+class Started:
+    """A started cluster: its id (an integer for condor, a string elsewhere) and what it was started with."""
+
+    cluster_id: int | str
+    starter_info: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen of a cluster.
+
+    Attributes:
+        statuses: the orchestrator's status of a worker -> the pilot's status -> number of workers.
+        top_task_errors: error message -> number of workers.
+        alive: workers that work, or still may.
+        reason: why workers are not alive, in words, if any is known.
+    """
+
+    statuses: Statuses
+    top_task_errors: dict[str, int] = field(default_factory=dict)
+    alive: int = 0
+    reason: str | None = None
+
+
+class WorkerBackend(Protocol):
+    """Starts, observes and stops worker clusters.
+
+    Any method raises TemporaryError where the backend does not answer or is full.
+    """
+
+    async def start(self, spec: WorkersSpec) -> Started:
+        """Start workers; where a cluster of this uuid exists, say what is known of it.
+
+        Raises:
+            PermanentError: the backend refuses for good.
+        """
+
+    async def observe(self, location: Mapping[str, str], uuids: list[str]) -> dict[str, Observation]:
+        """Look at all the given clusters of a location at once; a cluster that is not there is left out."""
+
+    async def stop(self, cluster: Mapping[str, Any]) -> None:
+        """End a cluster's workers (by its entry); returns once they are verified gone."""
+
+
+@cache
+def backend(orchestrator: str) -> WorkerBackend:
+    """Return the backend of an orchestrator.
+
+    Raises:
+        NotImplementedError: this installation has no backend for it.
+    """
+    from skydriver.workers.local import LocalWorkers
+
+    match orchestrator:
+        case "local":
+            return LocalWorkers()
+        case _:
+            raise NotImplementedError(f"workers on '{orchestrator}' cannot be run by this installation")

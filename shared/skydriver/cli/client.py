@@ -71,15 +71,9 @@ class Client:
         return self._object("GET", f"/scan/{scan_id}/status", query=query)
 
     def manifest(self, scan_id: str, fields: Sequence[str]) -> Json:
-        """Some fields of a scan's manifest, deleted or not; the event itself is never among them.
-
-        Raises:
-            Refused: 404, no such scan.
-        """
-        found = self.find({"scan_id": scan_id}, include_deleted=True, fields=fields)
-        if not found:
-            raise Refused(404, f"There is no scan {scan_id}.")
-        return found[0]
+        """Some fields of a scan's manifest, deleted or not (the event, which is large, only if asked for)."""
+        query = {"include_deleted": "true", "manifest_projection": ",".join(fields)}
+        return self._object("GET", f"/scan/{scan_id}/manifest", query=query)
 
     def result(self, scan_id: str, *, include_deleted: bool = False) -> Json:
         """A scan's result, `{}` before there is one."""
@@ -94,17 +88,9 @@ class Client:
         """Abort a scan, or mark a completed one as deleted: its manifest and result."""
         return self._object("DELETE", f"/scan/{scan_id}", body={"delete_completed_scan": completed})
 
-    def find(
-        self,
-        query: Mapping[str, object],
-        *,
-        include_deleted: bool = False,
-        fields: Sequence[str] | None = None,
-    ) -> list[Json]:
-        """Manifests that match a MongoDB query, with all fields or only some."""
-        body: Json = {"filter": dict(query), "include_deleted": include_deleted}
-        if fields is not None:
-            body["manifest_projection"] = list(fields)
+    def find(self, query: Mapping[str, object], *, include_deleted: bool = False) -> list[Json]:
+        """Manifests that match a MongoDB query."""
+        body = {"filter": dict(query), "include_deleted": include_deleted}
         return list(self._object("POST", "/scans/find", body=body, is_read=True)["manifests"])
 
     def backlog(self) -> list[Json]:

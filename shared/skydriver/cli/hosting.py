@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from skydriver.cli.errors import CommandError, Interrupted
 from skydriver.cli.screen import say
+from skydriver.errors import SkyDriverError
 
 if TYPE_CHECKING:
     from skydriver.local.service import LocalService
@@ -60,7 +61,7 @@ def host(
 
     Raises:
         Interrupted: a signal has ended the work.
-        CommandError: the local runtime is not installed.
+        CommandError: the local runtime is not installed, or cannot start.
     """
     try:
         from skydriver.local.service import LocalService
@@ -68,8 +69,11 @@ def host(
         raise CommandError(
             f"Running a service here needs `pip install 'skydriver[local]'` ({error})."
         ) from error
-    service = LocalService(data, port=port, processes=processes, settings=settings)
-    return asyncio.run(_host(service, work))
+    try:
+        service = LocalService(data, port=port, processes=processes, settings=settings)
+        return asyncio.run(_host(service, work))
+    except SkyDriverError as error:
+        raise CommandError(str(error)) from error
 
 
 async def _host(service: "LocalService", work: Callable[[str, Stopping], Work]) -> Work:

@@ -97,20 +97,18 @@ def _tally(nside: int, entry: Mapping[str, Any]) -> Tally:
 def describe_cluster(cluster: Mapping[str, Any]) -> str:
     """A worker cluster in a few words: where it is, how many workers were asked for, what they do.
 
-    `statuses` holds numbers of jobs by job status and, within, by what the worker itself last said.
+    v1 names no cluster, only its location. `statuses` holds numbers of jobs by job status and, within, by
+    what the worker itself last said.
     """
     location = cluster.get("location") or {}
-    place = location.get("schedd") or "/".join(
-        str(location[k]) for k in ("host", "namespace") if k in location
-    )
+    place = cluster.get("name") or location.get("schedd") or "/".join(map(str, location.values()))
     doing: Counter[str] = Counter()
     for job_status, pilots in (cluster.get("statuses") or {}).items():
         for pilot, count in pilots.items():
             doing[job_status if pilot in ("null", "", None) else f"{job_status}/{pilot}"] += count
     told = ", ".join(f"{count} {what}" for what, count in doing.most_common()) or "nothing heard yet"
-    return (
-        f"{place or cluster.get('orchestrator', 'unknown place')}: {cluster.get('n_workers')} asked; {told}"
-    )
+    reason = f" ({cluster['reason']})" if cluster.get("reason") else ""
+    return f"{place or 'somewhere'}: {cluster.get('n_workers')} asked; {told}{reason}"
 
 
 def _event_name(metadata: Mapping[str, Any] | None) -> str | None:

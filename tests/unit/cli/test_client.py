@@ -93,16 +93,9 @@ def test_something_else_is_there(client: Client, service: Any) -> None:
 
 
 def test_a_manifest_is_asked_for_without_the_event(client: Client, service: Any) -> None:
-    service.on("POST", "/scans/find", {"manifests": [{"scan_id": "x"}]})
+    service.on("GET", "/scan/x/manifest", {"scan_id": "x"})
     assert client.manifest("x", ("scan_id", "progress")) == {"scan_id": "x"}
-    assert service.requests[0].body == {
-        "filter": {"scan_id": "x"},
-        "include_deleted": True,
-        "manifest_projection": ["scan_id", "progress"],
+    assert service.requests[0].query == {
+        "include_deleted": "true",
+        "manifest_projection": "scan_id,progress",
     }
-
-
-def test_an_unknown_scan_has_no_manifest(client: Client, service: Any) -> None:
-    service.on("POST", "/scans/find", {"manifests": []})
-    with pytest.raises(Refused, match="no scan x"):
-        client.manifest("x", ("scan_id",))

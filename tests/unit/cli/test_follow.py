@@ -21,7 +21,7 @@ AT_WORK = Snapshot(
 
 def script(service: Any, statuses: list[dict[str, Any]], manifest: dict[str, Any]) -> None:
     service.on("GET", "/scan/x/status", *statuses)
-    service.on("POST", "/scans/find", {"manifests": [manifest]})
+    service.on("GET", "/scan/x/manifest", manifest)
 
 
 def test_only_changes_are_told(

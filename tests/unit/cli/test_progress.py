@@ -68,6 +68,11 @@ def test_workers_of_a_condor_cluster_most_first(running: dict[str, Any]) -> None
     )
 
 
+def test_workers_of_a_cluster_with_a_name_and_a_reason(running: dict[str, Any]) -> None:
+    cluster = running["clusters"][0] | {"name": "sub-2", "statuses": {}, "reason": "token expired"}
+    assert describe_cluster(cluster) == "sub-2: 10 asked; nothing heard yet (token expired)"
+
+
 def test_workers_of_a_kubernetes_cluster_that_says_nothing() -> None:
     cluster = {
         "orchestrator": "k8s",

@@ -50,7 +50,7 @@ def test_from_an_event_to_a_skymap(
     result = {"nside-1": {"columns": columns, "data": rows, "metadata": metadata}}
     service.on("POST", "/scan", manifest)
     service.on("GET", "/scan/x/status", running, finished, finished | {"phase": "ENDED"})
-    service.on("POST", "/scans/find", {"manifests": [manifest]})
+    service.on("GET", "/scan/x/manifest", manifest)
     service.on("GET", "/scan/x/result", {"scan_id": "x", "skyscan_result": result, "is_final": True})
     answer = run("demo", event, "--out", str(tmp_path / "demo"), "--nsides", "1:0")
     assert answer.exit_code == 0, answer.output
@@ -69,7 +69,7 @@ def test_a_demo_that_fails_says_why(
 ) -> None:
     service.on("POST", "/scan", manifest)
     service.on("GET", "/scan/x/status", failed)
-    service.on("POST", "/scans/find", {"manifests": [manifest]})
+    service.on("GET", "/scan/x/manifest", manifest)
     answer = run("demo", event, "--out", str(tmp_path / "demo"), "--data", str(tmp_path))
     assert answer.exit_code == 1
     assert "all workers are gone" in answer.stderr

@@ -7,7 +7,7 @@ import pytest
 @pytest.fixture
 def known(service: Any, running: Any, manifest: Any, transitions: Any) -> None:
     service.on("GET", "/scan/x/status", running)
-    service.on("POST", "/scans/find", {"manifests": [manifest]})
+    service.on("GET", "/scan/x/manifest", manifest)
     service.on("GET", "/scan/x/history", {"scan_id": "x", "history": transitions})
 
 

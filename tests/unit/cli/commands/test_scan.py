@@ -22,7 +22,7 @@ def ends_as(service: Any, running: Any, manifest: Any) -> Any:
     def _ends_as(last: dict[str, Any]) -> None:
         service.on("POST", "/scan", manifest)
         service.on("GET", "/scan/x/status", running, last)
-        service.on("POST", "/scans/find", {"manifests": [manifest]})
+        service.on("GET", "/scan/x/manifest", manifest)
 
     return _ends_as
 

@@ -1,30 +1,27 @@
 """The client of the local runtime's job host, which plays Kubernetes and HTCondor for local processes."""
 
-import asyncio
-import weakref
 from typing import Any
 
 import httpx
 
 from skydriver.errors import PermanentError, TemporaryError
+from skydriver.perloop import PerLoop
 from skydriver.settings import settings
 
-_clients: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient]" = (
-    weakref.WeakKeyDictionary()
-)
+
+def _connect() -> httpx.AsyncClient:
+    address = settings().local_jobs_url
+    if address is None:
+        raise PermanentError("LOCAL_JOBS_URL is not set: there is no local runtime here")
+    return httpx.AsyncClient(base_url=address, timeout=settings().call_timeout, trust_env=False)
+
+
+_client = PerLoop(_connect, lambda client: client.aclose())
 
 
 async def _call(method: str, path: str, **arguments: Any) -> httpx.Response:
-    loop = asyncio.get_running_loop()
-    client = _clients.get(loop)
-    if client is None:
-        address = settings().local_jobs_url
-        if address is None:
-            raise PermanentError("LOCAL_JOBS_URL is not set: there is no local runtime here")
-        client = httpx.AsyncClient(base_url=address, timeout=settings().call_timeout, trust_env=False)
-        _clients[loop] = client
     try:
-        answer = await client.request(method, path, **arguments)
+        answer = await _client.get().request(method, path, **arguments)
     except httpx.HTTPError as error:
         raise TemporaryError(f"the local job host does not answer: {type(error).__name__}") from error
     if answer.status_code >= 500:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from cloudevents.conversion import to_binary
 from cloudevents.exceptions import GenericException
-from cloudevents.http import CloudEvent, from_http, to_binary
+from cloudevents.http import CloudEvent, from_http
 
 from skydriver.errors import PermanentError
 from skydriver.eventing.events import Event

@@ -1,8 +1,6 @@
 """Publishing: from a scan's outbox to the broker."""
 
-import asyncio
 import logging
-import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +8,7 @@ import httpx
 
 from skydriver.errors import TemporaryError
 from skydriver.eventing.codec import encode
+from skydriver.perloop import PerLoop
 from skydriver.settings import settings
 from skydriver.store import scans
 from skydriver.store.mongo import OUTAGES
@@ -20,17 +19,10 @@ LATER: tuple[type[Exception], ...] = (TemporaryError, *OUTAGES)
 PATIENCE = 3.0
 """Seconds that the broker has to take an event; what it does not take stays in the outbox for the sweep."""
 
-_clients: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient]" = (
-    weakref.WeakKeyDictionary()
+
+_client = PerLoop(
+    lambda: httpx.AsyncClient(timeout=PATIENCE, trust_env=False), lambda client: client.aclose()
 )
-
-
-def _client() -> httpx.AsyncClient:
-    loop = asyncio.get_running_loop()
-    client = _clients.get(loop)
-    if client is None:
-        client = _clients[loop] = httpx.AsyncClient(timeout=PATIENCE, trust_env=False)
-    return client
 
 
 async def send(event: Mapping[str, Any]) -> None:
@@ -41,7 +33,7 @@ async def send(event: Mapping[str, Any]) -> None:
     """
     headers, body = encode(event)
     try:
-        answer = await _client().post(settings().k_sink, headers=headers, content=body)
+        answer = await _client.get().post(settings().k_sink, headers=headers, content=body)
     except httpx.HTTPError as error:
         raise TemporaryError(f"the event broker does not answer: {type(error).__name__}") from error
     if not answer.is_success:

@@ -44,7 +44,7 @@ def new_scan(
         # what the service keeps for itself
         "request": request,
         "phase_since": now,
-        "history": [history_entry(Phase.QUEUED, now=now, cause="POST /scan", function=function, attempt=0)],
+        "history": [history_entry(Phase.QUEUED, now=now, cause="requested", function=function)],
         "outbox": outbox,
         "outbox_since": now,
         "not_before": 0.0,
@@ -56,16 +56,18 @@ def new_scan(
 
 
 def history_entry(
-    phase: str, *, now: float, cause: str, function: str, attempt: int, reason: str | None = None
+    phase: str,
+    *,
+    now: float,
+    cause: str,
+    function: str,
+    attempt: int | None = None,
+    reason: str | None = None,
 ) -> dict[str, Any]:
     """Make one line of a scan's history: what phase was entered, when, why and by whom."""
-    entry: dict[str, Any] = {
-        "phase": phase,
-        "time": now,
-        "cause": cause,
-        "function": function,
-        "attempt": attempt,
-    }
+    entry: dict[str, Any] = {"phase": phase, "time": now, "cause": cut(cause), "function": function}
+    if attempt is not None:
+        entry["attempt"] = attempt
     if reason is not None:
         entry["reason"] = cut(reason)
     return entry

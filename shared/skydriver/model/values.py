@@ -62,7 +62,5 @@ Integer = Annotated[int, BeforeValidator(_no_bool), Field(ge=-INT32_MAX, le=INT3
 PositiveInteger = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=INT32_MAX)]
 Boolean = Annotated[bool, BeforeValidator(_word_to_bool, json_schema_input_type=bool | str)]
 Bytes = Annotated[int, BeforeValidator(_size_to_bytes, json_schema_input_type=int | str)]
-Scalar = Annotated[
-    str | bool | int | float | None, BeforeValidator(_scalar), Field(union_mode="left_to_right")
-]
+Scalar = Annotated[str | bool | int | float | None, BeforeValidator(_scalar)]
 NotNull = BeforeValidator(_not_null)

@@ -7,7 +7,7 @@ import asyncio
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from skydriver.errors import TemporaryError
+from skydriver.errors import PermanentError, TemporaryError
 from skydriver.settings import settings
 
 if TYPE_CHECKING:
@@ -46,19 +46,33 @@ def _client() -> "S3Client":
 
 
 def _presign(method: Literal["get_object", "put_object"], scanner_id: str, seconds: float) -> str:
+    from botocore.exceptions import BotoCoreError
+
     parameters: dict[str, Any] = {"Bucket": settings().s3_bucket, "Key": key(scanner_id)}
     if method == "put_object":
         parameters["ContentType"] = "application/json"
-    return _client().generate_presigned_url(method, parameters, ExpiresIn=int(min(seconds, LONGEST)))
+    try:
+        return _client().generate_presigned_url(method, parameters, ExpiresIn=int(min(seconds, LONGEST)))
+    except BotoCoreError as error:
+        # Signing asks nobody: what fails here is the configuration.
+        raise PermanentError(f"S3 URLs cannot be signed: {error}") from error
 
 
 async def url_to_put(scanner_id: str, *, seconds: float) -> str:
-    """Make a URL that the startup file (`application/json`) can be put to for so many seconds."""
+    """Make a URL that the startup file (`application/json`) can be put to for so many seconds.
+
+    Raises:
+        PermanentError: the credentials are missing.
+    """
     return await asyncio.to_thread(_presign, "put_object", scanner_id, seconds)
 
 
 async def url_to_get(scanner_id: str, *, seconds: float) -> str:
-    """Make a URL that the startup file can be fetched from for so many seconds."""
+    """Make a URL that the startup file can be fetched from for so many seconds.
+
+    Raises:
+        PermanentError: the credentials are missing.
+    """
     return await asyncio.to_thread(_presign, "get_object", scanner_id, seconds)
 
 

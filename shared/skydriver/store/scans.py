@@ -122,7 +122,7 @@ async def advance(
             now=now,
             cause=cause,
             function=function,
-            attempt=sets.get("attempt", attempt or 0),
+            attempt=sets.get("attempt", attempt),
             reason=reason,
         )
         update["$push"] = {"history": {"$each": [line], "$slice": -MAX_HISTORY}}

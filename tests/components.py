@@ -1,0 +1,34 @@
+"""The real components that tests need: missing ones skip their tests, or fail them where they are required.
+
+SKYDRIVER_REQUIRE names the components that must be there, separated by commas: mongodb, s3, ...
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+COMPONENTS = {
+    "mongodb": "a mongod (set MONGODB_URI, or install skydriver[local])",
+    "s3": "moto's S3 server (install skydriver[local])",
+    "skyreader": "icecube-skyreader (install skydriver[plot])",
+}
+
+
+def missing(component: str, why: str) -> None:
+    """Skip a test whose component is missing, or fail it where it is required."""
+    required = {name.strip() for name in os.environ.get("SKYDRIVER_REQUIRE", "").split(",")}
+    message = f"{component} is missing: {COMPONENTS[component]}: {why}"
+    if component in required:
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@contextmanager
+def need(component: str) -> Iterator[None]:
+    """Import what a component needs within this context."""
+    try:
+        yield
+    except ImportError as error:
+        missing(component, str(error))

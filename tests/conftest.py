@@ -1,0 +1,124 @@
+"""What every test may use: settings of a test's own, and the real components."""
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from anyio.from_thread import start_blocking_portal
+
+from skydriver.perloop import PerLoop
+from tests.components import need
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+
+CLUSTERS = """
+clusters:
+  local: {orchestrator: local, location: {host: localhost, namespace: local}, max_workers: 100}
+  other: {orchestrator: local, location: {host: elsewhere, namespace: local}, max_debug_workers: 10}
+  sub-2:
+    orchestrator: condor
+    location: {collector: glidein-cm.example.org, schedd: sub-2.example.org}
+    secret: condor-token-sub-2
+    max_debug_workers: 10
+"""
+
+
+def forget_settings() -> None:
+    """Make the next reading of the settings read the environment again."""
+    from skydriver.s3 import startup
+    from skydriver.scanner import backend as scanners
+    from skydriver.settings import known_clusters, settings
+    from skydriver.workers import backend as workers
+
+    for cached in (settings, known_clusters, scanners.backend, workers.backend, startup._client):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Set settings (by the names of their variables); those of a test machine stand already."""
+    clusters = tmp_path / "clusters.yaml"
+    clusters.write_text(CLUSTERS)
+
+    def configure(**variables: str) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        forget_settings()
+
+    configure(
+        SKYDRIVER_URL="http://skydriver.test",
+        MONGODB_URI="mongodb://127.0.0.1:1/",
+        MONGODB_DATABASE=f"test-{uuid.uuid4().hex[:12]}",
+        K_SINK="http://127.0.0.1:1/",
+        SKYDRIVER_NO_AUTH="true",
+        SCANNER_TOKEN_KEY="a key that is only good for tests, and long enough",
+        SCANNER_BACKEND="local",
+        IMAGE_TAG_SOURCE="static",
+        IMAGE_TAGS="3.1.5,3.4.0,3.21.2,3.22.1,eqscan-6207146",
+        CLUSTERS_FILE=str(clusters),
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+        S3_ENDPOINT_URL="http://127.0.0.1:1/",
+        LOCAL_JOBS_URL="http://127.0.0.1:1/",
+    )
+    yield configure
+    forget_settings()
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real MongoDB: the one that MONGODB_URI names, or a mongod of the tests' own."""
+    if given := os.environ.get("MONGODB_URI"):
+        yield given
+        return
+    with need("mongodb"):
+        from skydriver.local.mongod import mongod
+        from skydriver.local.processes import Processes
+    folder = tmp_path_factory.mktemp("mongod")
+    (folder / "data").mkdir()
+    (folder / "processes").mkdir()
+    with start_blocking_portal() as portal:
+        server = mongod(folder / "data", log=folder / "mongod.log", processes=Processes(folder / "processes"))
+        with portal.wrap_async_context_manager(server) as uri:
+            yield uri
+
+
+@pytest_asyncio.fixture
+async def database(configure: Callable[..., None], mongodb_uri: str) -> AsyncIterator[None]:
+    """An empty database with its indexes, dropped afterwards."""
+    configure(MONGODB_URI=mongodb_uri)
+    from skydriver.store import inbox, results, scans
+    from skydriver.store.mongo import collection
+
+    for room in (scans, results, inbox):
+        await room.ensure_indexes()
+    yield
+    anything: Any = collection("scans")
+    await anything.database.client.drop_database(anything.database.name)
+    await PerLoop.close_all()
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of reference data beside the project; tests that need it skip where it is missing."""
+    if not SHARED.is_dir():
+        pytest.skip("there is no folder ../shared with reference data beside the project")
+    return SHARED
+
+
+async def eventually(condition: Callable[[], Any], *, deadline: float = 20.0, what: str = "") -> Any:
+    """Wait until a condition (plain or async) gives something true, and return that."""
+    async with asyncio.timeout(deadline):
+        while True:
+            value = condition()
+            if asyncio.iscoroutine(value):
+                value = await value
+            if value:
+                return value
+            await asyncio.sleep(0.02)

@@ -20,8 +20,7 @@ from typing import Annotated, Literal
 import httpx
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-import skydriver
-from skydriver.local.processes import Child, Processes, last_words
+from skydriver.local.processes import Child, Processes, last_words, python_path
 
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 _DOWNLOADS = 8  # at once, of all jobs
@@ -29,7 +28,6 @@ _DOWNLOAD_TRIES = 4
 _PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
 _NAME = r"^[a-z0-9]([-a-z0-9.]{0,250}[a-z0-9])?$"
 _STOPPED = "the local runtime was stopped while this ran"
-_SOURCES = Path(skydriver.__file__).parents[1]
 
 
 def _inside(path: str) -> str:
@@ -220,8 +218,7 @@ class JobHost:
         if program == "python":
             program = sys.executable
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        # What can be imported here can be imported there.
-        environment["PYTHONPATH"] = os.pathsep.join([str(_SOURCES), *_python_path()])
+        environment["PYTHONPATH"] = python_path()
         return await self._processes.start(
             f"{pod}.{container.name}",
             [program, *arguments],
@@ -286,10 +283,6 @@ def _conclude(pod: Pod, children: list[Child], folder: Path) -> None:
                 pod.fail("Error", f"container {state.name} exited with {code}: {words}")
     if pod.reason is None:
         pod.phase = "Succeeded"
-
-
-def _python_path() -> list[str]:
-    return [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -32,6 +32,7 @@ class Function:
         environment: its settings; values that name a mounted file name that file on this machine.
         sink: the Broker that the function publishes to, if any.
         timeout: seconds until a request is given up.
+        concurrency: requests that one instance takes at once; 0 for no bound.
         cluster_local: True if only the cluster may call it.
     """
 
@@ -41,6 +42,7 @@ class Function:
     environment: Mapping[str, str]
     sink: str | None
     timeout: float
+    concurrency: int
     cluster_local: bool
 
 
@@ -203,6 +205,7 @@ class _Objects:
             environment=environment,
             sink=self._sink(service),
             timeout=float(spec.timeout_seconds),
+            concurrency=spec.container_concurrency,
             cluster_local=service.metadata.labels.get(_CLUSTER_LOCAL) == "cluster-local",
         )
 

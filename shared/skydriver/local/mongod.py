@@ -12,25 +12,25 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
 from skydriver.local.errors import LocalError
-from skydriver.local.processes import Processes, free_port
+from skydriver.local.processes import Processes
 
 _SET = "rs0"
 _NOT_INITIALIZED, _NOT_A_MEMBER = 94, 93
 
 
 @asynccontextmanager
-async def mongod(data: Path, *, log: Path, processes: Processes) -> AsyncIterator[str]:
-    """Run a server while the context lasts, and yield its URI.
+async def mongod(data: Path, *, port: int, log: Path, processes: Processes) -> AsyncIterator[None]:
+    """Run a server while the context lasts; `uri` says how to reach it.
 
     Args:
         data: the folder of its files, which exists; a later run finds them again.
+        port: of 127.0.0.1, free.
         log: its log file.
         processes: what starts it.
 
     Raises:
         LocalError: there is no MongoDB here, or it does not start.
     """
-    port = free_port()
     command = [
         *(str(_binary()), "--dbpath", str(data), "--port", str(port), "--bind_ip", "127.0.0.1"),
         *("--replSet", _SET, "--nounixsocket", "--quiet", "--wiredTigerCacheSizeGB", "0.25"),
@@ -42,9 +42,14 @@ async def mongod(data: Path, *, log: Path, processes: Processes) -> AsyncIterato
     try:
         await child.listening(port)
         await _become_primary(port)
-        yield f"mongodb://127.0.0.1:{port}/?directConnection=true"
+        yield
     finally:
         await child.end(grace=20.0)
+
+
+def uri(port: int) -> str:
+    """How clients reach the server on a port."""
+    return f"mongodb://127.0.0.1:{port}/?directConnection=true"
 
 
 async def _become_primary(port: int) -> None:

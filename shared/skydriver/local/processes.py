@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+import skydriver
 from skydriver.local.errors import LocalError
 
 _PR_SET_PDEATHSIG = 1
@@ -174,6 +175,13 @@ def free_port() -> int:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def python_path(*places: Path) -> str:
+    """Make the PYTHONPATH of a child that can import what we can, and what is in some more places."""
+    given = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    ours = Path(skydriver.__file__).parents[1]
+    return os.pathsep.join([str(ours), *map(str, places), *given])
 
 
 def last_words(output: Path | None, lines: int = 20, size: int = 2000) -> str:

@@ -11,24 +11,27 @@ from pathlib import Path
 
 import httpx
 
-from skydriver.local.processes import Processes, free_port
+from skydriver.local.processes import Processes
 
 
 @asynccontextmanager
-async def s3(bucket: str, *, log: Path, processes: Processes) -> AsyncIterator[str]:
-    """Run a server with one bucket while the context lasts, and yield its address.
+async def s3(bucket: str, *, port: int, log: Path, processes: Processes) -> AsyncIterator[None]:
+    """Run a server with one bucket while the context lasts.
 
     Raises:
         LocalError: it does not start.
     """
-    port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     child = await processes.start("s3", command, environment=os.environ, folder=log.parent, output=log)
     try:
         await child.listening(port)
-        address = f"http://127.0.0.1:{port}"
         async with httpx.AsyncClient(trust_env=False, timeout=60.0) as client:
-            (await client.put(f"{address}/{bucket}")).raise_for_status()
-        yield address
+            (await client.put(f"{address(port)}/{bucket}")).raise_for_status()
+        yield
     finally:
         await child.end(grace=5.0)
+
+
+def address(port: int) -> str:
+    """The address of the server on a port."""
+    return f"http://127.0.0.1:{port}"

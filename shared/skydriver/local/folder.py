@@ -1,0 +1,37 @@
+"""The data folder: one local service at a time works on it, and says there where it is."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from skydriver.local.errors import LocalError
+
+
+@contextmanager
+def claimed(data: Path) -> Iterator[None]:
+    """Make the folder if need be, and keep others off it while the context lasts.
+
+    Raises:
+        LocalError: another service works on it.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            address = data / "url"
+            where = f" ({address.read_text().strip()})" if address.exists() else ""
+            raise LocalError(f"another service works on {data} already{where}") from None
+        yield
+
+
+@contextmanager
+def published(data: Path, url: str) -> Iterator[None]:
+    """Write the service's address into `url` of the folder while the context lasts."""
+    path = data / "url"
+    path.write_text(f"{url}\n")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,250 @@
+"""The whole service on one machine, as an async context manager."""
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from starlette.types import ASGIApp
+
+import skydriver
+from skydriver.local import calls, functions, mongod, s3
+from skydriver.local.broker import Broker
+from skydriver.local.errors import LocalError
+from skydriver.local.folder import claimed, published
+from skydriver.local.front import Front, ingress_path
+from skydriver.local.jobs import JobHost
+from skydriver.local.jobs_api import JobApi
+from skydriver.local.manifests import Overlay, read_overlay
+from skydriver.local.processes import Processes, free_port
+from skydriver.local.schedule import Schedule
+from skydriver.local.server import listen, serve, url
+
+_GRACE = 5.0  # seconds that deliveries under way get at the end
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_LOG_SIZE = 20_000_000
+
+
+class LocalService:
+    """Everything that a deployment has, on 127.0.0.1, while the context lasts.
+
+    It leaves signals alone; whoever runs the event loop ends the context. At its end no process, no open
+    port and no changed environment variable is left; the data folder is, for a later service to go on with.
+
+    Attributes:
+        url: the service's address.
+        mongodb_uri: its database.
+        sink: where events are published to.
+        jobs_url: its job host.
+    """
+
+    url: str
+    mongodb_uri: str
+    sink: str
+    jobs_url: str
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        port: int | None = None,
+        processes: bool = False,
+        overlay: str = "local",
+        settings: Mapping[str, str] | None = None,
+        root: Path | None = None,
+        verbose: bool = False,
+    ) -> None:
+        """Prepare a service.
+
+        Args:
+            data: the folder of its database, its jobs and its logs; made if need be.
+            port: of its address; any free one if None.
+            processes: run each function in a process of its own, as Knative would.
+            overlay: the folder of `knative/overlays` that says what is run.
+            settings: environment variables of the functions that win over everything else.
+            root: the folder that `knative/` and the functions' sources are in; the project's own if None.
+            verbose: log to standard error, not into files of the data folder.
+        """
+        self._data = data.resolve()
+        self._port = port
+        self._in_processes = processes
+        self._overlay = overlay
+        self._settings = dict(settings or {})
+        self._root = Path(skydriver.__file__).parents[2] if root is None else root.resolve()
+        self._verbose = verbose
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Start everything.
+
+        Raises:
+            LocalError: something cannot be started; the message is a sentence for whoever wanted it.
+        """
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop everything, in the order in which nobody misses another."""
+        await self._stack.aclose()
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        overlay = self._read_overlay()
+        stack.enter_context(claimed(self._data))
+        processes = Processes(self._data / "processes")
+        await processes.end_leftovers()
+        logs = self._logs(stack)
+
+        listener = stack.enter_context(listen(self._port))
+        jobs_listener = stack.enter_context(listen(None))
+        jobs = JobHost(self._data / "jobs", processes)
+        jobs_api = JobApi(jobs)
+        ports = {"mongod": free_port(), "s3": free_port()}
+        self.url = url(listener)
+        self.sink = self.url + ingress_path(next(iter(overlay.brokers)))
+        self.jobs_url = url(jobs_listener) + jobs_api.prefix
+        environment = self._environment(overlay, ports)
+        self.mongodb_uri = environment["MONGODB_URI"]
+
+        below = await stack.enter_async_context(AsyncExitStack())
+        above = await stack.enter_async_context(AsyncExitStack())
+        apps, *_ = await _together(
+            self._functions(above, overlay, environment, logs, processes),
+            self._mongod(below, ports["mongod"], logs, processes),
+            below.enter_async_context(
+                s3.s3(environment["S3_BUCKET"], port=ports["s3"], log=logs / "s3.log", processes=processes)
+            ),
+        )
+        client = await stack.enter_async_context(calls.client(apps))
+        brokers = {
+            name: Broker(
+                name,
+                namespace=overlay.namespace,
+                triggers=overlay.triggers,
+                functions=overlay.functions,
+                client=client,
+            )
+            for name in overlay.brokers
+        }
+        front = Front(routes=overlay.routes, functions=apps, brokers=brokers)
+        await stack.enter_async_context(serve(front, listener))
+        await stack.enter_async_context(serve(jobs_api.app, jobs_listener))
+        stack.push_async_callback(jobs.stop)
+        for broker in brokers.values():
+            stack.push_async_callback(broker.stop, _GRACE)
+        schedule = Schedule(overlay.ping_sources, namespace=overlay.namespace, client=client)
+        await stack.enter_async_context(schedule)
+        stack.enter_context(published(self._data, self.url))
+
+    def _read_overlay(self) -> Overlay:
+        folder = self._root / "knative" / "overlays" / self._overlay
+        if not folder.is_dir():
+            raise LocalError(f"there is no {folder}: the local runtime works from a checkout of the project")
+        overlay = read_overlay(folder)
+        if len(overlay.brokers) != 1:
+            raise LocalError(f"{folder} must have one Broker, not {len(overlay.brokers)}")
+        return overlay
+
+    def _environment(self, overlay: Overlay, ports: Mapping[str, int]) -> dict[str, str]:
+        """The functions' environment: the manifests', then this run's own, then what was asked for."""
+        return {
+            **overlay.settings,
+            "MONGODB_URI": os.environ.get("MONGODB_URI") or mongod.uri(ports["mongod"]),
+            "S3_ENDPOINT_URL": s3.address(ports["s3"]),
+            # Throw-away: the S3 API takes any, and scanners do not outlive the service.
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "SCANNER_TOKEN_KEY": secrets.token_hex(32),
+            "SKYDRIVER_URL": self.url,
+            "K_SINK": self.sink,
+            "LOCAL_JOBS_URL": self.jobs_url,
+            **self._settings,
+        }
+
+    def _logs(self, stack: AsyncExitStack) -> Path:
+        logs = self._data / "logs"
+        logs.mkdir(exist_ok=True)
+        handler: logging.Handler = (
+            logging.StreamHandler()
+            if self._verbose
+            else RotatingFileHandler(logs / "functions.log", maxBytes=_LOG_SIZE, backupCount=2)
+        )
+        handler.setFormatter(logging.Formatter(_LOG_FORMAT))
+        stack.enter_context(_logging_to(handler))
+        return logs
+
+    async def _functions(
+        self,
+        stack: AsyncExitStack,
+        overlay: Overlay,
+        environment: Mapping[str, str],
+        logs: Path,
+        processes: Processes,
+    ) -> dict[str, ASGIApp]:
+        if self._in_processes:
+            running = functions.run(
+                overlay.functions,
+                root=self._root,
+                environment=environment,
+                logs=None if self._verbose else logs,
+                processes=processes,
+            )
+            return await stack.enter_async_context(running)
+        stack.enter_context(_changed_environment(environment))
+        await functions.forget()
+        stack.push_async_callback(functions.forget)
+        stack.enter_context(functions.importable(self._root))
+        return await asyncio.to_thread(functions.load, overlay.functions)
+
+    async def _mongod(self, stack: AsyncExitStack, port: int, logs: Path, processes: Processes) -> None:
+        if self.mongodb_uri == mongod.uri(port):
+            data = self._data / "mongod"
+            data.mkdir(exist_ok=True)
+            server = mongod.mongod(data, port=port, log=logs / "mongod.log", processes=processes)
+            await stack.enter_async_context(server)
+
+
+async def _together(*starts: Awaitable[Any]) -> list[Any]:
+    """Wait for all, then raise the first problem: nothing is left half started in the background."""
+    results = await asyncio.gather(*starts, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return results
+
+
+@contextmanager
+def _changed_environment(environment: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _logging_to(handler: logging.Handler) -> Iterator[None]:
+    root, ours = logging.getLogger(), logging.getLogger("skydriver")
+    level = ours.level
+    root.addHandler(handler)
+    ours.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        ours.setLevel(level)
+        root.removeHandler(handler)
+        handler.close()

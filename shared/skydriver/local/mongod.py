@@ -12,25 +12,28 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
 from skydriver.local.errors import LocalError
-from skydriver.local.processes import Processes
+from skydriver.local.processes import Processes, free_port
 
 _SET = "rs0"
 _NOT_INITIALIZED, _NOT_A_MEMBER = 94, 93
 
 
 @asynccontextmanager
-async def mongod(data: Path, *, port: int, log: Path, processes: Processes) -> AsyncIterator[None]:
-    """Run a server while the context lasts; `uri` says how to reach it.
+async def mongod(
+    data: Path, *, log: Path, processes: Processes, port: int | None = None
+) -> AsyncIterator[str]:
+    """Run a server while the context lasts, and yield its URI.
 
     Args:
         data: the folder of its files, which exists; a later run finds them again.
-        port: of 127.0.0.1, free.
         log: its log file.
         processes: what starts it.
+        port: of 127.0.0.1; any free one if None.
 
     Raises:
         LocalError: there is no MongoDB here, or it does not start.
     """
+    port = port or free_port()
     command = [
         *(str(_binary()), "--dbpath", str(data), "--port", str(port), "--bind_ip", "127.0.0.1"),
         *("--replSet", _SET, "--nounixsocket", "--quiet", "--wiredTigerCacheSizeGB", "0.25"),
@@ -42,7 +45,7 @@ async def mongod(data: Path, *, port: int, log: Path, processes: Processes) -> A
     try:
         await child.listening(port)
         await _become_primary(port)
-        yield
+        yield uri(port)
     finally:
         await child.end(grace=20.0)
 

@@ -11,23 +11,24 @@ from pathlib import Path
 
 import httpx
 
-from skydriver.local.processes import Processes
+from skydriver.local.processes import Processes, free_port
 
 
 @asynccontextmanager
-async def s3(bucket: str, *, port: int, log: Path, processes: Processes) -> AsyncIterator[None]:
-    """Run a server with one bucket while the context lasts.
+async def s3(bucket: str, *, log: Path, processes: Processes, port: int | None = None) -> AsyncIterator[str]:
+    """Run a server with one bucket while the context lasts, and yield its address.
 
     Raises:
         LocalError: it does not start.
     """
+    port = port or free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     child = await processes.start("s3", command, environment=os.environ, folder=log.parent, output=log)
     try:
         await child.listening(port)
         async with httpx.AsyncClient(trust_env=False, timeout=60.0) as client:
             (await client.put(f"{address(port)}/{bucket}")).raise_for_status()
-        yield
+        yield address(port)
     finally:
         await child.end(grace=5.0)
 

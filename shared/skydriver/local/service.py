@@ -199,7 +199,8 @@ class LocalService:
                 processes=processes,
             )
             return await stack.enter_async_context(running)
-        stack.enter_context(_changed_environment(environment))
+        # functions-framework sets the last one itself, so that it would stay behind.
+        stack.enter_context(_changed_environment({**environment, "FUNCTION_SIGNATURE_TYPE": "http"}))
         await functions.forget()
         stack.push_async_callback(functions.forget)
         stack.enter_context(functions.importable(self._root))

@@ -6,6 +6,7 @@ SKYDRIVER_REQUIRE names the components that must be there, separated by commas: 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,9 @@ COMPONENTS = {
     "s3": "moto's S3 server (install skydriver[local])",
     "skyreader": "icecube-skyreader (install skydriver[plot])",
 }
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "skydriver-tests"
+"""Where `make components` keeps what it built."""
 
 
 def missing(component: str, why: str) -> None:

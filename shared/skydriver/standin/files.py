@@ -1,7 +1,7 @@
 """The files that the server leaves: startup.json for the workers, and the result if asked for."""
 
 import json
-import tempfile
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,13 @@ PIXEL_TYPE = [("index", np.int64), ("llh", np.float64), ("E_in", np.float64), ("
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a file so that nobody ever sees half of it."""
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.name}.", encoding="utf-8", delete=False
-    ) as file:
-        json.dump(content, file, allow_nan=False)
-    temporary = Path(file.name)
+    text = json.dumps(content, allow_nan=False)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.chmod(0o644)  # the uploader beside the scanner may be another user
+        temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
-    except OSError:
-        temporary.unlink()
-        raise
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def startup(scan_id: str, event: Event, pixel_server: str) -> dict[str, Any]:

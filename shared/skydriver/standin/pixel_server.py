@@ -70,7 +70,7 @@ class PixelServer:
         """Where workers find it, without the queue's name."""
 
     def __enter__(self) -> "PixelServer":
-        Thread(target=self._http.serve_forever, name="pixel-server", daemon=True).start()
+        Thread(target=self._http.serve_forever, args=(0.1,), name="pixel-server", daemon=True).start()
         return self
 
     def __exit__(

@@ -70,6 +70,12 @@ class PixelQueue:
         except Empty:
             return None
 
+    @property
+    def in_work(self) -> int:
+        """How many reconstructions are in workers' hands."""
+        with self._changed:
+            return len(self._open)
+
     def close(self) -> None:
         """Tell all workers, those waiting too, that there is no more work."""
         with self._changed:

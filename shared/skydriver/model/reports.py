@@ -6,23 +6,28 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from skydriver.model.request import ProjectionArguments
-from skydriver.model.values import Boolean
+from skydriver.model.values import Boolean, Integer64, Json, Number
+
+MAX_DEPTH = 50
+"""MongoDB refuses documents of more than 100 levels (its manual, "Limits and Thresholds")."""
 
 
 def _storable(value: Any) -> Any:
-    """Refuse what a document cannot hold: keys that begin with '$', integers beyond 64 bits, NaN.
+    """Refuse what a document cannot hold: deep nesting, keys that begin with '$', big integers, NaN.
 
     Walks without recursion: the depth of a body is bounded by its size only.
     """
-    waiting = [value]
+    waiting = [(value, 1)]
     while waiting:
-        item = waiting.pop()
+        item, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            raise ValueError(f"must not be nested deeper than {MAX_DEPTH}")
         if isinstance(item, dict):
             if any(key.startswith("$") or "\0" in key for key in item):
                 raise ValueError("keys must not start with '$'")
-            waiting.extend(item.values())
+            waiting.extend((inner, depth + 1) for inner in item.values())
         elif isinstance(item, list):
-            waiting.extend(item)
+            waiting.extend((inner, depth + 1) for inner in item)
         elif isinstance(item, float) and not math.isfinite(item):
             raise ValueError("numbers must be finite")
         elif isinstance(item, int) and not -(2**63) <= item < 2**63:
@@ -56,17 +61,17 @@ class Progress(BaseModel):
     epilogue: str
     tallies: Storable
     processing_stats: ProcessingStats
-    predictive_scanning_threshold: float = Field(allow_inf_nan=False)
+    predictive_scanning_threshold: Number
     last_updated: str
 
 
 class EventMetadata(BaseModel):
     """`event_metadata` of a manifest; `version` (skyreader 1.4 and later) and other new keys are kept out."""
 
-    run_id: int
-    event_id: int
+    run_id: Integer64
+    event_id: Integer64
     event_type: str | None
-    mjd: float = Field(allow_inf_nan=False)
+    mjd: Number
     is_real_event: bool
 
 
@@ -85,5 +90,5 @@ class ResultReport(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    skyscan_result: dict[str, Any]
+    skyscan_result: Json
     is_final: Boolean

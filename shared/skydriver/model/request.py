@@ -9,8 +9,9 @@ import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from skydriver.model.secrets import is_secret
-from skydriver.model.values import Bytes, Integer, NotNull, PositiveInteger, Scalar
+from skydriver.model.values import Bytes, Integer, Json, NotNull, Number, PositiveInteger, Scalar
 
+MAX_CLUSTERS = 100
 MAX_LABELS = 25
 MAX_LABEL_LENGTH = 25
 MAX_ENVIRONMENT_VALUE = 4096
@@ -43,6 +44,8 @@ def _cluster_pairs(value: Any) -> Any:
     pairs = list(value.items()) if isinstance(value, dict) else value
     if not isinstance(pairs, list) or not pairs:
         raise ValueError('must be like {"sub-2": 1234} or [["sub-2", 56], ["sub-2", 1234]], and not empty')
+    if len(pairs) > MAX_CLUSTERS:
+        raise ValueError(f"must hold {MAX_CLUSTERS} entries at the most")
     for pair in pairs:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise ValueError("each entry must be a pair of a cluster's name and its number of workers")
@@ -176,9 +179,7 @@ class ScanArguments(ProjectionArguments):
     reco_algo: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$", max_length=100)] = Field(
         examples=["millipede_wilks"]
     )
-    event_i3live_json: Annotated[
-        dict[str, Any], BeforeValidator(_event, json_schema_input_type=dict[str, Any] | str)
-    ]
+    event_i3live_json: Annotated[Json, BeforeValidator(_event, json_schema_input_type=dict[str, Any] | str)]
     nsides: Annotated[dict[str, int], BeforeValidator(_nsides, json_schema_input_type=dict[str, int])] = (
         Field(examples=[{"8": 0, "64": 12, "512": 24}])
     )
@@ -198,7 +199,7 @@ class ScanArguments(ProjectionArguments):
         NotNull,
         BeforeValidator(_debug_modes, json_schema_input_type=list[str] | str),
     ] = Field(default_factory=list)
-    predictive_scanning_threshold: Annotated[float, Field(ge=0.1, le=1.0, allow_inf_nan=False)] = 1.0
+    predictive_scanning_threshold: Annotated[Number, Field(ge=0.1, le=1.0)] = 1.0
     priority: Integer = Field(0, description=">= 100: realtime alerts, which are not throttled")
     classifiers: Annotated[
         dict[str, Scalar], BeforeValidator(_labels, json_schema_input_type=dict[str, Scalar])

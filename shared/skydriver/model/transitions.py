@@ -46,6 +46,8 @@ class Transition:
 
 
 TABLE: Mapping[Fact, Transition] = {
+    # It makes the scan, so there is none yet that could accept it.
+    Fact.REQUESTED: Transition((), Phase.QUEUED),
     # The way of a good scan. A ready scanner may overtake the word that it was launched.
     Fact.ADMITTED: Transition((Phase.QUEUED,), Phase.LAUNCHING),
     Fact.LAUNCHED: Transition((Phase.LAUNCHING,), Phase.STARTING),
@@ -64,6 +66,8 @@ TABLE: Mapping[Fact, Transition] = {
     Fact.WORKERS_REQUESTED: Transition((Phase.RUNNING,)),
     Fact.WORKERS_STARTED: Transition((Phase.RUNNING,)),
     Fact.WORKERS_UNWANTED: Transition((Phase.STOPPING,)),
+    # Of a location, not of a scan.
+    Fact.OBSERVATION_REQUESTED: Transition(()),
 }
 
 

@@ -4,7 +4,8 @@ import math
 from typing import Annotated, Any
 
 import humanfriendly
-from pydantic import BeforeValidator, Field
+import orjson
+from pydantic import AfterValidator, BeforeValidator, Field
 
 INT32_MAX = 2**31 - 1
 
@@ -12,7 +13,7 @@ INT32_MAX = 2**31 - 1
 def _no_bool(value: Any) -> Any:
     """Refuse what Python, but no user, takes for a number."""
     if isinstance(value, bool):
-        raise ValueError("must be a whole number, not true or false")
+        raise ValueError("must be a number, not true or false")
     return value
 
 
@@ -35,7 +36,7 @@ def _size_to_bytes(value: Any) -> int:
         raise ValueError("must be a data size such as '8G' or '512MiB'")
     try:
         size = value if isinstance(value, int) else humanfriendly.parse_size(value)
-    except humanfriendly.InvalidSize:
+    except (humanfriendly.InvalidSize, OverflowError):
         raise ValueError("invalid data size: must be like '8G' or '512MiB'") from None
     if not 0 < size < 2**53:
         raise ValueError("must be a data size greater than zero")
@@ -58,9 +59,21 @@ def _scalar(value: Any) -> Any:
     return value
 
 
+def _writable(value: Any) -> Any:
+    """Refuse what can be read as JSON but not written again: nested too deep, or text that is no Unicode."""
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        raise ValueError(f"cannot be stored as JSON: {error}") from None
+    return value
+
+
 Integer = Annotated[int, BeforeValidator(_no_bool), Field(ge=-INT32_MAX, le=INT32_MAX)]
 PositiveInteger = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=INT32_MAX)]
+Integer64 = Annotated[int, BeforeValidator(_no_bool), Field(ge=-(2**63), lt=2**63)]
+Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
 Boolean = Annotated[bool, BeforeValidator(_word_to_bool, json_schema_input_type=bool | str)]
 Bytes = Annotated[int, BeforeValidator(_size_to_bytes, json_schema_input_type=int | str)]
 Scalar = Annotated[str | bool | int | float | None, BeforeValidator(_scalar)]
+Json = Annotated[dict[str, Any], AfterValidator(_writable)]
 NotNull = BeforeValidator(_not_null)

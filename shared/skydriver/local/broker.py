@@ -94,10 +94,15 @@ class Broker:
                 self._deliveries.add(task)
                 task.add_done_callback(self._deliveries.discard)
 
+    @property
+    def is_busy(self) -> bool:
+        """True while a delivery is under way."""
+        return bool(self._deliveries)
+
     async def stop(self, grace: float) -> None:
         """Start nothing any more, and give what is under way `grace` seconds."""
         self._stopping.set()
-        if self._deliveries:
+        if self.is_busy:
             _, late = await asyncio.wait(set(self._deliveries), timeout=grace)
             for task in late:
                 task.cancel()

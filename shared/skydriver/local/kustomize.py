@@ -123,7 +123,7 @@ def _accumulate(
     resources: list[Resource] = []
     files: dict[str, dict[str, Path]] = {}
     for name in kustomization.resources:
-        path = folder / name
+        path = (folder / name).resolve()
         if path.is_dir():
             below = build(path)
             resources.extend(copy.deepcopy(below.resources))

@@ -1,0 +1,10 @@
+from pathlib import Path
+
+import pytest
+
+from tests.toys import Toys
+
+
+@pytest.fixture
+def toys(tmp_path: Path) -> Toys:
+    return Toys(tmp_path)

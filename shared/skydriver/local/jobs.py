@@ -123,8 +123,8 @@ class JobHost:
         self._downloads = asyncio.Semaphore(_DOWNLOADS)
         self._client = httpx.AsyncClient(trust_env=False, timeout=30.0, follow_redirects=True)
         folder.mkdir(parents=True, exist_ok=True)
-        for record in folder.glob("*/job.json"):
-            self._take_up(record)
+        for place in folder.iterdir():
+            self._take_up(place)
 
     def find(self, labels: Mapping[str, str]) -> dict[str, Job]:
         """List the jobs that carry all these labels, by name."""
@@ -253,10 +253,11 @@ class JobHost:
         new.write_text(job.model_dump_json())
         new.replace(path)
 
-    def _take_up(self, record: Path) -> None:
+    def _take_up(self, place: Path) -> None:
         try:
-            job = Job.model_validate_json(record.read_text())
-        except ValueError:  # not one of ours, or of another version
+            job = Job.model_validate_json((place / "job.json").read_text())
+        except (OSError, ValueError):  # killed while it was being made, or of another version
+            shutil.rmtree(place, ignore_errors=True)
             return
         for pod in job.pods:
             if not pod.is_over:

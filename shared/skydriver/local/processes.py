@@ -135,11 +135,14 @@ class Processes:
         finally:
             if output is not None:
                 os.close(sink)
-        record = self._records / f"{name}.{process.pid}.json"
+        return Child(process, self._record(name, process.pid, folder), output)
+
+    def _record(self, name: str, pid: int, folder: Path) -> Path:
+        path = self._records / f"{name}.{pid}.json"
         with suppress(psutil.NoSuchProcess):  # ended already
-            created = psutil.Process(process.pid).create_time()
-            record.write_text(json.dumps({"pid": process.pid, "created": created}))
-        return Child(process, record, output)
+            created = psutil.Process(pid).create_time()
+            path.write_text(json.dumps({"pid": pid, "created": created, "folder": str(folder.resolve())}))
+        return path
 
     async def end_leftovers(self) -> int:
         """End what a former run has left, children of children included, and return how many it were."""
@@ -147,25 +150,51 @@ class Processes:
         for record in self._records.glob("*.json"):
             with suppress(ValueError, KeyError):  # half written: its process died with its writer
                 content = json.loads(record.read_text())
-                ended += await _end_leftover(int(content["pid"]), float(content["created"]))
+                for process in _leftovers(content["pid"], content["created"], Path(content["folder"])):
+                    await _kill(process)
+                    ended += 1
             record.unlink(missing_ok=True)
         return ended
 
 
-async def _end_leftover(pid: int, created: float) -> bool:
-    """End a process if it is still the one that was recorded, with its group, and wait until it is gone."""
+def _leftovers(pid: int, created: float, folder: Path) -> list[psutil.Process]:
+    """Find what is left of a recorded process and its group.
+
+    A number may be somebody else's by now. So the process must have been created at the recorded time; where
+    it is gone, members of its group must be younger than it was, and work in its folder.
+    """
     try:
-        process = psutil.Process(pid)
-        if abs(process.create_time() - created) > _SAME_MOMENT or process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        os.killpg(pid, signal.SIGKILL)
-    except (psutil.NoSuchProcess, ProcessLookupError):
-        return False
-    except (psutil.AccessDenied, PermissionError):
-        return False  # somebody else's now
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - not ours
-        await asyncio.sleep(0.02)
-    return True
+        leader = psutil.Process(pid)
+        if leader.status() != psutil.STATUS_ZOMBIE:
+            if abs(leader.create_time() - created) > _SAME_MOMENT:
+                return []
+            return [leader, *(member for member in _group(pid) if member != leader)]
+    except psutil.NoSuchProcess:
+        pass
+    return [member for member in _group(pid) if _is_descendant(member, created, folder)]
+
+
+def _is_descendant(member: psutil.Process, created: float, folder: Path) -> bool:
+    with suppress(psutil.Error):
+        return member.create_time() >= created - _SAME_MOMENT and Path(member.cwd()).is_relative_to(folder)
+    return False
+
+
+def _group(pid: int) -> list[psutil.Process]:
+    """List the living members of a process group."""
+    members = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if os.getpgid(process.pid) == pid and process.status() != psutil.STATUS_ZOMBIE:
+                members.append(process)
+    return members
+
+
+async def _kill(process: psutil.Process) -> None:
+    with suppress(psutil.Error):
+        process.kill()
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - not ours
+            await asyncio.sleep(0.02)
 
 
 def free_port() -> int:

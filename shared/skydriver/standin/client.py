@@ -43,7 +43,8 @@ the made-up likelihood that its server describes.
 """
 
 EPILOG = """\
-environment (times in seconds; an empty variable counts as unset):
+environment (times in seconds; an empty variable counts as unset; the first and the last but one may
+also be given to the server, which hands them on):
   SKYSCAN_STANDIN_PIXEL_SECONDS (0)                          time that a reconstruction takes
   SKYSCAN_MQ_CLIENT_TIMEOUT_WAIT_FOR_FIRST_MESSAGE (3600)    wait for the first one
   SKYSCAN_MQ_TIMEOUT_TO_CLIENTS (1800)                       wait for each later one
@@ -277,11 +278,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         startup = json.loads(arguments.client_startup_json.read_bytes())
         address, queue = startup["standin_server"], startup["mq_basename"]
+        environment = {**startup.get("standin_environment", {}), **os.environ}
     except (OSError, ValueError, KeyError, TypeError) as error:
         parser.error(f"argument --client-startup-json: {type(error).__name__}: {error}")
     try:
-        limits = Limits.from_environment(os.environ)
-        log_level = level(os.environ, "SKYSCAN_EWMS_PILOT_LOG", "INFO")
+        limits = Limits.from_environment(environment)
+        log_level = level(environment, "SKYSCAN_EWMS_PILOT_LOG", "INFO")
     except SettingsError as error:
         parser.error(str(error))
     logging.basicConfig(

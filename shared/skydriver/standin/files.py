@@ -26,14 +26,15 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def startup(scan_id: str, event: Event, pixel_server: str) -> dict[str, Any]:
-    """What workers must know: the real scanner's four members, and where the stand-in's queue is."""
+def startup(scan_id: str, event: Event, pixel_server: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    """What workers must know: the real scanner's four members, the stand-in's queue, and its pace."""
     return {
         "scan_id": scan_id,
         "mq_basename": scan_id,
         "baseline_GCD_file": None,
         "GCDQp_packet": {"frames": event.frames},
         "standin_server": pixel_server,
+        "standin_environment": dict(environment),
     }
 
 

@@ -86,7 +86,8 @@ def _scan(arguments: Arguments, settings: Settings, start: float) -> None:
     sinks: list[Sink] = []
     with ExitStack() as stack:
         server = stack.enter_context(PixelServer(queue, task, scan_id, settings.host))
-        files.write_json(arguments.client_startup_json, files.startup(scan_id, event, server.url))
+        startup = files.startup(scan_id, event, server.url, settings.for_workers)
+        files.write_json(arguments.client_startup_json, startup)
         logger.info("Workers find their pixels at %s", server.url)
         if settings.address:
             sinks.append(SkyDriverSink(Client.patient(*skydriver), Client.urgent(*skydriver)))

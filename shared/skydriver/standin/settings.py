@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+FOR_WORKERS = ("SKYSCAN_STANDIN_PIXEL_SECONDS", "SKYSCAN_CRASH_DUMMY_PROBABILITY")
+
 
 class SettingsError(Exception):
     """An environment variable has a value that makes no sense; the text names it."""
@@ -28,6 +30,8 @@ class Settings(NamedTuple):
     mini_test: bool
     host: str
     """The address that the pixel queue is bound to and that workers reach it by."""
+    for_workers: dict[str, str]
+    """Variables that only stand-ins know: a server hands them on to its workers."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -53,6 +57,7 @@ class Settings(NamedTuple):
             log_level_third_party=level(text, "SKYSCAN_LOG_THIRD_PARTY", "WARNING"),
             mini_test=text.get("SKYSCAN_MINI_TEST", "").lower() in ("1", "true", "yes", "on"),
             host=text.get("SKYSCAN_STANDIN_HOST", "127.0.0.1"),
+            for_workers={name: text[name] for name in FOR_WORKERS if name in text},
         )
 
 

@@ -22,13 +22,14 @@ def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_startup_file_has_what_the_real_one_has(sample: Event) -> None:
-    content = files.startup("abc", sample, "http://127.0.0.1:1234")
+    content = files.startup("abc", sample, "http://127.0.0.1:1234", {"SKYSCAN_STANDIN_PIXEL_SECONDS": "2"})
     assert content == {
         "scan_id": "abc",
         "mq_basename": "abc",
         "baseline_GCD_file": None,
         "GCDQp_packet": {"frames": sample.frames},
         "standin_server": "http://127.0.0.1:1234",
+        "standin_environment": {"SKYSCAN_STANDIN_PIXEL_SECONDS": "2"},
     }
     assert len(sample.frames) == 5
 

@@ -1,0 +1,96 @@
+"""The whole service on this machine, as `skydriver up` runs it, and what tests ask of it."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from skydriver.local.service import LocalService
+from tests.conftest import ROOT, eventually
+
+EXAMPLE: dict[str, Any] = json.loads((ROOT / "examples" / "IC170922A.json").read_text())
+
+
+def scan_arguments(**changes: Any) -> dict[str, Any]:
+    """Make the arguments of a small scan of the example event."""
+    return {
+        "docker_tag": "latest",
+        "cluster": {"local": 1},
+        "reco_algo": "millipede_wilks",
+        "event_i3live_json": EXAMPLE,
+        "nsides": {"1": 0, "2": 12},
+        "real_or_simulated_event": "real",
+        "max_pixel_reco_time": 60,
+        **changes,
+    }
+
+
+SLOW = {"scanner_server_env": {"SKYSCAN_STANDIN_PIXEL_SECONDS": 0.3}}
+"""Arguments of a scan that is still at work when a test looks at it."""
+
+
+class Skydriver:
+    """A running service, as a user and an operator see it."""
+
+    def __init__(self, service: LocalService, client: httpx.AsyncClient) -> None:
+        self.service = service
+        self.http = client
+
+    async def call(self, method: str, path: str, **arguments: Any) -> Any:
+        """Call the REST interface, and expect a 2xx."""
+        answer = await self.answer(method, path, **arguments)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    async def answer(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """Call the REST interface."""
+        if method == "GET":
+            return await self.http.get(path, params=arguments)
+        return await self.http.request(method, path, json=arguments)
+
+    async def submit(self, **changes: Any) -> str:
+        """Ask for a small scan; its id."""
+        manifest = await self.call("POST", "/scan", **scan_arguments(**changes))
+        return str(manifest["scan_id"])
+
+    async def status(self, scan_id: str) -> Any:
+        """Read a scan's status."""
+        return await self.call("GET", f"/scan/{scan_id}/status")
+
+    async def ended(self, scan_id: str, deadline: float = 120.0) -> Any:
+        """Wait until a scan has ended; its status."""
+
+        async def look() -> Any:
+            status = await self.status(scan_id)
+            return status if status["phase"] == "ENDED" else None
+
+        return await eventually(look, deadline=deadline)
+
+    async def jobs(self) -> dict[str, Any]:
+        """List the processes of scanners and workers, by job."""
+        answer = await self.http.get(f"{self.service.jobs_url}/jobs")
+        jobs: dict[str, Any] = answer.json()["jobs"]
+        return jobs
+
+
+@asynccontextmanager
+async def running(data: Path, **settings: str) -> AsyncIterator[Skydriver]:
+    """Run a service on a data folder."""
+    async with (
+        LocalService(data, settings=settings) as service,
+        httpx.AsyncClient(base_url=service.url, timeout=60.0, trust_env=False) as client,
+    ):
+        yield Skydriver(service, client)
+
+
+@pytest_asyncio.fixture
+async def skydriver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Skydriver]:
+    """Run a service of the test's own."""
+    monkeypatch.delenv("MONGODB_URI", raising=False)
+    async with running(tmp_path / "data") as service:
+        yield service

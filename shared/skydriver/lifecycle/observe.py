@@ -33,7 +33,8 @@ async def observe_workers(location: str) -> None:
         if cluster["at"] == location and cluster["state"] == ClusterState.STARTED
     ]
     asked_at = time.time()
-    seen = await backend(orchestrator).observe(where, [cluster["uuid"] for _, cluster in started])
+    clusters = {cluster["uuid"]: cluster for _, cluster in started}
+    seen = await backend(orchestrator).observe(where, clusters)
     for scan_id, cluster in started:
         # A cluster that cannot be found has no worker left.
         observation = seen.get(cluster["uuid"], Observation({}, reason="its workers have disappeared"))

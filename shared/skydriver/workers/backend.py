@@ -84,8 +84,18 @@ class WorkerBackend(Protocol):
             PermanentError: the backend refuses for good.
         """
 
-    async def observe(self, location: Mapping[str, str], uuids: list[str]) -> dict[str, Observation]:
-        """Look at all the given clusters of a location at once; a cluster that is not there is left out."""
+    async def observe(
+        self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, Observation]:
+        """Look at all the given clusters of a location at once.
+
+        Args:
+            location: where.
+            clusters: the clusters' entries, by their uuids.
+
+        Returns:
+            What was seen, by uuid; a cluster that is not there is left out.
+        """
 
     async def stop(self, cluster: Mapping[str, Any]) -> None:
         """End a cluster's workers (by its entry); returns once they are verified gone."""

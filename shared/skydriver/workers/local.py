@@ -34,11 +34,13 @@ class LocalWorkers:
         )
         return Started(name, {"command": " ".join(command), "count": spec.n_workers})
 
-    async def observe(self, location: Mapping[str, str], uuids: list[str]) -> dict[str, Observation]:
+    async def observe(
+        self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, Observation]:
         """Look at all the given clusters at once."""
         jobs = await jobhost.find(*KIND)
         by_uuid = {job["labels"][UUID]: job for job in jobs.values()}
-        return {uuid: _observation(by_uuid[uuid]) for uuid in uuids if uuid in by_uuid}
+        return {uuid: _observation(by_uuid[uuid]) for uuid in clusters if uuid in by_uuid}
 
     async def stop(self, cluster: Mapping[str, Any]) -> None:
         """End a cluster's workers; returns once they are verified gone."""

@@ -95,7 +95,8 @@ def plain_line(snapshot: Snapshot) -> str:
     parts = [snapshot.headline]
     if snapshot.tallies:
         parts.append("pixels " + ", ".join(f"nside {t.nside}: {amount(t)}" for t in snapshot.tallies))
-    parts += [f"workers {clean(workers)}" for workers in snapshot.workers]
+    if not snapshot.complete:
+        parts += [f"workers {clean(workers)}" for workers in snapshot.workers]
     return " | ".join(parts)
 
 
@@ -146,7 +147,7 @@ class Bars:
             yield Text(" · ".join(clean(part) for part in told if part), style="dim")
         if self._bars:
             yield self._progress
-        for workers in snapshot.workers:
+        for workers in () if snapshot.complete else snapshot.workers:
             yield Text(f"workers {clean(workers)}", style="dim")
 
 

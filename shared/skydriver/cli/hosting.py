@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -46,7 +46,7 @@ def host(
     *,
     port: int | None = None,
     processes: bool = False,
-    settings: Mapping[str, str] | None = None,
+    verbose: bool = False,
 ) -> Work:
     """Start the local service, do the work (given the service's address), stop everything.
 
@@ -57,7 +57,7 @@ def host(
         work: plain blocking code, run in a thread of its own.
         port: where the service listens on 127.0.0.1; None for a free one.
         processes: one process a function, as Knative would run them.
-        settings: settings that differ from the overlay's.
+        verbose: log to stderr, not into files of the data folder.
 
     Raises:
         Interrupted: a signal has ended the work.
@@ -70,7 +70,7 @@ def host(
             f"Running a service here needs `pip install 'skydriver[local]'` ({error})."
         ) from error
     try:
-        service = LocalService(data, port=port, processes=processes, settings=settings)
+        service = LocalService(data, port=port, processes=processes, verbose=verbose)
         return asyncio.run(_host(service, work))
     except SkyDriverError as error:
         raise CommandError(str(error)) from error

@@ -107,6 +107,8 @@ def describe_cluster(cluster: Mapping[str, Any]) -> str:
         for pilot, count in pilots.items():
             doing[job_status if pilot in ("null", "", None) else f"{job_status}/{pilot}"] += count
     told = ", ".join(f"{count} {what}" for what, count in doing.most_common()) or "nothing heard yet"
+    # What was last heard of workers that are gone is no news.
+    told = {"gone": "all gone", "unwanted": "being removed"}.get(str(cluster.get("state")), told)
     reason = f" ({cluster['reason']})" if cluster.get("reason") else ""
     return f"{place or 'somewhere'}: {cluster.get('n_workers')} asked; {told}{reason}"
 

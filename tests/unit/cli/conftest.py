@@ -210,7 +210,7 @@ def transitions() -> list[dict[str, Any]]:
         {
             "phase": "LAUNCHING",
             "time": 1718712001.5,
-            "cause": "scan.requested",
+            "cause": "x/scan.requested",
             "function": "launch_scanner",
             "reason": "a permit was free",
         },

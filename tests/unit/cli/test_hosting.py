@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import pytest
 
@@ -41,7 +41,7 @@ def signal_me(number: signal.Signals) -> None:
 
 
 def host(service: Service, work: Any) -> Any:
-    return asyncio.run(_host(service, work))
+    return asyncio.run(_host(cast(Any, service), work))
 
 
 def test_work_is_done_between_start_and_stop() -> None:

@@ -73,6 +73,10 @@ def test_workers_of_a_cluster_with_a_name_and_a_reason(running: dict[str, Any]) 
     assert describe_cluster(cluster) == "sub-2: 10 asked; nothing heard yet (token expired)"
 
 
+def test_workers_that_are_gone(running: dict[str, Any]) -> None:
+    assert describe_cluster(running["clusters"][0] | {"state": "gone"}) == "sub-2.example: 10 asked; all gone"
+
+
 def test_workers_of_a_kubernetes_cluster_that_says_nothing() -> None:
     cluster = {
         "orchestrator": "k8s",

@@ -64,6 +64,7 @@ def demo(
     say("Starting MongoDB, S3, the broker and every function …")
     with _data_folder(data) as folder:
         skyscan_result = host(folder, scan)
+    say("Drawing the skymap …")
     skymap = plot_result(skyscan_result, output)
     # Beside its pictures, under the same name.
     path = output / f"{skymap.files[0].name.removesuffix('.full-sky.png')}.json"

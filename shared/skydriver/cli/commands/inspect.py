@@ -56,7 +56,7 @@ def _show_status(
             _fact("", Text(f"{count} times: {clean(error)}", style="red"))
     if transitions:
         out.print()
-        _show_transitions("last transitions", transitions)
+        _show_transitions("last transitions", scan_id, transitions)
 
 
 def _fact(name: str, value: Text | str) -> None:
@@ -71,17 +71,18 @@ def history(ctx: typer.Context, scan_id: ScanId, as_json: JsonOption = False) ->
     if as_json:
         print_json({"scan_id": scan_id, "history": transitions})
     else:
-        _show_transitions(f"scan {clean(scan_id)}", transitions)
+        _show_transitions(f"scan {clean(scan_id)}", scan_id, transitions)
 
 
-def _show_transitions(title: str, transitions: list[dict[str, Any]]) -> None:
+def _show_transitions(title: str, scan_id: str, transitions: list[dict[str, Any]]) -> None:
     shown = table(title, "time", "phase", "cause", "function", "reason")
     for step in transitions:
         row(
             shown,
             when(step.get("time")),
             step.get("phase"),
-            step.get("cause"),
+            # The id of an event, where it was one: it begins with the scan's own id, as all here do.
+            str(step.get("cause") or "").removeprefix(f"{scan_id}/"),
             step.get("function"),
             step.get("reason"),
         )

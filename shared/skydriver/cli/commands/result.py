@@ -89,6 +89,8 @@ def plot(
     else:
         with connect(ctx) as client:
             skyscan_result = fetch_result(client, scan, include_deleted=include_deleted)["skyscan_result"]
+    if not as_json:
+        say("Drawing the skymap …")
     skymap = plot_result(skyscan_result, output, keep_all=keep_all)
     if as_json:
         print_json(_as_json(skymap))

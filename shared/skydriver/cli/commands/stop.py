@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from skydriver.cli.context import JsonOption, ScanId, connect
+from skydriver.cli.errors import Refused
 from skydriver.cli.screen import print_json, say
 
 
@@ -18,7 +19,12 @@ def stop(
 ) -> None:
     """Stop a scan: its scanner and workers are removed, and it is marked as deleted."""
     with connect(ctx) as client:
-        answer = client.delete(scan_id, completed=delete_completed)
+        try:
+            answer = client.delete(scan_id, completed=delete_completed)
+        except Refused as error:
+            if "delete_completed_scan" in str(error):
+                raise Refused(error.status, f"{error}; here that is --delete-completed") from error
+            raise
     if as_json:
         print_json(answer)
     else:

@@ -1,6 +1,5 @@
 """`up`: the whole service on this machine, until Ctrl-C."""
 
-import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -21,14 +20,12 @@ def up(
     processes: Annotated[
         bool, typer.Option("--processes", help="Run each function in a process of its own, as Knative would.")
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the log of every function.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log to the terminal, not into the data folder.")
+    ] = False,
 ) -> None:
     """Run the whole service here: MongoDB, S3, broker, every function, and stand-in scanners."""
     folder = data or default_data_folder()
-    settings = {}
-    if verbose:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        settings["LOG_LEVEL"] = "DEBUG"
 
     def serve(url: str, stopping: Stopping) -> None:
         _welcome(url, folder, is_default=data is None)
@@ -36,7 +33,7 @@ def up(
 
     say(f"Starting; data in {folder}")
     try:
-        host(folder, serve, port=port, processes=processes, settings=settings)
+        host(folder, serve, port=port, processes=processes, verbose=verbose)
     except Interrupted:
         # That is how this command ends: not a failure.
         say("Everything is stopped.")

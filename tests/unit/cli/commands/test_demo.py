@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from skydriver.cli.hosting import Stopping
+from tests.components import need
+from tests.skymaps import bowl
 
 
 @pytest.fixture
@@ -42,12 +44,9 @@ def test_from_an_event_to_a_skymap(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    skyreader = pytest.importorskip("skyreader", reason="plotting needs icecube-skyreader (the extra 'plot')")
-    assert skyreader
-    rows = [[pixel, 1000.0 + 10.0 * pixel, 2.0, 3.0] for pixel in range(12)]
-    metadata = {"nside": 1, "run_id": 130033, "event_id": 50579430, "event_type": "EHE", "mjd": 58018.9}
-    columns = ["index", "llh", "E_in", "E_tot"]
-    result = {"nside-1": {"columns": columns, "data": rows, "metadata": metadata}}
+    with need("skyreader"):
+        import skyreader  # noqa: F401
+    result = bowl(1)
     service.on("POST", "/scan", manifest)
     service.on("GET", "/scan/x/status", running, finished, finished | {"phase": "ENDED"})
     service.on("GET", "/scan/x/manifest", manifest)

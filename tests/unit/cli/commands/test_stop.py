@@ -21,7 +21,13 @@ def test_stop_as_json(run: Any, service: Any) -> None:
 
 
 def test_a_completed_scan_is_not_stopped(run: Any, service: Any) -> None:
-    service.on("DELETE", "/scan/x", {"code": 400, "error": "the scan is completed"}, status=400)
+    service.on(
+        "DELETE",
+        "/scan/x",
+        {"code": 400, "error": "the scan is complete: pass 'delete_completed_scan'"},
+        status=400,
+    )
     answer = run("stop", "x")
     assert answer.exit_code == 1
-    assert "the scan is completed" in answer.stderr
+    assert "the scan is complete" in answer.stderr
+    assert "--delete-completed" in answer.stderr

@@ -8,6 +8,9 @@ _SECRET_NAME = re.compile(r"TOKEN|AUTH|PASS|SECRET", re.IGNORECASE)
 # Presigned URLs carry their signature in the query (AWS Signature Version 2 and 4).
 _SIGNED_QUERY = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*(?:X-Amz-Signature|Signature)=[^\s\"']*")
 
+# A broker's address may be `[SCHEME://]USER:PASSWORD@HOST` (skymap_scanner v3, SKYSCAN_BROKER_ADDRESS).
+_PASSWORD = re.compile(r"([^\s:/@\"']+):[^\s/@\"']+@")
+
 
 def is_secret(name: str) -> bool:
     """Say whether an environment variable of this name holds a secret (v1's rule)."""
@@ -15,8 +18,8 @@ def is_secret(name: str) -> bool:
 
 
 def mask_urls(text: str) -> str:
-    """Cut the query off every presigned URL in a text."""
-    return _SIGNED_QUERY.sub(rf"\1?{MASK}", text)
+    """Cut the query off every presigned URL in a text, and the password out of every address."""
+    return _PASSWORD.sub(rf"\1:{MASK}@", _SIGNED_QUERY.sub(rf"\1?{MASK}", text))
 
 
 def mask_environment(environment: dict[str, str]) -> list[dict[str, str | None]]:

@@ -36,7 +36,7 @@ def _size_to_bytes(value: Any) -> int:
         raise ValueError("must be a data size such as '8G' or '512MiB'")
     try:
         size = value if isinstance(value, int) else humanfriendly.parse_size(value)
-    except (humanfriendly.InvalidSize, OverflowError):
+    except (humanfriendly.InvalidSize, ValueError, OverflowError):
         raise ValueError("invalid data size: must be like '8G' or '512MiB'") from None
     if not 0 < size < 2**53:
         raise ValueError("must be a data size greater than zero")

@@ -53,7 +53,8 @@ def plot_result(skyscan_result: Mapping[str, Any], out: Path, *, keep_all: bool 
         keep_all: also keep skyreader's PDFs, FITS maps and contours.
 
     Raises:
-        CommandError: plotting is not installed, or the result cannot be read or drawn.
+        CommandError: plotting is not installed, or the result cannot be read or drawn, or `out` cannot
+            be written.
     """
     if not skyscan_result:
         raise CommandError("There is nothing to plot yet: the result is empty.")
@@ -65,7 +66,10 @@ def plot_result(skyscan_result: Mapping[str, Any], out: Path, *, keep_all: bool 
         except Exception as error:
             # skyreader, healpy and matplotlib raise whatever they happen to: the user wants to know which.
             raise CommandError(f"The plot failed: {type(error).__name__}: {error}") from error
-        files = tuple(_keep(Path(folder), out, keep_all))
+        try:
+            files = tuple(_keep(Path(folder), out, keep_all))
+        except OSError as error:
+            raise CommandError(f"{out} cannot be written: {error.strerror}") from error
     return Skymap(files, ra % 360.0, dec, omitted)
 
 

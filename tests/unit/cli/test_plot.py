@@ -40,6 +40,13 @@ def test_one_nside_alone_has_no_zoomed_plot(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_folder_that_cannot_be_written(tmp_path: Path, temporary: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CommandError, match="cannot be written"):
+        plot_result(bowl(1), tmp_path / "file" / "below")
+    assert list(temporary.iterdir()) == []
+
+
 def test_an_empty_result(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="nothing to plot"):
         plot_result({}, tmp_path)

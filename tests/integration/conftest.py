@@ -1,0 +1,88 @@
+"""The parts around the service, on loopback, for tests of what is stored and of what happens to a scan."""
+
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pymongo
+import pytest
+import pytest_asyncio
+from anyio.from_thread import start_blocking_portal
+
+from skydriver.local.processes import Processes
+from skydriver.local.s3 import s3
+from skydriver.local.server import listen, serve, url
+from skydriver.perloop import PerLoop
+from skydriver.store import events, inbox, limiter, results, scans
+from skydriver.store.mongo import collection
+from tests.components import need
+from tests.integration.parts import Broker, Bucket, Jobs
+
+Configure = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def database_name(mongodb_uri: str) -> Iterator[str]:
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    yield name
+    with pymongo.MongoClient[dict[str, Any]](mongodb_uri) as client:
+        client.drop_database(name)
+
+
+@pytest_asyncio.fixture
+async def database(configure: Configure, mongodb_uri: str, database_name: str) -> AsyncIterator[None]:
+    """An empty database with its indexes.
+
+    One for all tests of this folder, emptied after each: making indexes takes tenths of a second.
+    """
+    configure(MONGODB_URI=mongodb_uri, MONGODB_DATABASE=database_name)
+    for room in (scans, results, inbox):
+        await room.ensure_indexes()
+    yield
+    configure(MONGODB_DATABASE=database_name)
+    for part in (scans, results, inbox, events, limiter):
+        await collection(part.NAME).delete_many({})
+    await PerLoop.close_all()
+
+
+@pytest_asyncio.fixture
+async def broker(database: None, configure: Configure) -> AsyncIterator[Broker]:
+    """A broker that is up, and that the settings point to."""
+    part = Broker()
+    with listen(None) as listener:
+        configure(K_SINK=f"{url(listener)}/")
+        async with serve(part.app, listener):
+            yield part
+
+
+@pytest_asyncio.fixture
+async def jobs(database: None, configure: Configure, tmp_path: Path) -> AsyncIterator[Jobs]:
+    """A job host that is up, and that the settings point to."""
+    part = Jobs(tmp_path)
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(listen(None))
+        configure(LOCAL_JOBS_URL=f"{url(listener)}{part.prefix}")
+        stack.push_async_callback(part.stop)
+        await stack.enter_async_context(serve(part, listener))
+        yield part
+
+
+@pytest.fixture(scope="session")
+def s3_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The S3 API of moto, with the bucket `skydriver`."""
+    with need("s3"):
+        import moto.server  # noqa: F401
+    folder = tmp_path_factory.mktemp("s3")
+    with start_blocking_portal() as portal:
+        server = s3("skydriver", log=folder / "s3.log", processes=Processes(folder / "processes"))
+        with portal.wrap_async_context_manager(server) as address:
+            yield address
+
+
+@pytest.fixture
+def bucket(configure: Configure, s3_url: str) -> Bucket:
+    """A bucket that is there, and that the settings point to."""
+    configure(S3_ENDPOINT_URL=s3_url)
+    return Bucket()

@@ -1,0 +1,153 @@
+"""Scans as tests need them: in any phase, with clusters, reports and results."""
+
+import itertools
+import time
+from typing import Any
+
+from skydriver.model.clusters import cluster_entry
+from skydriver.model.reports import ManifestReport
+from skydriver.model.request import ScanArguments, stored_request
+from skydriver.model.scan import new_scan
+from skydriver.model.states import COMPLETE, ClusterState, Outcome, Phase
+from skydriver.settings import known_clusters
+from skydriver.store import scans
+from skydriver.store.mongo import collection
+
+Document = dict[str, Any]
+
+EVENT = {"run_id": 130033, "event_id": 50579430, "note": "made up for a test"}
+METADATA: Document = {
+    "event_metadata": {
+        "run_id": 130033,
+        "event_id": 50579430,
+        "event_type": "EHE",
+        "mjd": 58018.87118553241,
+        "is_real_event": True,
+    },
+    "scan_metadata": {"nsides": {"8": 0}, "position_variations": 7},
+}
+
+_ids = itertools.count(1)
+
+
+def arguments(**changes: Any) -> ScanArguments:
+    """Make arguments of `POST /scan`."""
+    asked: Document = {
+        "docker_tag": "3.22.1",
+        "cluster": {"local": 2},
+        "reco_algo": "dummy",
+        "event_i3live_json": EVENT,
+        "nsides": {"8": 0},
+        "real_or_simulated_event": "simulated",
+        "max_pixel_reco_time": 60,
+        "scanner_server_memory": "1G",
+        "worker_memory": "1G",
+    }
+    return ScanArguments.model_validate(asked | changes)
+
+
+def scan(
+    phase: Phase = Phase.QUEUED,
+    *,
+    attempt: int | None = None,
+    clusters: list[Document] | None = None,
+    asked: Document | None = None,
+    **fields: Any,
+) -> Document:
+    """Make a scan's document as it is in a phase.
+
+    Args:
+        phase: the phase.
+        attempt: by default 1 where the phase has one.
+        clusters: the entries of `ewms_task.clusters`.
+        asked: changes of the arguments of `POST /scan`.
+        fields: further fields of the document.
+    """
+    now = time.time()
+    request = stored_request(
+        arguments(**(asked or {})),
+        scan_id=f"scan{next(_ids):04}",
+        i3_event_id="an event",
+        docker_tag="3.22.1",
+        max_worker_runtime=3600,
+        rest_address="http://skydriver.test",
+        submitted_by=None,
+    )
+    document = new_scan(
+        request,
+        now=now,
+        function="test",
+        scanner_server_args="",
+        tms_args=[],
+        env_vars={},
+        classifiers=request["classifiers"],
+        outbox={},
+    )
+    del document["outbox_since"]
+    document["phase"] = phase
+    document["attempt"] = (0 if phase is Phase.QUEUED else 1) if attempt is None else attempt
+    document["ewms_task"]["clusters"] = clusters or []
+    document["ewms_task"]["complete"] = phase in COMPLETE
+    if phase in COMPLETE:
+        document["outcome"] = Outcome.FAILED
+    if phase not in (Phase.QUEUED, Phase.ENDED):
+        document["scanner"]["gone"] = False
+    return document | fields
+
+
+async def stored(phase: Phase = Phase.QUEUED, **changes: Any) -> str:
+    """Store a scan as it is in a phase, and return its id."""
+    document = scan(phase, **changes)
+    assert await scans.insert(document)
+    scan_id: str = document["_id"]
+    return scan_id
+
+
+def cluster(
+    uuid: str = "u0", state: ClusterState = ClusterState.STARTED, *, name: str = "local", **fields: Any
+) -> Document:
+    """Make a cluster's entry as it is in a state."""
+    entry = cluster_entry(name=name, known=known_clusters()[name], n_workers=2, uuid=uuid, attempt=1)
+    entry["state"] = state
+    if state is ClusterState.STARTED:
+        entry["cluster_id"] = f"skyscan-workers-{uuid}"
+    if state is ClusterState.UNWANTED:
+        entry["unwanted_since"] = time.time()
+    return entry | fields
+
+
+async def read(scan_id: str) -> Document:
+    """Read all of a scan, its outbox and history included."""
+    document: Document | None = await collection(scans.NAME).find_one({"_id": scan_id})
+    assert document is not None, f"there is no scan {scan_id}"
+    return document
+
+
+async def clusters_of(scan_id: str) -> dict[str, Document]:
+    """Read a scan's cluster entries, by uuid."""
+    return {entry["uuid"]: entry for entry in (await read(scan_id))["ewms_task"]["clusters"]}
+
+
+async def change(scan_id: str, **fields: Any) -> None:
+    """Change fields of a scan behind the service's back (`__` in a name stands for a dot)."""
+    assert await scans.set_fields(scan_id, {name.replace("__", "."): value for name, value in fields.items()})
+
+
+def report(
+    last_updated: str = "2024-06-18 12:05:28", *, finished: bool = False, **parts: Any
+) -> ManifestReport:
+    """Make a scanner's report of its progress."""
+    progress = {
+        "summary": "busy",
+        "epilogue": "",
+        "tallies": {"total pixels": 1},
+        "processing_stats": {"start": {}, "runtime": {}, "finished": finished},
+        "predictive_scanning_threshold": 1.0,
+        "last_updated": last_updated,
+    }
+    return ManifestReport.model_validate({"progress": progress, **parts})
+
+
+def result(*, is_final: bool, attempt: int = 1, version: str = "v0") -> Document:
+    """Make a scan's pointer to its result."""
+    return {"version": version, "is_final": is_final, "attempt": attempt, "bytes": 2}

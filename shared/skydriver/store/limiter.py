@@ -48,7 +48,13 @@ async def take(
         return bool(document.get("running"))
     with contextlib.suppress(DuplicateKeyError):
         await limits.insert_one({"_id": _ID, "running": [], "starts": []})
-    return bool((await limits.update_one(condition, update)).matched_count)
+    return await take(
+        scan_id,
+        now=now,
+        starts_per_minute=starts_per_minute,
+        scans_running=scans_running,
+        unlimited=unlimited,
+    )
 
 
 async def release(scan_ids: Iterable[str]) -> None:

@@ -39,22 +39,13 @@ async def take(
             "starts": {"$each": [now], "$position": 0, "$slice": max(starts_per_minute, 100)},
         }
     }
+    if await limits.find_one({"_id": _ID}, {"_id": 1}) is None:
+        with contextlib.suppress(DuplicateKeyError):
+            await limits.insert_one({"_id": _ID, "running": [], "starts": []})
     condition = {"_id": _ID, "running": {"$ne": scan_id}, **({} if unlimited else free)}
-    result = await limits.update_one(condition, update)
-    if result.matched_count:
+    if (await limits.update_one(condition, update)).matched_count:
         return True
-    document = await limits.find_one({"_id": _ID}, {"running": {"$elemMatch": {"$eq": scan_id}}})
-    if document is not None:
-        return bool(document.get("running"))
-    with contextlib.suppress(DuplicateKeyError):
-        await limits.insert_one({"_id": _ID, "running": [], "starts": []})
-    return await take(
-        scan_id,
-        now=now,
-        starts_per_minute=starts_per_minute,
-        scans_running=scans_running,
-        unlimited=unlimited,
-    )
+    return await limits.find_one({"_id": _ID, "running": scan_id}, {"_id": 1}) is not None
 
 
 async def release(scan_ids: Iterable[str]) -> None:

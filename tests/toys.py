@@ -1,5 +1,6 @@
 """A project of two toy functions: its manifests, for tests to change and to run."""
 
+import json
 from pathlib import Path
 
 import yaml
@@ -43,7 +44,7 @@ spec:
   delivery:
     retry: 3
     backoffPolicy: linear
-    backoffDelay: PT0.5S
+    backoffDelay: PT0.05S
     timeout: PT1M
     deadLetterSink: {ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: hear}}
 ---
@@ -70,6 +71,54 @@ spec:
   sink: {ref: {apiVersion: eventing.knative.dev/v1, kind: Broker, name: toys}}
 """
 
+SAY = """
+import os
+
+import functions_framework.aio
+import httpx
+from starlette.responses import JSONResponse
+
+
+@functions_framework.aio.http
+async def say(request):
+    what = request.url.path.rpartition("/")[2]
+    event = {"ce-specversion": "1.0", "ce-id": what, "ce-source": "/say", "ce-type": "said"}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.post(os.environ["K_SINK"], headers={**event, "ce-subject": what})
+        answer.raise_for_status()
+    return JSONResponse({name: os.environ[name] for name in ("COLOUR", "SKYDRIVER_URL", "MONGODB_URI")})
+"""
+
+HEAR = """
+import json
+import os
+from pathlib import Path
+
+import functions_framework.aio
+from starlette.responses import Response
+
+
+@functions_framework.aio.http
+async def hear(request):
+    heard = Path(os.environ["HEARD"])
+    event = {name[3:]: value for name, value in request.headers.items() if name.startswith("ce-")}
+    subject = event.get("subject", "")
+    times = heard.read_text().count(f'"subject": "{subject}"') if heard.exists() else 0
+    with heard.open("a") as file:
+        file.write(json.dumps(event) + "\\n")
+    if "knativeerrorcode" in event:
+        return Response(status_code=204)
+    if subject == "busy":
+        return Response(status_code=503 if times < 2 else 204)
+    if subject == "never":
+        return Response("it never will", status_code=422)
+    if subject == "body":
+        return "OK"
+    if subject == "fault":
+        raise RuntimeError("a fault")
+    return Response(status_code=204)
+"""
+
 OVERLAY = f"""{KUSTOMIZATION}
 namespace: toys
 resources: [../../base]
@@ -90,10 +139,28 @@ class Toys:
         services = "---".join(SERVICE.format(name=name) for name in ("say", "hear"))
         (self.base / "services.yaml").write_text(services)
         (self.base / "eventing.yaml").write_text(EVENTING)
-        (self.base / "settings.env").write_text("# shared\nCOLOUR=red\nROUTES_FILE=/etc/toys/routes.yaml\n")
+        heard = root / "heard"
+        settings = f"# shared\nCOLOUR=red\nS3_BUCKET=toys\nHEARD={heard}\nROUTES_FILE=/etc/toys/routes.yaml\n"
+        (self.base / "settings.env").write_text(settings)
         (self.base / "routes.yaml").write_text("routes: [{method: POST, path: '/say/{what}', service: say}]")
         (self.overlay / "kustomization.yaml").write_text(OVERLAY)
         (self.overlay / "more.env").write_text("COLOUR=blue\nSHAPE=round\n")
+
+    def write_functions(self) -> None:
+        """Add the functions themselves: `say` publishes what it is told, `hear` notes what it gets.
+
+        To the subjects `busy` (twice), `never`, `body` and `fault`, `hear` answers wrongly.
+        """
+        folder = self.root / "toys"
+        folder.mkdir()
+        (folder / "say.py").write_text(SAY)
+        (folder / "hear.py").write_text(HEAR)
+
+    def heard(self, subject: str) -> list[dict[str, str]]:
+        """The attributes of the events that `hear` has got of a subject, in order."""
+        path = self.root / "heard"
+        events = map(json.loads, path.read_text().splitlines()) if path.exists() else iter(())
+        return [event for event in events if event.get("subject", event["type"]) == subject]
 
     def extend(self, text: str) -> None:
         """Add lines to the overlay's kustomization."""

@@ -35,7 +35,9 @@ def test_an_overlay_builds_on_its_base(toys: Toys) -> None:
 def test_a_config_map_is_merged_from_environment_files(toys: Toys) -> None:
     assert find(toys, "ConfigMap", "settings")["data"] == {
         "COLOUR": "blue",
+        "HEARD": str(toys.root / "heard"),
         "ROUTES_FILE": "/etc/toys/routes.yaml",
+        "S3_BUCKET": "toys",
         "SHAPE": "round",
     }
 

@@ -13,6 +13,8 @@ def test_functions_are_read_with_their_settings(toys: Toys) -> None:
     assert say.environment == {
         "COLOUR": "blue",
         "SHAPE": "round",
+        "S3_BUCKET": "toys",
+        "HEARD": str(toys.root / "heard"),
         "ROUTES_FILE": str(toys.base / "routes.yaml"),
     }
     assert not say.cluster_local
@@ -40,7 +42,7 @@ def test_a_trigger_delivers_as_its_broker_says(toys: Toys) -> None:
     assert (trigger.broker, trigger.subscriber) == ("toys", "hear")
     assert trigger.accepts({"type": "said"})
     assert not trigger.accepts({"type": "other"})
-    assert trigger.delivery == Delivery(retry=3, policy="linear", delay=0.5, timeout=60.0, dead_letter="hear")
+    assert trigger.delivery == Delivery(retry=3, policy="linear", delay=0.05, timeout=60.0, dead_letter="hear")
 
 
 def test_a_triggers_own_delivery_inherits_only_the_dead_letter_sink(toys: Toys) -> None:

@@ -1,9 +1,9 @@
 """The stand-in scanner's worker: ``python -m skydriver.standin.client``.
 
 Takes reconstructions from its server's pixel queue, one at a time, until there are no more. Exit
-status: 0 when the server says that the scan is over, is gone after it had been there, or has had
-nothing to do for too long; 1 after a failed reconstruction (it is handed back first) or if the
-server was never there; 2 for a wrong command line or environment; 143 after SIGTERM.
+status: 0 when the server says that the scan is over, is gone, or has had nothing to do for too
+long; 1 after a failed reconstruction (it is handed back first) or if the server was out of reach
+all the time; 2 for a wrong command line or environment; 143 after SIGTERM.
 
 Standard library only, and little of that: thousands of these may start at once.
 """
@@ -33,7 +33,9 @@ logger = logging.getLogger("skydriver.standin.client")
 POLL_SECONDS = 20.0
 """How long one request for work is held by the server."""
 REACH_AGAIN_SECONDS = 1.5
-"""How long a server that has been there may be out of reach before it counts as gone."""
+"""How long a server that has answered may be out of reach before it counts as gone."""
+REFUSED_SECONDS = 10.0
+"""How long connections may be refused at first: the server listens before it writes the startup file."""
 RETRY_SECONDS = 0.25
 """Between two tries to reach the server."""
 
@@ -59,12 +61,17 @@ class TaskError(Exception):
     """The reconstruction failed."""
 
 
-class ServerGone(Exception):
-    """The server is out of reach, or another one is there."""
+class OutOfReach(Exception):
+    """The server cannot be reached."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"{type(error).__name__}: {error}")
+        self.refused = isinstance(error, ConnectionRefusedError)
+        """Its machine can, but nobody listens there."""
 
 
 class ScanOver(Exception):
-    """The server says that there is no more work."""
+    """There is no more work, says the server, or the server of another scan that has its port now."""
 
 
 class Limits(NamedTuple):
@@ -123,11 +130,9 @@ class Server:
 
         Raises:
             ScanOver: if there will be none any more.
-            ServerGone: if the server cannot be reached.
+            OutOfReach: if the server cannot be reached.
         """
         status, body = self._request("POST", self._leases, {"wait": wait})
-        if status == 410:
-            raise ScanOver
         if status == 201:
             message: dict[str, Any] = json.loads(body)
             return message
@@ -152,10 +157,10 @@ class Server:
                 status, content = response.status, response.read()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
-            raise ServerGone(f"{type(error).__name__}: {error}") from error
-        if status == 404:
-            raise ServerGone("another server has its port")
-        if status >= 400 and status != 410:
+            raise OutOfReach(error) from error
+        if status in (404, 410):
+            raise ScanOver("the server knows no such queue" if status == 404 else "the server says so")
+        if status >= 400:
             raise TaskError(f"the server refused {method} {path}: {status} {content[:300]!r}")
         self.was_there = True
         return status, content
@@ -177,17 +182,17 @@ class Worker:
 
         Raises:
             TaskError: if a reconstruction failed; it was handed back.
-            ServerGone: if the server was never there.
+            OutOfReach: if the server was so all the time.
         """
         try:
             while (message := self._next()) is not None:
                 self._work(message)
                 self.recos += 1
             logger.info("Nothing to do for too long")
-        except ScanOver:
-            logger.info("The scan is over")
-        except ServerGone as error:
-            if not self._server.was_there:
+        except ScanOver as error:
+            logger.info("The scan is over: %s", error)
+        except OutOfReach as error:
+            if not (self._server.was_there or error.refused):
                 raise
             logger.info("The server is gone (%s)", error)
 
@@ -195,22 +200,26 @@ class Worker:
         """The next reconstruction; None when the wait for it was too long."""
         idle_since = time.monotonic()
         limit = self._limits.later_wait if self.recos else self._limits.first_wait
-        unreachable_since: float | None = None
+        last_answer = idle_since
         while (left := idle_since + limit - time.monotonic()) > 0:
             try:
                 message = self._server.lease(min(left, POLL_SECONDS))
-            except ServerGone:
-                now = time.monotonic()
-                unreachable_since = unreachable_since or now
-                patience = REACH_AGAIN_SECONDS if self._server.was_there else left
-                if now - unreachable_since + RETRY_SECONDS > patience:
+            except OutOfReach as error:
+                patience = self._patience(error, limit)
+                if time.monotonic() - last_answer + RETRY_SECONDS > patience:
                     raise
                 time.sleep(RETRY_SECONDS)
                 continue
-            unreachable_since = None
+            last_answer = time.monotonic()
             if message is not None:
                 return message
         return None
+
+    def _patience(self, error: OutOfReach, limit: float) -> float:
+        """How long, in seconds, to go on trying to reach the server."""
+        if self._server.was_there:
+            return REACH_AGAIN_SECONDS
+        return min(REFUSED_SECONDS, limit) if error.refused else limit
 
     def _work(self, message: dict[str, Any]) -> None:
         started = time.time()
@@ -297,8 +306,8 @@ def _run(worker: Worker, limits: Limits) -> int:
     logger.info("A stand-in worker has started")
     try:
         worker.run()
-    except ServerGone as error:
-        logger.error("The server was never there: %s", error)
+    except OutOfReach as error:
+        logger.error("The server was out of reach all the time: %s", error)
         return 1
     except TaskError as error:
         logger.error("%s", error)

@@ -305,17 +305,22 @@ def serve(pod: Pod, queue: PixelQueue, request: pytest.FixtureRequest) -> Serve:
     return start
 
 
-def test_a_worker_whose_server_was_never_there(pod: Pod) -> None:
-    pod.startup.write_text(json.dumps({"mq_basename": SCAN_ID, "standin_server": "http://127.0.0.1:9"}))
+@pytest.mark.parametrize(
+    ("address", "status", "said"),
+    [("http://127.0.0.1:9", 0, "is gone"), ("http://no-such-host.invalid:9", 1, "out of reach all the time")],
+)
+def test_a_worker_that_never_meets_its_server(pod: Pod, address: str, status: int, said: str) -> None:
+    pod.startup.write_text(json.dumps({"mq_basename": SCAN_ID, "standin_server": address}))
     worker = pod.worker(SKYSCAN_MQ_CLIENT_TIMEOUT_WAIT_FOR_FIRST_MESSAGE="0.5")
-    assert worker.wait() == 1
-    assert "never there" in worker.log
+    assert worker.wait() == status
+    assert said in worker.log
 
 
 def test_a_worker_that_finds_the_server_of_another_scan(pod: Pod, queue: PixelQueue, serve: Serve) -> None:
     serve("dummy", "another-scan")
-    worker = pod.worker(SKYSCAN_MQ_CLIENT_TIMEOUT_WAIT_FOR_FIRST_MESSAGE="0.5")
-    assert worker.wait() == 1
+    worker = pod.worker()
+    assert worker.wait() == 0
+    assert "no such queue" in worker.log
     assert queue.collect(0.01) is None
 
 

@@ -18,6 +18,10 @@ class TemporaryError(SkyDriverError):
     """A part does not answer or is full: trying again may help."""
 
 
+class Full(TemporaryError):
+    """There is no room for it right now (a quota): no fault of it, however often that is so."""
+
+
 class Busy(TemporaryError):
     """Somebody else is at it right now (a lease is taken)."""
 

@@ -30,13 +30,32 @@ class Settings(BaseSettings):
     auth_openid_url: str | None = Field(None, description="the Keycloak realm that signs users' tokens")
     auth_audience: str = "skydriver"
     skydriver_no_auth: bool = Field(False, description="answer everybody: for one machine only")
+    auth_keys_max_age: float = Field(
+        300.0, gt=0, description="seconds that the realm's public keys, and tokens they verified, are trusted"
+    )
+    alerts_need_role: bool = Field(
+        True, description="a priority of 100 or more needs the role `realtime` or `system`"
+    )
+    keycloak_oidc_url: str | None = Field(None, description="the Keycloak realm that gives the broker's tokens")
+    keycloak_oidc_client_id_broker: str | None = None
+    keycloak_oidc_client_secret_broker: SecretStr | None = None
     scanner_token_key: SecretStr = Field(min_length=32, description="signs the scanners' own tokens")
 
-    scanner_backend: Literal["local"] = "local"
+    scanner_backend: Literal["kubernetes", "local"] = "local"
     local_jobs_url: str | None = Field(None, description="the local runtime's job host")
-    image_tag_source: Literal["static"] = "static"
+    image_tag_source: Literal["dockerhub", "cvmfs", "static"] = "static"
     image_tags: str = Field("", description="the tags that the `static` source knows, separated by commas")
+    dockerhub_url: str = Field("https://hub.docker.com", description="where the `dockerhub` source asks")
+    cvmfs_images: Path = Field(
+        Path("/cvmfs/icecube.opensciencegrid.org/containers/realtime"),
+        description="the folder with an image `skymap_scanner:TAG` a tag, which the `cvmfs` source lists",
+    )
+    image_tags_ttl: float = Field(300.0, ge=0, description="seconds that a list of tags is taken for true")
     clusters_file: Path
+    cluster_secrets: Path = Field(
+        Path("/etc/skydriver/cluster-secrets"),
+        description="a folder with a sub-folder for each cluster's secret, by its name",
+    )
 
     starts_per_minute: int = Field(10, ge=1, description="scanner starts a minute, alerts aside")
     scans_running: int = Field(200, ge=1, description="scans placed at once, alerts aside")
@@ -73,7 +92,17 @@ class Settings(BaseSettings):
     ewms_pilot_quarantine_time: int | None = None
 
     grafana_dashboard_baseurl: str = ""
-    k8s_namespace: str = "default"
+    k8s_namespace: str = Field("default", description="where scanner servers and workers of this cluster run")
+    kubeconfig: Path | None = Field(None, description="a way into Kubernetes from outside; for operators")
+    service_image: str = Field("icecube/skydriver:main", description="the service's own, for the uploader")
+    scanner_service_account: str = Field("scanner", description="of scanner servers; it has no rights")
+    scanner_user: int = Field(1000, ge=1, description="the user id that scanner servers and workers run as")
+    scanner_ttl: int = Field(600, ge=0, description="seconds that an ended scanner server's Job is kept")
+    image_pull_patience: float = Field(
+        180.0, ge=0, description="seconds after which an image that cannot be pulled is given up"
+    )
+    worker_priority_class: str | None = Field(None, description="the PriorityClass of workers' pods")
+    alert_priority_class: str | None = Field(None, description="the same at priority >= 100")
     log_level: str = "INFO"
 
     max_event_bytes: int = 12 * 2**20

@@ -3,7 +3,8 @@
 import time
 from typing import Any
 
-from skydriver.errors import Busy, PermanentError, TemporaryError
+from skydriver.brokertoken import broker_environment
+from skydriver.errors import Busy, Full, PermanentError, TemporaryError
 from skydriver.eventing.publish import publish_rest
 from skydriver.lifecycle.admit import admit
 from skydriver.lifecycle.fail import fail
@@ -20,6 +21,8 @@ from skydriver.tokens import make_scanner_token
 
 FUNCTION = "launch_scanner"
 LONGEST_DELAY = 300.0
+FULL_DELAY = 60.0
+"""Seconds until a start is tried again for which a quota left no room."""
 TOKEN_MARGIN = 3600
 """Seconds that a scanner's token outlives its server's deadline, for the last reports."""
 
@@ -61,7 +64,7 @@ async def _start(scan: dict[str, Any], *, cause: str) -> None:
             await backend().stop(scanner_name(scan_id, attempt - 1))
         await backend().start(await _spec(scan))
     except TemporaryError as error:
-        await _refused(scan, reason=str(error), cause=cause)
+        await _refused(scan, error, cause=cause)
         return
     except PermanentError as error:
         await scans.release_scanner(scan_id, attempt=attempt, gone=False)
@@ -101,7 +104,10 @@ async def _spec(scan: dict[str, Any]) -> ScannerSpec:
         docker_tag=request["docker_tag"],
         arguments=server_arguments(request, program=backend().program, folder=backend().folder),
         environment=server_environment(
-            request, settings(), scanner_id=own_id, tokens={"SKYSCAN_SKYDRIVER_AUTH": token}
+            request,
+            settings(),
+            scanner_id=own_id,
+            tokens={"SKYSCAN_SKYDRIVER_AUTH": token, **await broker_environment()},
         ),
         memory_bytes=request["scanner_server_memory_bytes"],
         upload_url=await startup.url_to_put(own_id, seconds=deadline),
@@ -111,9 +117,14 @@ async def _spec(scan: dict[str, Any]) -> ScannerSpec:
     )
 
 
-async def _refused(scan: dict[str, Any], *, reason: str, cause: str) -> None:
-    """Send a scan back to the backlog, each time for longer, or fail it when that was often enough."""
-    scan_id, refusals = scan["_id"], scan["refusals"] + 1
+async def _refused(scan: dict[str, Any], error: TemporaryError, *, cause: str) -> None:
+    """Send a scan back to the backlog, each time for longer, or fail it when that was often enough.
+
+    Where there is merely no room for it, it waits for as long as that takes.
+    """
+    scan_id, reason = scan["_id"], str(error)
+    is_full = isinstance(error, Full)
+    refusals = scan["refusals"] + (not is_full)
     if refusals > settings().max_refusals:
         await scans.release_scanner(scan_id, attempt=scan["attempt"], gone=False)
         await fail(
@@ -123,7 +134,7 @@ async def _refused(scan: dict[str, Any], *, reason: str, cause: str) -> None:
             cause=cause,
         )
         return
-    delay = min(settings().retry_delay * 2 ** (refusals - 1), LONGEST_DELAY)
+    delay = FULL_DELAY if is_full else min(settings().retry_delay * 2 ** (refusals - 1), LONGEST_DELAY)
     change = await scans.advance(
         scan_id,
         Fact.REFUSED,

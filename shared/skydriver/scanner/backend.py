@@ -94,8 +94,11 @@ class ScannerBackend(Protocol):
 @cache
 def backend() -> ScannerBackend:
     """Return the backend that the settings name."""
+    from skydriver.scanner.kubernetes import KubernetesScanners
     from skydriver.scanner.local import LocalScanners
 
     match settings().scanner_backend:
+        case "kubernetes":
+            return KubernetesScanners()
         case "local":
             return LocalScanners()

@@ -1,9 +1,10 @@
 """Resolving the tags of the scanner's image that users ask for (the rules of v1's `docker_tag`)."""
 
 import re
+from collections.abc import Collection, Mapping
 
 from skydriver.errors import InvalidArguments
-from skydriver.settings import settings
+from skydriver.scanner.tags import known_tags
 
 IMAGE = "icecube/skymap_scanner"
 
@@ -17,20 +18,34 @@ def _release(tag: str) -> tuple[int, ...] | None:
     return None
 
 
-def resolve(asked: str, tags: set[str]) -> str:
+def resolve(asked: str, tags: Collection[str], digests: Mapping[str, str] | None = None) -> str:
     """Resolve a tag against those that exist.
 
-    `latest` is the newest release; `v3`, `3.1` the newest release that begins so; a full version loses
-    its `v`; any other tag (of a branch) stays as it is.
+    A full version loses its `v`. Any other tag becomes the release that is the same image, where digests
+    tell. Where they do not: `latest` is the newest release; `v3`, `3.1` the newest release that begins so;
+    any other tag (of a branch) stays as it is.
+
+    Args:
+        asked: the tag that a user asks for.
+        tags: those that exist.
+        digests: of the images, by tag, as far as known.
 
     Raises:
         InvalidArguments: no such tag exists.
     """
     releases = sorted((release, tag) for tag in tags if (release := _release(tag)) is not None)
+    version = _VERSION.fullmatch(asked)
+    name = version[1] if version else asked
+    if name in tags and _release(name) is not None:
+        return name
+    if digest := (digests or {}).get(name):
+        same = [tag for _, tag in releases if (digests or {}).get(tag) == digest]
+        if same:
+            return same[-1]
     if asked == "latest" and releases:
         return releases[-1][1]
-    if version := _VERSION.fullmatch(asked):
-        wanted = tuple(int(part) for part in version[1].split("."))
+    if version:
+        wanted = tuple(int(part) for part in name.split("."))
         matching = [tag for release, tag in releases if release[: len(wanted)] == wanted]
         if matching:
             return matching[-1]
@@ -40,12 +55,11 @@ def resolve(asked: str, tags: set[str]) -> str:
 
 
 async def resolve_tag(asked: str) -> str:
-    """Resolve a tag by the source that the settings name.
-
-    `static`: the tags are those of the setting IMAGE_TAGS.
+    """Resolve a tag by the source that the setting IMAGE_TAG_SOURCE names.
 
     Raises:
         InvalidArguments: no such tag exists.
+        TemporaryError: the source cannot be reached.
     """
-    tags = {tag.strip() for tag in settings().image_tags.split(",")} - {""}
-    return resolve(asked, tags)
+    digests = await known_tags()
+    return resolve(asked, digests, {tag: digest for tag, digest in digests.items() if digest})

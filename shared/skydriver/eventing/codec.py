@@ -32,12 +32,12 @@ def decode(headers: Mapping[str, str], body: bytes) -> Event:
     """Read an event off an HTTP request, in binary or structured mode.
 
     Raises:
-        PermanentError: it is no CloudEvent 1.0, or lacks an id, a source, a type, a subject or a JSON object
-            as its data.
+        PermanentError: it is no CloudEvent 1.0, lacks an id, a source or a type, or has data that are no
+            JSON object.
     """
     try:
         event = from_http(dict(headers), body, data_unmarshaller=_object)
-    except (GenericException, ValueError, TypeError, AttributeError, KeyError) as error:
+    except (GenericException, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise PermanentError(f"not a CloudEvent: {error}") from None
     attributes = event.get_attributes()
     if attributes.get("specversion") != "1.0":

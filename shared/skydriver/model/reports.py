@@ -62,7 +62,8 @@ class Progress(BaseModel):
     tallies: Storable
     processing_stats: ProcessingStats
     predictive_scanning_threshold: Number
-    last_updated: str
+    # The event that tells of the report has it in its id, which is a header.
+    last_updated: Annotated[str, Field(pattern=r"^[ -~]*$", max_length=64)]
 
 
 class EventMetadata(BaseModel):

@@ -229,6 +229,9 @@ def test_a_missing_key_of_the_events_metadata_is_named(key: str) -> None:
         ("predictive_scanning_threshold", True),
         ("last_updated", 1718712000),
         ("last_updated", None),
+        ("last_updated", "2024-06-18\n12:00:00"),
+        ("last_updated", "18 mai 2024 à midi"),
+        ("last_updated", "2" * 65),
     ],
 )
 def test_a_wrong_value_in_progress_is_named(path: str, value: Any) -> None:

@@ -1,0 +1,116 @@
+"""No query goes through a whole collection: what MongoDB's profiler says of what was really asked."""
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest_asyncio
+
+from skydriver.lifecycle import sweep as sweeping
+from skydriver.lifecycle.abort import delete
+from skydriver.lifecycle.report import report_manifest, report_result
+from skydriver.model.states import ClusterState, Phase
+from skydriver.rest.find import FindArguments
+from skydriver.store import events, inbox, limiter, results, scans
+from skydriver.store.mongo import collection
+from tests.integration.documents import METADATA, Document, cluster, report, stored
+from tests.integration.parts import Jobs
+
+Profile = Callable[[], Any]
+
+FILTERS: list[Document] = [
+    {"event_metadata.run_id": 130033, "event_metadata.event_id": 50579430},
+    {"event_metadata.event_id": {"$gte": 50579430}},
+    {"classifiers.rescan": True},
+    {"classifiers.origin_scan_id": "scan0001"},
+    {"timestamp": {"$gte": 1.0, "$lt": 2.0}},
+    {"phase": "RUNNING"},
+    {"phase": {"$in": ["RUNNING", "STOPPING"]}, "priority": {"$gte": 100}},
+    {"is_deleted": True},
+    {"submitted_by": "someone"},
+    {"i3_event_id": "an event"},
+    {"scan_id": "scan0001", "timestamp": {"$gte": 0}},
+]
+
+
+@pytest_asyncio.fixture
+async def profile(database: None, configure: Callable[..., None]) -> AsyncIterator[Profile]:
+    """A database whose profiler notes every operation; says which went through a whole collection."""
+    configure(MONGODB_DATABASE=f"test-{uuid.uuid4().hex[:12]}")
+    rooms = (scans, results, inbox)
+    for room in rooms:
+        await room.ensure_indexes()
+    # With a few of every kind, the planner has a choice.
+    for phase in Phase:
+        for n in range(3):
+            clusters = [cluster(f"{phase}{n}", state) for state in (ClusterState.STARTED, ClusterState.GONE)]
+            await stored(phase, clusters=clusters, **METADATA, priority=n)
+    for scan_id in ("scan0001", "scan0002"):
+        await results.put(scan_id, b"{}")
+    database_of_ours = collection(scans.NAME).database
+    await database_of_ours.command("profile", 2)
+
+    async def operations() -> list[Document]:
+        found: list[Document] = []
+        async for one in database_of_ours["system.profile"].find({"planSummary": {"$exists": True}}):
+            if one["ns"].rpartition(".")[2] in (
+                scans.NAME,
+                results.NAME,
+                inbox.NAME,
+                events.NAME,
+                limiter.NAME,
+            ):
+                found.append(one)
+        return found
+
+    yield operations
+    await database_of_ours.command("profile", 0)
+    await database_of_ours.client.drop_database(database_of_ours.name)
+
+
+def _whole(operations: list[Document]) -> list[Any]:
+    return [one["command"] for one in operations if "COLLSCAN" in one["planSummary"]]
+
+
+async def test_what_users_look_for_is_found_by_an_index(profile: Profile) -> None:
+    for condition in FILTERS:
+        for include_deleted in (True, False):
+            arguments = FindArguments(filter=condition, include_deleted=include_deleted)
+            async for _ in scans.find(arguments.condition, ["scan_id"], max_time_ms=1000):
+                pass
+    operations = await profile()
+    assert len(operations) == 2 * len(FILTERS)
+    assert _whole(operations) == []
+
+
+async def test_the_profiler_would_tell(profile: Profile) -> None:
+    async for _ in scans.find({"reason": "nobody knows"}, ["scan_id"], max_time_ms=1000):
+        pass
+    assert len(_whole(await profile())) == 1
+
+
+async def test_what_the_steps_and_the_sweep_ask_is_answered_by_an_index(profile: Profile, jobs: Jobs) -> None:
+    now = time.time()
+    running = await stored(Phase.RUNNING, clusters=[cluster("mine", ClusterState.UNWANTED)])
+    await scans.waiting_outboxes(before=now, limit=10)
+    await scans.backlog()
+    await scans.backlog_head(now=now, skip=["scan0001"])
+    await scans.clusters_at(cluster()["at"])
+    await scans.history(running)
+    await scans.note(running, function="tests", cause="", reason="")
+    await report_manifest(running, attempt=1, report=report(), function="tests")
+    await report_result(running, attempt=1, content=b"{}", is_final=False, function="tests")
+    await report_result(running, attempt=1, content=b"{}", is_final=True, function="tests")
+    await results.keep_only(running, None)
+    await scans.lease_cluster(running, "mine", states=[ClusterState.UNWANTED], seconds=1, guard={})
+    await delete(running, delete_completed=False, by=None)
+    await inbox.seen("a", "b")
+    await events.get("x")
+    # All duties; twice, since what the first has done is what the second sees.
+    for _ in range(2):
+        assert await sweeping.sweep() == {}
+
+    operations = await profile()
+    assert len(operations) > 30
+    assert _whole(operations) == []

@@ -277,6 +277,14 @@ def test_termination(pod: Pod, recorder: Recorder) -> None:
     assert worker.wait() in (143, -signal.SIGTERM)  # before or after it had set itself up
 
 
+def test_a_server_sets_its_workers_pace(pod: Pod, recorder: Recorder) -> None:
+    pod.server(recorder, SKYSCAN_STANDIN_PIXEL_SECONDS="60")
+    await_startup_json(pod)
+    worker = pod.worker(EWMS_PILOT_TASK_TIMEOUT="0.2")
+    assert worker.wait() == 1
+    assert "longer than 0.2 s" in worker.log
+
+
 # -- workers ------------------------------------------------------------------------------------------
 
 

@@ -10,9 +10,11 @@ from skydriver.store import scans
 
 
 def is_finished(scan: Mapping[str, Any]) -> bool:
-    """Say whether both the final result and the finished progress of the scan are there."""
+    """Say whether both the final result and the finished progress are there, of the same scanner server."""
     result, report = scan["result"], scan["report"]
-    return bool(result and result["is_final"] and report and report["finished"])
+    if not result or not report:
+        return False
+    return bool(result["is_final"] and report["finished"] and result["attempt"] == report["attempt"])
 
 
 async def finish(scan_id: str, *, attempt: int, function: str, cause: str, reason: str | None = None) -> None:

@@ -85,7 +85,13 @@ async def act(scan: Mapping[str, Any], decision: Decision, *, function: str) -> 
 
 async def _relaunch(scan: Mapping[str, Any], reason: str, *, function: str) -> None:
     scan_id, attempt = scan["_id"], scan["attempt"]
-    outbox = entry(Fact.REQUESTED, subject=scan_id, function=function, cause=f"attempt-{attempt + 1}")
+    outbox = entry(
+        Fact.REQUESTED,
+        subject=scan_id,
+        function=function,
+        cause=f"attempt-{attempt + 1}",
+        priority=scan["priority"],
+    )
     for cluster in scan["ewms_task"]["clusters"]:
         if cluster["state"] != ClusterState.GONE:
             uuid = cluster["uuid"]
@@ -109,6 +115,9 @@ async def _relaunch(scan: Mapping[str, Any], reason: str, *, function: str) -> N
 
 
 def is_due(scan: Mapping[str, Any], listed_at: float) -> bool:
-    """Say whether a scan's server must be on a list made at a time: it was launched well before."""
-    launched_at = scan["scanner"].get("launched_at")
-    return launched_at is not None and launched_at < listed_at - settings().call_timeout
+    """Say whether the server of a STARTING or RUNNING scan must be on a list made at a time.
+
+    It was there when the scan entered this phase, by its own word or by its launcher's, whichever came first.
+    """
+    entered_at: float = scan["phase_since"]
+    return entered_at < listed_at - settings().call_timeout

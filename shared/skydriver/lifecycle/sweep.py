@@ -178,15 +178,17 @@ def overdue_events(scan: Mapping[str, Any], *, now: float, after: float) -> dict
     cause = f"redriven-{now:.3f}"
     events: dict[str, dict[str, Any]] = {}
 
-    def say(fact: Fact, data: dict[str, Any] | None = None) -> None:
+    def say(fact: Fact, data: dict[str, Any] | None = None, priority: int = 0) -> None:
         about = f"{data['uuid']}-{cause}" if data else cause
-        events.update(entry(fact, subject=scan["_id"], function=FUNCTION, cause=about, data=data))
+        events.update(
+            entry(fact, subject=scan["_id"], function=FUNCTION, cause=about, data=data, priority=priority)
+        )
 
     clusters = scan["ewms_task"]["clusters"]
     if scan["scanner"]["leased_until"] <= now:
         match scan["phase"]:
             case Phase.LAUNCHING:
-                say(Fact.REQUESTED)
+                say(Fact.REQUESTED, priority=scan["priority"])
             case Phase.STOPPING:
                 say(_SAID_AT_THE_END[scan["outcome"]])
             case Phase.RUNNING if not any(cluster["attempt"] == scan["attempt"] for cluster in clusters):

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
+from skydriver.errors import InvalidArguments
 from skydriver.model.scan import MAX_HISTORY, cut, history_entry
 from skydriver.model.states import COMPLETE, PLACED, ClusterState, Phase
 from skydriver.model.transitions import TABLE, Fact
@@ -23,6 +24,9 @@ Document = dict[str, Any]
 NAME = "scans"
 INTERNALS: dict[str, int] = {"outbox": 0, "history": 0}
 """What is projected out unless asked for: it grows with a scan's age."""
+
+BAD_FILTER = frozenset({2, 9, 15998, 16410, 40353, 51091, 51108})
+"""Codes by which MongoDB refuses a filter: BadValue, FailedToParse, wrong field paths and expressions."""
 
 
 @dataclass(frozen=True)
@@ -471,6 +475,7 @@ async def alive() -> AsyncIterator[Document]:
             "phase": 1,
             "phase_since": 1,
             "attempt": 1,
+            "priority": 1,
             "outcome": 1,
             "scanner": 1,
             "report": 1,
@@ -494,11 +499,20 @@ async def ids_in(ids: Iterable[str], phases: Iterable[Phase]) -> set[str]:
 
 
 async def find(condition: Document, fields: Iterable[str], *, max_time_ms: int) -> AsyncIterator[Document]:
-    """Go through the scans that match a filter (checked by the caller), projected in the database."""
+    """Go through the scans that match a filter (checked by the caller), projected in the database.
+
+    Raises:
+        InvalidArguments: the database does not understand the filter, such as `{"$in": 5}`.
+    """
     projection: Document = {"_id": 0, **dict.fromkeys(fields, 1)}
     cursor = collection(NAME).find(condition, projection).max_time_ms(max_time_ms)
-    async for scan in cursor:
-        yield scan
+    try:
+        async for scan in cursor:
+            yield scan
+    except OperationFailure as error:
+        if error.code not in BAD_FILTER:
+            raise
+        raise InvalidArguments({"filter": str((error.details or {}).get("errmsg", "is wrong"))}) from None
 
 
 async def history(scan_id: str) -> Document | None:

@@ -8,7 +8,7 @@ from skydriver.errors import Busy, Full, PermanentError, TemporaryError
 from skydriver.eventing.publish import publish_rest
 from skydriver.lifecycle.admit import admit
 from skydriver.lifecycle.fail import fail
-from skydriver.lifecycle.teardown import end_if_all_is_gone
+from skydriver.lifecycle.teardown import tear_down
 from skydriver.model.scan import scanner_id, scanner_name
 from skydriver.model.states import COMPLETE, ClusterState, Phase
 from skydriver.model.transitions import Fact
@@ -62,6 +62,10 @@ async def _start(scan: dict[str, Any], *, cause: str) -> None:
     try:
         if attempt > 1:
             await backend().stop(scanner_name(scan_id, attempt - 1))
+        if scan["refusals"]:
+            # A start that seemed refused may have made a server all the same: what that has said while the
+            # scan was in the backlog, nobody has heard.
+            await backend().stop(name)
         await backend().start(await _spec(scan))
     except TemporaryError as error:
         await _refused(scan, error, cause=cause)
@@ -78,15 +82,16 @@ async def _start(scan: dict[str, Any], *, cause: str) -> None:
         function=FUNCTION,
         cause=cause,
         attempt=attempt,
-        fields={"scanner.leased_until": 0.0, "scanner.launched_at": time.time(), "reason": None},
+        fields={"scanner.leased_until": 0.0, "reason": None},
     )
     if change is None or change.applied:
         return
     if change.scan["phase"] in COMPLETE:
-        # Aborted while it was being started: undo, since tear-down has waited for the lease.
+        # Aborted while it was being started: undo, since tear-down has waited for the lease. It may have put
+        # its startup file into S3 already.
         await backend().stop(name)
-        await scans.release_scanner(scan_id, attempt=attempt, gone=True)
-        await end_if_all_is_gone(scan_id, function=FUNCTION, cause=cause)
+        await scans.release_scanner(scan_id, attempt=attempt, gone=False)
+        await tear_down(scan_id, cause=cause)
     elif change.scan["attempt"] == attempt:
         # Its word that it is ready was quicker than ours that it was launched.
         await scans.release_scanner(scan_id, attempt=attempt, gone=False)

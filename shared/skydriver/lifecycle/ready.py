@@ -22,7 +22,13 @@ async def scanner_ready(scan_id: str, *, attempt: int, function: str) -> None:
     """
     outbox = entry(Fact.READY, subject=scan_id, function=function, cause=str(attempt))
     change = await scans.advance(
-        scan_id, Fact.READY, function=function, cause="startup file uploaded", attempt=attempt, outbox=outbox
+        scan_id,
+        Fact.READY,
+        function=function,
+        cause="startup file uploaded",
+        attempt=attempt,
+        fields={"reason": None},
+        outbox=outbox,
     )
     if change is None:
         raise NotFound(f"there is no scan '{scan_id}'")

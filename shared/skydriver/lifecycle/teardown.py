@@ -54,8 +54,9 @@ async def _remove_scanner(scan_id: str, attempt: int) -> None:
         raise Busy("another instance is at this scan's scanner server")
     gone = False
     try:
-        await backend().stop(scanner_name(scan_id, attempt))
+        # Of a former attempt, too: a relaunch that was not begun has left its server.
         for past in range(1, attempt + 1):
+            await backend().stop(scanner_name(scan_id, past))
             await startup.remove(scanner_id(scan_id, past))
         gone = True
     finally:

@@ -148,12 +148,23 @@ def _failure(container: Mapping[str, Any], pod: Pod) -> Fate | None:
         return Fate(PodState.FAILED, words, transient=False)
     words = f"{name} was {_KILLED[code]}" if code in _KILLED else f"{name} ended with exit code {code}"
     # What ended by itself will do so again; what was killed may not.
-    return Fate(PodState.FAILED, _words(words, ended.get("message")), transient=code in _KILLED)
+    return Fate(PodState.FAILED, _words(words, _last_line(ended.get("message"))), transient=code in _KILLED)
+
+
+def _last_line(message: str | None) -> str | None:
+    """Take what a program said last: Kubernetes gives the end of its log, and errors stand at the end."""
+    lines = (message or "").strip().splitlines()
+    return lines[-1] if lines else None
 
 
 def _containers(pod: Pod) -> list[Mapping[str, Any]]:
-    status = pod.get("status", {})
-    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    """List the statuses of a pod's containers, in the order of its specification (kubelet sorts by name)."""
+    status, spec = pod.get("status", {}), pod.get("spec", {})
+    order = {container["name"]: index for index, container in enumerate(spec.get("containers", ()))}
+    ordered = sorted(
+        status.get("containerStatuses") or (), key=lambda container: order.get(container["name"], len(order))
+    )
+    return [*(status.get("initContainerStatuses") or ()), *ordered]
 
 
 def _memory_limit(pod: Pod, name: str) -> str | None:

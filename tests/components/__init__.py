@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 COMPONENTS = {
+    "kubernetes": "a Kubernetes control plane (make components)",
     "mongodb": "a mongod (set MONGODB_URI, or install skydriver[local])",
     "s3": "moto's S3 server (install skydriver[local])",
+    "htcondor": "an HTCondor pool (make components)",
+    "keycloak": "a Keycloak server (make components)",
     "skyreader": "icecube-skyreader (install skydriver[plot])",
 }
 

@@ -70,18 +70,18 @@ class Kubernetes:
         return content
 
     async def find(
-        self, kind: str, labels: Mapping[str, str], fields: Mapping[str, str] | None = None
+        self, kind: str, labels: Mapping[str, str], *, without: Mapping[str, str] | None = None
     ) -> list[Manifest]:
         """List the objects that carry labels.
 
         Args:
             kind: of the objects.
             labels: all of which they carry.
-            fields: values that the given fields must not have.
+            without: values that the given fields must not have.
         """
         query = [("labelSelector", ",".join(f"{name}={value}" for name, value in labels.items()))]
-        if fields:
-            query.append(("fieldSelector", ",".join(f"{name}!={value}" for name, value in fields.items())))
+        if without:
+            query.append(("fieldSelector", ",".join(f"{name}!={value}" for name, value in without.items())))
         found: list[Manifest] = []
         token = ""
         while True:

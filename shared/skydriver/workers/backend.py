@@ -108,9 +108,12 @@ def backend(orchestrator: str) -> WorkerBackend:
     Raises:
         NotImplementedError: this installation has no backend for it.
     """
+    from skydriver.workers.kubernetes import KubernetesWorkers
     from skydriver.workers.local import LocalWorkers
 
     match orchestrator:
+        case "k8s":
+            return KubernetesWorkers()
         case "local":
             return LocalWorkers()
         case _:

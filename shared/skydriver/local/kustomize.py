@@ -145,7 +145,10 @@ def _generate(
 ) -> None:
     data: dict[str, str] = {}
     for name in generator.envs:
-        data.update(_environment(folder / name))
+        for key, value in _environment(folder / name):
+            if key in data:
+                raise ManifestError(f"{folder / name}: {key} is repeated")
+            data[key] = value
     sources = {Path(name).name: folder / name for name in generator.files}
     data.update({key: _read(path) for key, path in sources.items()})
     existing = [r for r in resources if r["kind"] == "ConfigMap" and r["metadata"]["name"] == generator.name]

@@ -146,3 +146,9 @@ def test_an_environment_file_has_values_only(toys: Toys) -> None:
     (toys.overlay / "more.env").write_text("FROM_MY_SHELL\n")
     with pytest.raises(ManifestError, match="'FROM_MY_SHELL' is not KEY=VALUE"):
         build(toys.overlay)
+
+
+def test_a_setting_is_said_once(toys: Toys) -> None:
+    (toys.overlay / "more.env").write_text("COLOUR=blue\nCOLOUR=red\n")
+    with pytest.raises(ManifestError, match="COLOUR is repeated"):
+        build(toys.overlay)

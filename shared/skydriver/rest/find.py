@@ -64,6 +64,8 @@ def _check(value: Any, *, depth: int, fields: bool) -> None:
             _check(item, depth=depth + 1, fields=fields)
     elif isinstance(value, dict):
         for key, inner in value.items():
+            if "\0" in key:
+                raise ValueError("names must not hold a null character")
             if key.startswith("$"):
                 if key not in OPERATORS:
                     raise ValueError(

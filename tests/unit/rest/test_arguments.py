@@ -1,0 +1,157 @@
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+from starlette.requests import Request
+
+from skydriver.errors import InvalidArguments
+from skydriver.rest.arguments import (
+    DeleteArguments,
+    ManifestArguments,
+    NoArguments,
+    ReadArguments,
+    StatusArguments,
+    parse_body,
+    query_arguments,
+    validate,
+)
+
+
+def problems(model: type[BaseModel], arguments: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(InvalidArguments) as caught:
+        validate(model, arguments)
+    return caught.value.problems
+
+
+def query(text: str) -> dict[str, Any]:
+    return query_arguments(Request({"type": "http", "query_string": text.encode(), "headers": []}))
+
+
+@pytest.mark.parametrize("body", [b"", b" ", b"\n\t", b"{}"])
+def test_an_absent_body_is_an_empty_one(body: bytes) -> None:
+    assert parse_body(body) == {}
+
+
+def test_a_body_is_an_object_of_arguments() -> None:
+    assert parse_body(b'{"a": [1, null], "b": "\\u00e9"}') == {"a": [1, None], "b": "é"}
+
+
+@pytest.mark.parametrize("nan_as_null", [False, True])
+@pytest.mark.parametrize("body", [b"[]", b'"text"', b"7", b"null", b"true", b"[{}]"])
+def test_a_body_that_is_no_object(body: bytes, nan_as_null: bool) -> None:
+    with pytest.raises(InvalidArguments, match="argument body: must be a JSON object of arguments"):
+        parse_body(body, nan_as_null=nan_as_null)
+
+
+@pytest.mark.parametrize("nan_as_null", [False, True])
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"nonsense", b"{'a': 1}", b'{"a": 1,}', b"{}{}", b"\xff\xfe", b"[" * 100_000, b'{"a": nan}'],
+    ids=lambda body: repr(body)[:16],
+)
+def test_a_body_that_is_no_json(body: bytes, nan_as_null: bool) -> None:
+    with pytest.raises(InvalidArguments, match="argument body: must be JSON: "):
+        parse_body(body, nan_as_null=nan_as_null)
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_nan_is_refused_or_null_where_scanners_may_send_it(word: str) -> None:
+    body = f'{{"a": [{word}, 1.5]}}'.encode()
+    with pytest.raises(InvalidArguments, match="body"):
+        parse_body(body)
+    assert parse_body(body, nan_as_null=True) == {"a": [None, 1.5]}
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=4))
+def test_whatever_python_writes_is_read_with_null_for_nan(value: dict[str, Any]) -> None:
+    assert parse_body(json.dumps(value).encode(), nan_as_null=True) == without_nan(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        ("", {}),
+        ("include_deleted=true", {"include_deleted": "true"}),
+        ("include_deleted=", {"include_deleted": ""}),
+        ("projection=scan_id&projection=progress", {"projection": ["scan_id", "progress"]}),
+        ("projection=scan_id,progress", {"projection": "scan_id,progress"}),
+        ("a=1&b=%C3%A9+x", {"a": "1", "b": "é x"}),
+    ],
+)
+def test_arguments_of_the_query(text: str, arguments: dict[str, Any]) -> None:
+    assert query(text) == arguments
+
+
+@pytest.mark.parametrize(
+    ("model", "defaults"),
+    [
+        (NoArguments, {}),
+        (ReadArguments, {"include_deleted": False}),
+        (
+            ManifestArguments,
+            {"include_deleted": False, "manifest_projection": None, "projection": None},
+        ),
+        (
+            DeleteArguments,
+            {"delete_completed_scan": False, "manifest_projection": None, "projection": None},
+        ),
+        (StatusArguments, {"include_pod_statuses": False}),
+    ],
+)
+def test_the_defaults_of_routes(model: type[BaseModel], defaults: dict[str, Any]) -> None:
+    assert validate(model, {}).model_dump() == defaults
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (ReadArguments, "include_deleted"),
+        (ManifestArguments, "include_deleted"),
+        (DeleteArguments, "delete_completed_scan"),
+        (StatusArguments, "include_pod_statuses"),
+    ],
+)
+def test_booleans_of_routes(model: type[BaseModel], name: str) -> None:
+    assert validate(model, {name: "yes"}).model_dump()[name] is True
+    assert validate(model, {name: False}).model_dump()[name] is False
+    for value in ("", "maybe", None, 2, [], ["yes", "no"]):
+        assert problems(model, {name: value}) == {name: "must be true or false"}
+
+
+@pytest.mark.parametrize(
+    "model", [NoArguments, ReadArguments, ManifestArguments, DeleteArguments, StatusArguments]
+)
+def test_every_unknown_argument_is_named(model: type[BaseModel]) -> None:
+    unknown = "is an unrecognized argument"
+    assert problems(model, {"foo": 1, "bar": None}) == {"foo": unknown, "bar": unknown}
+
+
+def test_a_problem_within_an_argument_is_named_by_its_place() -> None:
+    assert set(problems(ManifestArguments, {"projection": ["scan_id", 7]})) == {"projection.1"}
+
+
+def test_problems_read_as_sentences() -> None:
+    with pytest.raises(InvalidArguments) as caught:
+        validate(ReadArguments, {"include_deleted": "maybe", "foo": 1})
+    assert str(caught.value) == (
+        "argument include_deleted: must be true or false; argument foo: is an unrecognized argument"
+    )

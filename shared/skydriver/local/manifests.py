@@ -19,7 +19,6 @@ from skydriver.rest.routing import RouteTable
 
 # Objects that only a cluster needs.
 _IGNORED = frozenset({"ConfigMap", "ServiceAccount", "Role", "RoleBinding"})
-_CLUSTER_LOCAL = "networking.knative.dev/visibility"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,6 @@ class Function:
         sink: the Broker that the function publishes to, if any.
         timeout: seconds until a request is given up.
         concurrency: requests that one instance takes at once; 0 for no bound.
-        cluster_local: True if only the cluster may call it.
     """
 
     name: str
@@ -43,7 +41,6 @@ class Function:
     sink: str | None
     timeout: float
     concurrency: int
-    cluster_local: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +203,6 @@ class _Objects:
             sink=self._sink(service),
             timeout=float(spec.timeout_seconds),
             concurrency=spec.container_concurrency,
-            cluster_local=service.metadata.labels.get(_CLUSTER_LOCAL) == "cluster-local",
         )
 
     def _mounted(self, spec: objects.PodSpec) -> dict[str, Path]:

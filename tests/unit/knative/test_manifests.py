@@ -93,7 +93,12 @@ def test_every_step_hears_exactly_what_its_triggers_send() -> None:
 
 @every_overlay
 def test_steps_and_the_sweep_are_reachable_within_the_cluster_only(name: str) -> None:
-    local = {function.name for function in overlay(name).functions.values() if function.cluster_local}
+    visibility = "networking.knative.dev/visibility"
+    local = {
+        service["metadata"]["name"]
+        for service in of_kind(name, "Service")
+        if service["metadata"]["labels"].get(visibility) == "cluster-local"
+    }
     assert local == {service for service, (source, _) in functions().items() if "/api/" not in source}
     assert not local & overlay(name).routes.services
 

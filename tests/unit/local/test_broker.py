@@ -53,8 +53,7 @@ async def broker(
     delivery = Delivery(retry=retry, delay=delay, timeout=timeout, dead_letter="letters")
     trigger = Trigger("trigger", "b", lambda attributes: attributes["type"] == "a", "subscriber", delivery)
     known = {
-        name: Function(name, "x.py", "x", {}, None, 30.0, concurrency, True)
-        for name in ("subscriber", "letters")
+        name: Function(name, "x.py", "x", {}, None, 30.0, concurrency) for name in ("subscriber", "letters")
     }
     async with httpx.AsyncClient(transport=httpx.MockTransport(functions)) as client:
         one = Broker("b", namespace="ns", triggers=[trigger], functions=known, client=client)

@@ -17,7 +17,6 @@ def test_functions_are_read_with_their_settings(toys: Toys) -> None:
         "HEARD": str(toys.root / "heard"),
         "ROUTES_FILE": str(toys.base / "routes.yaml"),
     }
-    assert not say.cluster_local
 
 
 def test_a_services_own_variable_wins_over_the_shared_one(toys: Toys) -> None:
@@ -42,7 +41,9 @@ def test_a_trigger_delivers_as_its_broker_says(toys: Toys) -> None:
     assert (trigger.broker, trigger.subscriber) == ("toys", "hear")
     assert trigger.accepts({"type": "said"})
     assert not trigger.accepts({"type": "other"})
-    assert trigger.delivery == Delivery(retry=3, policy="linear", delay=0.05, timeout=60.0, dead_letter="hear")
+    assert trigger.delivery == Delivery(
+        retry=3, policy="linear", delay=0.05, timeout=60.0, dead_letter="hear"
+    )
 
 
 def test_a_triggers_own_delivery_inherits_only_the_dead_letter_sink(toys: Toys) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from skydriver.lifecycle.submit import submit
 from skydriver.model.manifest import DEFAULT_FIELDS
 from skydriver.model.request import ScanArguments
-from skydriver.rest.auth import Role
+from skydriver.rest.auth import Role, may_alert
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import manifest, projected
 from skydriver.settings import settings
@@ -19,5 +19,5 @@ def _limit() -> int:
 async def create_scan(call: Call[ScanArguments]) -> dict[str, Any]:
     """Store the scan, say that it was requested, and answer its manifest."""
     fields = projected(call.arguments, DEFAULT_FIELDS)
-    scan = await submit(call.arguments, submitted_by=call.caller.name)
+    scan = await submit(call.arguments, submitted_by=call.caller.name, may_alert=may_alert(call.caller))
     return await manifest(scan, fields)

@@ -5,7 +5,7 @@ from typing import Any
 from skydriver.lifecycle import submit
 from skydriver.model.manifest import DEFAULT_FIELDS
 from skydriver.model.request import ProjectionArguments
-from skydriver.rest.auth import Role
+from skydriver.rest.auth import Role, may_alert
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import manifest, projected
 
@@ -14,5 +14,5 @@ from skydriver.rest.scans import manifest, projected
 async def rescan(call: Call[ProjectionArguments]) -> dict[str, Any]:
     """Store a new scan with the request of the former, and answer its manifest."""
     fields = projected(call.arguments, DEFAULT_FIELDS)
-    scan = await submit.rescan(call.scan_id, submitted_by=call.caller.name)
+    scan = await submit.rescan(call.scan_id, submitted_by=call.caller.name, may_alert=may_alert(call.caller))
     return await manifest(scan, fields)

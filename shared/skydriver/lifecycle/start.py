@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from skydriver.brokertoken import broker_environment
 from skydriver.errors import Busy, PermanentError, TemporaryError
 from skydriver.eventing.publish import publish_rest
 from skydriver.model.scan import cut, scanner_id
@@ -99,7 +100,7 @@ async def _start(scan: dict[str, Any], cluster: dict[str, Any]) -> Started:
         priority=request["priority"],
         max_worker_runtime=lifetime,
         startup_url=await startup.url_to_get(scanner_id(scan["_id"], cluster["attempt"]), seconds=lifetime),
-        environment=shared_environment(request, settings()),
+        environment={**shared_environment(request, settings()), **await broker_environment()},
         collect_logs="client-logs" in request["debug_mode"],
     )
     return await backend(cluster["orchestrator"]).start(spec)

@@ -4,13 +4,15 @@ import time
 from typing import Any
 from uuid import uuid4
 
-from skydriver.errors import InvalidArguments, NotFound
+from skydriver.brokertoken import VARIABLE, is_configured
+from skydriver.errors import Forbidden, InvalidArguments, NotFound
 from skydriver.eventing.events import entry
 from skydriver.eventing.publish import publish
 from skydriver.model.clusters import KnownCluster, cluster_uuid
 from skydriver.model.request import ScanArguments, stored_request, workers_by_cluster
 from skydriver.model.scan import new_scan
 from skydriver.model.secrets import MASK, mask_environment
+from skydriver.model.states import ALERT_PRIORITY
 from skydriver.model.transitions import Fact
 from skydriver.scanner.backend import backend
 from skydriver.scanner.images import resolve_tag
@@ -20,20 +22,25 @@ from skydriver.store import events, scans
 from skydriver.workers.starter import starter_arguments
 
 
-async def submit(arguments: ScanArguments, *, submitted_by: str | None) -> dict[str, Any]:
+async def submit(
+    arguments: ScanArguments, *, submitted_by: str | None, may_alert: bool = True
+) -> dict[str, Any]:
     """Store a new scan and say that it was requested.
 
     Args:
         arguments: validated arguments of `POST /scan`.
         submitted_by: who asks.
+        may_alert: whether they may send realtime alerts.
 
     Returns:
         The scan document.
 
     Raises:
+        Forbidden: the priority is an alert's, and they may not.
         InvalidArguments: an unknown cluster, too many workers for it, or an image that does not exist.
         TemporaryError: the source of the image's tags does not answer.
     """
+    check_priority(arguments.priority, may_alert=may_alert)
     check_clusters(arguments.cluster, debug=bool(arguments.debug_mode))
     tag = await resolve_tag(arguments.docker_tag)
     event_id = await events.put(arguments.event_i3live_json)
@@ -49,7 +56,7 @@ async def submit(arguments: ScanArguments, *, submitted_by: str | None) -> dict[
     return await _store(request, classifiers=arguments.classifiers, function="create_scan")
 
 
-async def rescan(scan_id: str, *, submitted_by: str | None) -> dict[str, Any]:
+async def rescan(scan_id: str, *, submitted_by: str | None, may_alert: bool = True) -> dict[str, Any]:
     """Scan an event again with the request of an earlier scan (a deleted one, too).
 
     Returns:
@@ -58,12 +65,14 @@ async def rescan(scan_id: str, *, submitted_by: str | None) -> dict[str, Any]:
 
     Raises:
         NotFound: there is no such scan.
+        Forbidden: the request's priority is an alert's, and whoever asks may not send alerts.
         InvalidArguments: a cluster of the request is no longer known.
     """
     original = await scans.get(scan_id, ["request"])
     if original is None:
         raise NotFound(f"there is no scan '{scan_id}' to scan again")
     request = original["request"]
+    check_priority(request["priority"], may_alert=may_alert)
     check_clusters(
         [(name, n_workers) for name, n_workers in request["request_clusters"]],
         debug=bool(request["debug_mode"]),
@@ -79,6 +88,19 @@ async def rescan(scan_id: str, *, submitted_by: str | None) -> dict[str, Any]:
     scan = await _store(again, classifiers=classifiers, function="rescan")
     await scans.add_rescan(scan_id, again["scan_id"])
     return scan
+
+
+def check_priority(priority: int, *, may_alert: bool) -> None:
+    """Keep the priorities of realtime alerts to those who send them (v1 README, `priority`).
+
+    Raises:
+        Forbidden: the priority is an alert's, and this is not for whoever asks.
+    """
+    if priority >= ALERT_PRIORITY and not may_alert:
+        raise Forbidden(
+            f"argument priority: {ALERT_PRIORITY} and more are reserved for realtime alerts, which need the "
+            f"role realtime or system; pass a lower one"
+        )
 
 
 def check_clusters(clusters: list[tuple[str, int]], *, debug: bool) -> None:
@@ -117,7 +139,8 @@ async def _store(request: dict[str, Any], *, classifiers: dict[str, Any], functi
         cause="0",
         priority=request["priority"],
     )
-    worker_environment = mask_environment(shared_environment(request, settings()))
+    broker = {VARIABLE: MASK} if is_configured() else {}
+    worker_environment = mask_environment({**shared_environment(request, settings()), **broker})
     scan = new_scan(
         request,
         now=time.time(),
@@ -135,7 +158,7 @@ async def _store(request: dict[str, Any], *, classifiers: dict[str, Any], functi
                     request,
                     settings(),
                     scanner_id=request["scan_id"],
-                    tokens={"SKYSCAN_SKYDRIVER_AUTH": MASK},
+                    tokens={"SKYSCAN_SKYDRIVER_AUTH": MASK, **broker},
                 )
             ),
             "tms_starters": [worker_environment for _ in clusters],

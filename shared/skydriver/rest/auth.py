@@ -1,30 +1,28 @@
 """Who asks, and what they may: users' Keycloak tokens, scanners' own tokens, or nobody asked (one machine).
 
-Roles are v1's: `user` by an IceCube group, `system` by the claim `skydriver_role`. A scanner has the role of
-its own scan only.
+Roles are v1's: `user` by an IceCube group, `system` by the claim `skydriver_role`; that claim may say
+`realtime`, too. A scanner has the role of its own scan only.
 """
 
-import asyncio
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
-import httpx
 import jwt
 from starlette.requests import Request
 
-from skydriver.errors import Forbidden, TemporaryError
+from skydriver.errors import Forbidden
+from skydriver.rest.issuer import ALGORITHMS, issuer
 from skydriver.settings import settings
 from skydriver.tokens import ScannerToken, read_scanner_token
 
-ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "PS256"]
-"""Asymmetric ones only: a public key must never be taken for an HMAC secret."""
-REFETCH = 10.0
-"""Seconds between two fetches of the issuer's keys for a key that is not known."""
+LEEWAY = 5.0
+"""Seconds that the issuer's clock may be off ours."""
 MOST_REMEMBERED = 2000
 
 _ICECUBE = re.compile(r"/institutions/IceCube.*")
@@ -35,6 +33,7 @@ class Role(StrEnum):
 
     USER = "user"
     SYSTEM = "system"
+    REALTIME = "realtime"
     SCANNER = "scanner"
 
 
@@ -53,46 +52,13 @@ class Caller:
     scanner: ScannerToken | None = None
 
 
-ANYBODY = Caller(None, frozenset({Role.USER, Role.SYSTEM}))
+ANYBODY = Caller(None, frozenset({Role.USER, Role.SYSTEM, Role.REALTIME}))
 
 
-@dataclass
-class _Keys:
-    """The issuer's public keys, fetched when a token names one that is not known."""
-
-    by_id: dict[str, jwt.PyJWK] = field(default_factory=dict)
-    fetched_at: float = float("-inf")
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def get(self, key_id: str) -> jwt.PyJWK | None:
-        if key_id not in self.by_id and time.monotonic() - self.fetched_at > REFETCH:
-            async with self.lock:
-                if key_id not in self.by_id and time.monotonic() - self.fetched_at > REFETCH:
-                    await self._fetch()
-        return self.by_id.get(key_id)
-
-    async def _fetch(self) -> None:
-        issuer = settings().auth_openid_url
-        try:
-            async with httpx.AsyncClient(timeout=settings().call_timeout, trust_env=False) as client:
-                answer = await client.get(f"{issuer}/.well-known/openid-configuration")
-                answer.raise_for_status()
-                answer = await client.get(answer.json()["jwks_uri"])
-                answer.raise_for_status()
-                keys = answer.json()["keys"]
-        except (httpx.HTTPError, ValueError, KeyError) as error:
-            raise TemporaryError(f"the issuer of tokens does not answer: {type(error).__name__}") from error
-        self.by_id = {
-            key["kid"]: jwt.PyJWK(key)
-            for key in keys
-            if key.get("use", "sig") == "sig" and key.get("alg", "RS256") in ALGORITHMS and "kid" in key
-        }
-        self.fetched_at = time.monotonic()
-
-
-_keys = _Keys()
-_verified: dict[bytes, tuple[float, Caller]] = {}
-"""Callers by the hash of a token that was verified, with the token's expiry."""
+@cache
+def _verified() -> dict[bytes, tuple[float, Caller]]:
+    """Callers by the hash of a token that was verified, with the time until which that holds."""
+    return {}
 
 
 async def caller_of(request: Request) -> Caller:
@@ -110,21 +76,28 @@ async def caller_of(request: Request) -> Caller:
         return ANYBODY
     if not token:
         raise Forbidden("authentication failed: send a token as 'Authorization: Bearer TOKEN'")
+    verified, now = _verified(), time.time()
     digest = sha256(token.encode()).digest()
-    expiry, caller = _verified.get(digest, (0.0, None))
-    if caller is not None and expiry > time.time():
+    until, caller = verified.get(digest, (0.0, None))
+    if caller is not None and until > now:
         return caller
     claims = await _verify(token)
     caller = Caller(_name(claims), _roles(claims))
-    if len(_verified) >= MOST_REMEMBERED:
-        _verified.clear()
-    _verified[digest] = (float(claims["exp"]), caller)
+    if len(verified) >= MOST_REMEMBERED:
+        verified.clear()
+    # No longer than keys are trusted: a key that the issuer withdraws takes its tokens with it.
+    verified[digest] = (min(float(claims["exp"]), now + settings().auth_keys_max_age), caller)
     return caller
+
+
+def may_alert(caller: Caller) -> bool:
+    """Say whether a caller may use the priorities that the v1 README reserves for realtime alerts."""
+    return not settings().alerts_need_role or not caller.roles.isdisjoint({Role.REALTIME, Role.SYSTEM})
 
 
 async def _verify(token: str) -> dict[str, Any]:
     try:
-        key = await _keys.get(str(jwt.get_unverified_header(token).get("kid", "")))
+        key = await issuer().key(str(jwt.get_unverified_header(token).get("kid", "")))
         if key is None:
             raise Forbidden("authentication failed: the token is not signed by a key of the issuer")
         claims: dict[str, Any] = jwt.decode(
@@ -132,11 +105,14 @@ async def _verify(token: str) -> dict[str, Any]:
             key,
             algorithms=ALGORITHMS,
             audience=settings().auth_audience,
-            issuer=settings().auth_openid_url,
+            issuer=issuer().url,
+            leeway=LEEWAY,
             options={"require": ["exp", "iss", "aud"]},
         )
     except jwt.InvalidTokenError as error:
         raise Forbidden(f"authentication failed: {error}") from None
+    if claims.get("typ", "Bearer") != "Bearer":
+        raise Forbidden("authentication failed: this is no access token")
     return claims
 
 
@@ -149,9 +125,13 @@ def _name(claims: Mapping[str, Any]) -> str | None:
 
 def _roles(claims: Mapping[str, Any]) -> frozenset[Role]:
     roles = set()
-    groups = claims.get("groups")
-    if isinstance(groups, list) and any(isinstance(g, str) and _ICECUBE.fullmatch(g) for g in groups):
+    if any(_ICECUBE.fullmatch(group) for group in _texts(claims.get("groups"))):
         roles.add(Role.USER)
-    if claims.get("skydriver_role") == "system":
-        roles.add(Role.SYSTEM)
+    said = _texts(claims.get("skydriver_role"))
+    roles.update(role for role in (Role.SYSTEM, Role.REALTIME) if role in said)
     return frozenset(roles)
+
+
+def _texts(claim: object) -> list[str]:
+    """Read a claim that is a text or a list of them, as Keycloak's mappers make either."""
+    return [one for one in (claim if isinstance(claim, list) else [claim]) if isinstance(one, str)]

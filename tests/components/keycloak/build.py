@@ -1,0 +1,64 @@
+"""Keycloak as its makers ship it, made ready to start: its distribution from Maven Central, built once."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+from tests.components.build import Unbuildable
+from tests.components.keycloak.process import TEMPLATE, home, script, started
+
+KEYCLOAK = "26.4.7"
+VERSION = f"{KEYCLOAK}-2"
+_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
+_PACKAGES = {"java": "openjdk-17-jre-headless", "mvn": "maven"}
+
+
+def build(folder: Path) -> None:
+    """Build into a folder: Keycloak with the options that hold for every start, and its first database.
+
+    A first start makes all tables, which takes longer than anything else; later ones start from a copy.
+
+    Raises:
+        Unbuildable: there is no Java or Maven, and they cannot be installed; or the download fails.
+    """
+    for program, package in _PACKAGES.items():
+        _need(program, package)
+    artifact = f"org.keycloak:keycloak-quarkus-dist:{KEYCLOAK}:zip"
+    _run(["mvn", "--batch-mode", "--quiet", _COPY, f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"])
+    archive = folder / f"keycloak-quarkus-dist-{KEYCLOAK}.zip"
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(folder)
+    archive.unlink()
+    (folder / f"keycloak-{KEYCLOAK}").rename(home(folder))
+    script(folder).chmod(0o755)
+    # IceCube's Keycloak lives below /auth, too.
+    options = ["--db=dev-file", "--health-enabled=false", "--http-relative-path=/auth"]
+    _run([str(script(folder)), "build", *options])
+    asyncio.run(_first_start(folder))
+
+
+async def _first_start(folder: Path) -> None:
+    data = folder / "first"
+    data.mkdir()
+    async with started(folder, data, bootstrap=True):
+        pass
+    shutil.copytree(data / "h2", folder / TEMPLATE)
+    shutil.rmtree(data)
+
+
+def _need(program: str, package: str) -> None:
+    if shutil.which(program):
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise Unbuildable(f"there is no {program}; install it (Debian: {package})")
+    _run(["apt-get", "update", "--quiet=2"])
+    _run(["apt-get", "install", "--yes", "--quiet=2", "--no-install-recommends", package])
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Unbuildable(f"{' '.join(command[:3])} failed: {(done.stderr or done.stdout)[-500:]}")

@@ -43,6 +43,7 @@ def shared_environment(request: Mapping[str, Any], settings: Settings) -> dict[s
     optional: dict[str, object] = {
         "SKYSCAN_MQ_TIMEOUT_TO_CLIENTS": settings.skyscan_mq_timeout_to_clients,
         "SKYSCAN_MQ_TIMEOUT_FROM_CLIENTS": settings.skyscan_mq_timeout_from_clients,
+        "EWMS_PILOT_QUARANTINE_TIME": settings.ewms_pilot_quarantine_time,
         "SKYSCAN_LOG": settings.skyscan_log,
         "SKYSCAN_LOG_THIRD_PARTY": settings.skyscan_log_third_party,
     }
@@ -83,6 +84,15 @@ def server_environment(
         **shared_environment(request, settings),
         "SKYSCAN_SKYDRIVER_ADDRESS": settings.skydriver_url,
         "SKYSCAN_SKYDRIVER_SCAN_ID": scanner_id,
-        **{name: f"{value:g}" for name, value in intervals.items() if value is not None and name not in user},
+        **{
+            name: _seconds(value)
+            for name, value in intervals.items()
+            if value is not None and name not in user
+        },
         **tokens,
     }
+
+
+def _seconds(value: float) -> str:
+    """Write a whole number of seconds without a fraction or an exponent."""
+    return str(int(value)) if value.is_integer() else str(value)

@@ -7,6 +7,7 @@ but the standard library, and these environment variables: SKYDRIVER_UPLOAD_URL,
 SKYDRIVER_REPORT_TOKEN, SKYDRIVER_SCAN_ID, SKYDRIVER_ATTEMPT.
 """
 
+import http.client
 import json
 import os
 import sys
@@ -48,7 +49,7 @@ def persist(what: str, call: Callable[[], None]) -> None:
             if error.code < 500 and error.code not in (408, 409, 429):
                 sys.exit(f"{what}: refused with {error.code}")
             reason = str(error.code)
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             reason = type(error).__name__
         if time.monotonic() > deadline:
             sys.exit(f"{what}: given up after an hour ({reason})")

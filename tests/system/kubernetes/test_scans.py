@@ -1,0 +1,216 @@
+"""Whole scans as Jobs of a real Kubernetes API, with the stand-in scanner's processes in their Pods."""
+
+from typing import Any
+
+import pytest
+
+from tests.components.kubernetes.kubelet import Kubelet
+from tests.conftest import eventually
+from tests.system.conftest import SLOW, Skydriver
+from tests.system.kubernetes.conftest import JOBS, PODS, SECRETS, Namespace
+
+
+async def reached(service: Skydriver, scan_id: str, *phases: str, attempt: int = 1) -> Any:
+    """Wait until a scan is in one of the phases; its status."""
+
+    async def look() -> Any:
+        status = await service.status(scan_id)
+        return status if status["phase"] in phases and status["attempt"] == attempt else None
+
+    return await eventually(look, deadline=60, what=f"{phases}")
+
+
+async def at_work(service: Skydriver, scan_id: str, attempt: int = 1) -> None:
+    """Wait until a scan has a first result."""
+
+    async def look() -> bool:
+        status = await service.status(scan_id)
+        return bool(
+            status["scan_state"] == "IN_PROGRESS__PARTIAL_RESULT_GENERATED" and status["attempt"] == attempt
+        )
+
+    await eventually(look, deadline=60)
+
+
+@pytest.mark.parametrize("cluster", ["here", "there"])
+async def test_a_scan_from_event_to_skymap(deployed: Skydriver, namespace: Namespace, cluster: str) -> None:
+    scan_id = await deployed.submit(cluster={cluster: 2})
+    status = await deployed.ended(scan_id)
+    assert (status["scan_state"], status["outcome"]) == ("SCAN_FINISHED_SUCCESSFULLY", "finished")
+    assert (await deployed.call("GET", f"/scan/{scan_id}/result"))["is_final"] is True
+    (entry,) = status["clusters"]
+    assert entry["cluster_id"].startswith("skyscan-worker-")
+    assert await namespace.left() == []
+
+
+async def test_what_runs_is_shown(deployed: Skydriver, namespace: Namespace) -> None:
+    scan_id = await deployed.submit(cluster={"here": 2}, **SLOW)
+    await at_work(deployed, scan_id)
+    answer = await deployed.call("GET", f"/scan/{scan_id}/status", include_pod_statuses=True)
+    pods = answer["pods"]
+    assert pods["pod_message"] == pods["pod_status_message"] == "retrieved"
+    ((name, status),) = pods["pod_status"].items()
+    assert name.startswith(f"skyscan-{scan_id}-")
+    assert status["phase"] == "Running"
+
+    async def workers_are_seen() -> Any:
+        (entry,) = (await deployed.status(scan_id))["clusters"]
+        return entry["statuses"].get("Running") == {"Tasking": 2}
+
+    await eventually(workers_are_seen)
+    # No token is anywhere but in Secrets.
+    token = next(
+        secret
+        for secret in await namespace.all(SECRETS)
+        if secret["metadata"]["name"] == f"skyscan-{scan_id}-secret"
+    )["data"]
+    assert set(token) == {"SKYSCAN_SKYDRIVER_AUTH", "SKYDRIVER_UPLOAD_URL", "SKYDRIVER_REPORT_TOKEN"}
+    for path in (JOBS, PODS):
+        assert "X-Amz-Signature" not in str(await namespace.all(path))
+
+
+async def test_a_server_that_ran_out_of_memory_is_launched_again(
+    deployed: Skydriver, namespace: Namespace, node: Kubelet
+) -> None:
+    scan_id = await deployed.submit(cluster={"here": 1}, **SLOW)
+    await at_work(deployed, scan_id)
+    await node.end(f"skyscan-{scan_id}-", reason="OOMKilled")
+    status = await deployed.ended(scan_id)
+    assert (status["outcome"], status["attempt"]) == ("finished", 2)
+    history = (await deployed.call("GET", f"/scan/{scan_id}/history"))["history"]
+    reasons = [line["reason"] for line in history if line.get("reason")]
+    assert any("ran out of memory (limit 1024000000)" in reason for reason in reasons), reasons
+    assert await namespace.left() == []
+
+
+async def test_an_evicted_server_is_launched_again(deployed: Skydriver, node: Kubelet) -> None:
+    scan_id = await deployed.submit(cluster={"here": 1}, **SLOW)
+    await at_work(deployed, scan_id)
+    await node.evict(f"skyscan-{scan_id}-")
+    status = await reached(deployed, scan_id, "LAUNCHING", "STARTING", "RUNNING", attempt=2)
+    assert "the pod was evicted: The node was low on resource: memory." in str(
+        await deployed.call("GET", f"/scan/{scan_id}/history")
+    )
+    assert status["outcome"] is None
+
+
+async def test_a_pod_lost_between_the_last_result_and_the_last_progress(
+    deployed: Skydriver, namespace: Namespace, node: Kubelet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from functions.api import patch_manifest
+    from skydriver.errors import TemporaryError
+
+    heard = patch_manifest.report_manifest
+
+    async def deaf_to_the_last(scan_id: str, *, report: Any, **more: Any) -> Any:
+        if report.progress is not None and report.progress.processing_stats.finished:
+            raise TemporaryError("not now")
+        return await heard(scan_id, report=report, **more)
+
+    monkeypatch.setattr(patch_manifest, "report_manifest", deaf_to_the_last)
+    scan_id = await deployed.submit(cluster={"here": 1})
+
+    async def has_final_result() -> bool:
+        return bool((await deployed.call("GET", f"/scan/{scan_id}/result")).get("is_final"))
+
+    await eventually(has_final_result, deadline=60)
+    assert (await deployed.status(scan_id))["outcome"] is None
+    await node.lose(f"skyscan-{scan_id}-")
+    status = await deployed.ended(scan_id)
+    assert (status["outcome"], status["attempt"]) == ("finished", 1)
+    assert status["scan_state"] == "SCAN_FINISHED_SUCCESSFULLY"
+    assert await namespace.left() == []
+
+
+async def test_an_image_that_cannot_be_pulled_fails_the_scan_with_that_reason(
+    deployed: Skydriver, namespace: Namespace, node: Kubelet
+) -> None:
+    node.unpullable.add("icecube/skymap_scanner:3.22.1")
+    scan_id = await deployed.submit(cluster={"here": 1})
+    status = await deployed.ended(scan_id, deadline=60)
+    assert (status["outcome"], status["attempt"]) == ("failed", 1)
+    assert "the image icecube/skymap_scanner:3.22.1 cannot be pulled" in status["reason"]
+    assert await namespace.left() == []
+
+
+async def test_a_full_quota_sends_a_scan_back_to_the_backlog(
+    deployed: Skydriver, namespace: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from skydriver.lifecycle import launch
+
+    monkeypatch.setattr(launch, "FULL_DELAY", 1.0)
+    quota = {"metadata": {"name": "job-quota"}, "spec": {"hard": {"count/jobs.batch": "0"}}}
+    await namespace.create("api/v1/resourcequotas", quota)
+
+    async def counted() -> bool:
+        (found,) = await namespace.all("api/v1/resourcequotas")
+        return "hard" in found.get("status", {})
+
+    await eventually(counted)
+    scan_id = await deployed.submit(cluster={"here": 1})
+
+    async def waits() -> Any:
+        status = await deployed.status(scan_id)
+        return status if status["reason"] else None
+
+    status = await eventually(waits)
+    assert "exceeded quota: job-quota" in status["reason"]
+    assert status["scan_state"] == "PENDING__PRESTARTUP"
+    path = f"/api/v1/namespaces/{namespace.name}/resourcequotas/job-quota"
+    await namespace.http.delete(path)
+    assert (await deployed.ended(scan_id))["outcome"] == "finished"
+
+
+async def test_deleted_in_mid_run_nothing_is_left(deployed: Skydriver, namespace: Namespace) -> None:
+    scan_id = await deployed.submit(cluster={"here": 2, "there": 1}, **SLOW)
+    await at_work(deployed, scan_id)
+    assert len(await namespace.names(JOBS)) == 3
+    await deployed.call("DELETE", f"/scan/{scan_id}")
+    status = await deployed.ended(scan_id, deadline=60)
+    assert status["outcome"] == "aborted"
+    assert await namespace.left() == []
+
+
+async def test_an_abort_that_races_the_jobs_creation_leaves_nothing(
+    deployed: Skydriver, namespace: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from skydriver.kube.client import Kubernetes
+
+    create = Kubernetes.create
+    ids: list[str] = []
+
+    async def aborted_meanwhile(self: Kubernetes, manifest: dict[str, Any]) -> Any:
+        if manifest["kind"] == "Job":
+            # The Job is not there yet, and its scan is over already.
+            await deployed.call("DELETE", f"/scan/{ids[0]}")
+        return await create(self, manifest)
+
+    monkeypatch.setattr(Kubernetes, "create", aborted_meanwhile)
+    from functions.steps import launch_scanner
+
+    launch, waiting = launch_scanner.launch, []
+
+    async def later(scan_id: str, **more: Any) -> None:
+        await eventually(lambda: ids)
+        waiting.append(scan_id)
+        await launch(scan_id, **more)
+
+    monkeypatch.setattr(launch_scanner, "launch", later)
+    ids.append(await deployed.submit(cluster={"here": 1}))
+    status = await deployed.ended(ids[0], deadline=60)
+    assert (status["outcome"], waiting[0]) == ("aborted", ids[0])
+    assert await namespace.left() == []
+
+
+async def test_workers_whose_image_cannot_be_pulled_fail_the_scan(deployed: Skydriver, node: Kubelet) -> None:
+    scan_id = await deployed.submit(cluster={"here": 2})
+
+    async def server_runs() -> bool:
+        return any(name.startswith(f"skyscan-{scan_id}-") for name in node.started)
+
+    await eventually(server_runs, deadline=30)
+    node.unpullable.add("icecube/skymap_scanner:3.22.1")
+    status = await deployed.ended(scan_id, deadline=60)
+    assert status["outcome"] == "failed"
+    assert "all 2 workers on here are gone" in status["reason"]
+    assert "cannot be pulled" in status["reason"]

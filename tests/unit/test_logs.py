@@ -1,0 +1,55 @@
+"""Logging of a function, in a process of its own, as it is when functions-framework has configured none."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skydriver
+
+PROGRAM = """
+import logging
+from skydriver.logs import configure_logging
+configure_logging()
+configure_logging()
+logging.getLogger("skydriver.lifecycle.launch").info("launched 5d2e")
+logging.getLogger("skydriver.lifecycle.launch").debug("a detail")
+logging.getLogger("httpx").info("GET https://s3.example.org/?X-Amz-Signature=secret")
+"""
+
+
+def run(tmp_path: Path, level: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        "SKYDRIVER_URL": "http://skydriver.test",
+        "MONGODB_URI": "mongodb://127.0.0.1:1/",
+        "K_SINK": "http://127.0.0.1:1/",
+        "SKYDRIVER_NO_AUTH": "true",
+        "SCANNER_TOKEN_KEY": "a key that is only good for tests, and long enough",
+        "CLUSTERS_FILE": str(tmp_path / "clusters.yaml"),
+        "LOG_LEVEL": level,
+    }
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(Path(skydriver.__file__).parent.parent),
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("level", "messages"),
+    [("info", ["launched 5d2e"]), ("DEBUG", ["launched 5d2e", "a detail"]), ("WARNING", [])],
+)
+def test_our_own_messages_go_to_standard_error_once(tmp_path: Path, level: str, messages: list[str]) -> None:
+    process = run(tmp_path, level)
+    assert process.stdout == ""
+    assert [line.rpartition(": ")[2] for line in process.stderr.splitlines()] == messages
+    assert all(" skydriver.lifecycle.launch: " in line for line in process.stderr.splitlines())

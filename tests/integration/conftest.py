@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from skydriver.perloop import PerLoop
 from skydriver.store import events, inbox, limiter, results, scans
 from skydriver.store.mongo import collection
 from tests.components import need
-from tests.integration.parts import Broker, Bucket, Jobs
+from tests.integration.parts import Broker, Bucket, Jobs, Loopback
+from tests.integration.repeats import Repeat, three_times_at_once, twice_in_a_row
 
 Configure = Callable[..., None]
 
@@ -48,25 +48,29 @@ async def database(configure: Configure, mongodb_uri: str, database_name: str) -
 
 
 @pytest_asyncio.fixture
-async def broker(database: None, configure: Configure) -> AsyncIterator[Broker]:
+async def loopback(database: None) -> AsyncIterator[Loopback]:
+    """One server for all parts: starting and ending servers is most of what a test costs."""
+    with listen(None) as listener:
+        parts = Loopback(url(listener))
+        async with serve(parts, listener):
+            yield parts
+
+
+@pytest.fixture
+def broker(loopback: Loopback, configure: Configure) -> Broker:
     """A broker that is up, and that the settings point to."""
     part = Broker()
-    with listen(None) as listener:
-        configure(K_SINK=f"{url(listener)}/")
-        async with serve(part.app, listener):
-            yield part
+    configure(K_SINK=loopback.add("/broker", part.app))
+    return part
 
 
 @pytest_asyncio.fixture
-async def jobs(database: None, configure: Configure, tmp_path: Path) -> AsyncIterator[Jobs]:
+async def jobs(loopback: Loopback, configure: Configure, tmp_path: Path) -> AsyncIterator[Jobs]:
     """A job host that is up, and that the settings point to."""
     part = Jobs(tmp_path)
-    async with AsyncExitStack() as stack:
-        listener = stack.enter_context(listen(None))
-        configure(LOCAL_JOBS_URL=f"{url(listener)}{part.prefix}")
-        stack.push_async_callback(part.stop)
-        await stack.enter_async_context(serve(part, listener))
-        yield part
+    configure(LOCAL_JOBS_URL=loopback.add(part.prefix, part))
+    yield part
+    await part.stop()
 
 
 @pytest.fixture(scope="session")
@@ -86,3 +90,10 @@ def bucket(configure: Configure, s3_url: str) -> Bucket:
     """A bucket that is there, and that the settings point to."""
     configure(S3_ENDPOINT_URL=s3_url)
     return Bucket()
+
+
+@pytest.fixture(params=[twice_in_a_row, three_times_at_once], ids=["in a row", "at once"])
+def repeat(request: pytest.FixtureRequest) -> Repeat:
+    """Takes a step more than once, in each of the ways that happen: its effect must be that of one."""
+    way: Repeat = request.param
+    return way

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from skydriver.eventing.codec import decode
 from skydriver.eventing.events import Event, event_type
@@ -29,13 +29,31 @@ NOWHERE = "http://127.0.0.1:1/"
 Act = Callable[[], Awaitable[Any]]
 
 
+class Loopback:
+    """An address of 127.0.0.1 that parts are served at, each below a path of its own."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._parts: dict[str, ASGIApp] = {}
+
+    def add(self, path: str, part: ASGIApp) -> str:
+        """Serve a part, and return its address."""
+        self._parts[path] = part
+        return f"{self._address}{path}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a call on."""
+        part = next(part for path, part in self._parts.items() if scope["path"].startswith(path))
+        await part(scope, receive, send)
+
+
 class Broker:
     """Stands for Knative's broker: it takes events over HTTP and remembers them, but brings them nowhere."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.status = 202
-        self.app = Starlette(routes=[Route("/", self._take, methods=["POST"])])
+        self.app = Starlette(routes=[Route("/broker", self._take, methods=["POST"])])
 
     async def _take(self, request: Request) -> Response:
         if self.status < 300:
@@ -56,7 +74,12 @@ class TinyJobs(JobHost):
 
     program: tuple[str, ...] = ("sleep", "600")
 
+    def __init__(self, folder: Path, processes: Processes) -> None:
+        super().__init__(folder, processes)
+        self.requests: dict[str, JobRequest] = {}
+
     def create(self, name: str, request: JobRequest) -> bool:
+        self.requests[name] = request
         containers = [
             container.model_copy(update={"command": list(self.program)}) for container in request.containers
         ]
@@ -112,6 +135,10 @@ class Jobs:
         job = self._host.get(name)
         assert job is not None, f"there is no job {name}, only {self.names}"
         return job
+
+    def asked(self, name: str) -> JobRequest:
+        """Tell what a job was last asked to be."""
+        return self._host.requests[name]
 
     async def runs(self, name: str) -> None:
         """Wait until all of a job's processes run."""

@@ -1,0 +1,49 @@
+"""A dead letter is noted on its scan, once."""
+
+import pytest
+
+from skydriver.eventing.events import Event, event_type
+from skydriver.lifecycle.record import record_failure
+from skydriver.model.states import Phase
+from skydriver.model.transitions import Fact
+from skydriver.store import scans
+from tests.integration.documents import read, stored
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+def _dead(scan_id: str, event_id: str = "1", **extensions: str) -> Event:
+    return Event(event_id, "/skydriver/sweep", event_type(Fact.READY), scan_id, {}, extensions)
+
+
+async def test_a_dead_letter_is_noted_once_and_changes_no_phase() -> None:
+    scan_id = await stored(Phase.RUNNING)
+    before = await read(scan_id)
+    dead = _dead(scan_id, knativeerrorcode="500", knativeerrordest="http://request-workers")
+    for _ in range(2):
+        await record_failure(dead)
+    after = await read(scan_id)
+    assert len(after["history"]) == 2
+    assert (
+        after["history"][-1].items()
+        >= {
+            "phase": Phase.RUNNING,
+            "cause": "dead letter",
+            "function": "record_failure",
+            "reason": "org.icecube.skydriver.scanner.ready.v1 was given up by the broker: "
+            "http://request-workers answered 500",
+        }.items()
+    )
+    assert {**after, "history": before["history"]} == before
+
+
+async def test_another_dead_letter_is_noted_too() -> None:
+    scan_id = await stored(Phase.RUNNING)
+    await record_failure(_dead(scan_id, "1"))
+    await record_failure(_dead(scan_id, "2"))
+    assert len((await read(scan_id))["history"]) == 3
+
+
+async def test_a_dead_letter_about_a_location_or_an_unknown_scan_creates_nothing() -> None:
+    await record_failure(_dead("local/localhost/local"))
+    assert await scans.get("local/localhost/local") is None

@@ -68,7 +68,7 @@ class Issuer:
                 answer = await client.get(answer.json()["jwks_uri"])
                 answer.raise_for_status()
                 self._keys = _read_keys(answer.json()["keys"])
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
             logger.warning("the keys of %s: %s: %s", self.url, type(error).__name__, error)
             self._failure = TemporaryError(f"the issuer of tokens does not answer: {type(error).__name__}")
         else:

@@ -97,7 +97,7 @@ async def namespace(plane: ControlPlane) -> AsyncIterator[Namespace]:
 
 @pytest.fixture
 def settings_in(plane: ControlPlane, tmp_path: Path) -> Callable[[str], dict[str, str]]:
-    """Make the settings of a service in a namespace, with workers `here` and (as on another cluster) `there`."""
+    """Make the settings of a service in a namespace, with workers `here` and, as if elsewhere, `there`."""
 
     def make(namespace: str) -> dict[str, str]:
         secret = tmp_path / "cluster-secrets" / "there"
@@ -123,7 +123,6 @@ def settings_in(plane: ControlPlane, tmp_path: Path) -> Callable[[str], dict[str
             "CALL_TIMEOUT": "5",
             "IMAGE_PULL_PATIENCE": "2",
             "RETRY_DELAY": "0.5",
-            "WORKERS_DEAD_GRACE": "1",
         }
 
     return make
@@ -136,15 +135,22 @@ async def node(plane: ControlPlane, namespace: Namespace, tmp_path: Path) -> Asy
         yield one
 
 
+@pytest.fixture
+def more_settings() -> dict[str, str]:
+    """Settings of a test's own; it may give them by `parametrize`."""
+    return {}
+
+
 @pytest_asyncio.fixture
 async def deployed(
     namespace: Namespace,
     node: Kubelet,
     settings_in: Callable[[str], dict[str, str]],
+    more_settings: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Skydriver]:
     """A service whose scanner servers and workers are Jobs of the namespace."""
     monkeypatch.delenv("MONGODB_URI", raising=False)
-    async with running(tmp_path / "data", **settings_in(namespace.name)) as service:
+    async with running(tmp_path / "data", **settings_in(namespace.name), **more_settings) as service:
         yield service

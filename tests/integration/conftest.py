@@ -14,7 +14,7 @@ from skydriver.local.processes import Processes
 from skydriver.local.s3 import s3
 from skydriver.local.server import listen, serve, url
 from skydriver.perloop import PerLoop
-from skydriver.store import events, inbox, limiter, results, scans
+from skydriver.store import inbox, results, scans, submissions
 from skydriver.store.mongo import collection
 from tests.components import need
 from tests.integration.parts import Broker, Bucket, Jobs, Loopback
@@ -38,12 +38,13 @@ async def database(configure: Configure, mongodb_uri: str, database_name: str) -
     One for all tests of this folder, emptied after each: making indexes takes tenths of a second.
     """
     configure(MONGODB_URI=mongodb_uri, MONGODB_DATABASE=database_name)
-    for room in (scans, results, inbox):
+    for room in (scans, results, submissions, inbox):
         await room.ensure_indexes()
     yield
     configure(MONGODB_DATABASE=database_name)
-    for part in (scans, results, inbox, events, limiter):
-        await collection(part.NAME).delete_many({})
+    everything = collection(scans.NAME).database
+    for name in await everything.list_collection_names():
+        await everything[name].delete_many({})
     await PerLoop.close_all()
 
 

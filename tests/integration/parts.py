@@ -149,14 +149,15 @@ class Jobs:
         """Wait until all of a job's processes have ended."""
         await eventually(lambda: all(pod.is_over for pod in self[name].pods))
 
-    async def kill(self, name: str) -> None:
-        """End a job's processes by SIGKILL, as the kernel does where memory is short, and wait for that."""
+    async def kill(self, name: str, *pods: int) -> None:
+        """End processes of a job (of all pods, or of some) by SIGKILL, as where memory is short."""
         await self.runs(name)
-        for pod in self[name].pods:
+        killed = [pod for n, pod in enumerate(self[name].pods) if not pods or n in pods]
+        for pod in killed:
             for container in pod.containers:
                 if container.pid is not None and not pod.is_over:
                     os.kill(container.pid, signal.SIGKILL)
-        await self.over(name)
+        await eventually(lambda: all(pod.is_over for pod in killed))
 
     async def stop(self) -> None:
         """End every process."""

@@ -1,0 +1,270 @@
+"""A scanner reports: what is stale changes nothing, and the second of two last words finishes the scan."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from skydriver.errors import Conflict, NotFound
+from skydriver.lifecycle.report import report_manifest, report_result
+from skydriver.model.reports import ManifestReport
+from skydriver.model.states import PLACED, Outcome, Phase, scan_state
+from skydriver.model.transitions import Fact
+from skydriver.store import results, scans
+from skydriver.store.mongo import collection
+from tests.integration.documents import METADATA, cluster, read, report, stored
+from tests.integration.parts import Broker
+
+EARLY, LATE = "2024-06-18 12:00:01", "2024-06-18 12:00:02"
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+async def _progress(scan_id: str, said: ManifestReport | None = None, attempt: int = 1) -> dict[str, Any]:
+    return await report_manifest(scan_id, attempt=attempt, report=said or report(), function="tests")
+
+
+async def _finished(scan_id: str, attempt: int = 1) -> dict[str, Any]:
+    return await _progress(scan_id, report(finished=True), attempt)
+
+
+async def _result(scan_id: str, content: bytes = b"{}", *, final: bool = False, attempt: int = 1) -> None:
+    await report_result(scan_id, attempt=attempt, content=content, is_final=final, function="tests")
+
+
+async def _content(scan_id: str) -> bytes | None:
+    pointer = (await read(scan_id))["result"]
+    if pointer is None:
+        return None
+    return b"".join([piece async for piece in results.pieces(scan_id, pointer["version"])])
+
+
+async def _versions(scan_id: str) -> set[str]:
+    return set(await collection(results.NAME).distinct("version", {"scan_id": scan_id}))
+
+
+async def test_progress_is_stored_and_said(broker: Broker) -> None:
+    scan_id = await stored(Phase.RUNNING)
+    answer = await _progress(scan_id, report(EARLY, **METADATA))
+    after = await read(scan_id)
+    assert after["progress"]["last_updated"] == EARLY
+    assert after.items() >= METADATA.items()
+    assert answer["progress"] == after["progress"]
+    assert after["outbox"] == {}
+    [event] = broker.heard(Fact.PROGRESS_REPORTED)
+    assert event.id == f"{scan_id}/scan.progress_reported/1-{EARLY}"
+    assert event.data == {}  # ids, not state
+
+
+async def test_an_older_report_is_answered_but_changes_nothing(broker: Broker) -> None:
+    scan_id = await stored(Phase.RUNNING)
+    await _progress(scan_id, report(LATE))
+    before = await read(scan_id)
+    answer = await _progress(scan_id, report(EARLY))
+    assert answer["progress"]["last_updated"] == LATE
+    assert await read(scan_id) == before
+    assert len(broker.events) == 1
+
+
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase not in PLACED])
+async def test_a_late_report_of_a_scan_that_is_over_is_answered_but_changes_nothing(
+    broker: Broker, phase: Phase
+) -> None:
+    scan_id = await stored(phase, attempt=1)
+    before = await read(scan_id)
+    assert (await _finished(scan_id))["phase"] == phase
+    await _progress(scan_id, ManifestReport.model_validate(METADATA))
+    await _result(scan_id, final=True)
+    assert await read(scan_id) == before
+    assert await _versions(scan_id) == set()
+    assert broker.events == []
+
+
+@pytest.mark.parametrize("attempt", [1, 3])
+async def test_a_report_of_another_attempt_is_answered_but_changes_nothing(
+    broker: Broker, attempt: int
+) -> None:
+    scan_id = await stored(Phase.RUNNING, attempt=2, **METADATA)
+    before = await read(scan_id)
+    await _finished(scan_id, attempt)
+    # What it says of the event may differ: nobody listens.
+    other = ManifestReport.model_validate({"scan_metadata": {"other": 1}})
+    await _progress(scan_id, other, attempt)
+    await _result(scan_id, final=True, attempt=attempt)
+    assert await read(scan_id) == before
+    assert await _versions(scan_id) == set()
+    assert broker.events == []
+
+
+async def test_metadata_come_with_progress_or_alone_and_are_written_once() -> None:
+    scan_id = await stored(Phase.RUNNING)
+    await _progress(scan_id, ManifestReport.model_validate(METADATA))
+    await _progress(scan_id, report(EARLY, **METADATA))
+    before = await read(scan_id)
+    assert before.items() >= METADATA.items()
+    others: list[dict[str, Any]] = [
+        {"scan_metadata": {"nsides": {"8": 1}}},
+        {"event_metadata": {**METADATA["event_metadata"], "mjd": 1.0}},
+    ]
+    for other in others:
+        for said in (report(LATE, **other), ManifestReport.model_validate(other)):
+            with pytest.raises(Conflict):
+                await _progress(scan_id, said)
+    assert await read(scan_id) == before
+
+
+async def test_metadata_of_a_later_attempt_are_no_conflict() -> None:
+    scan_id = await stored(Phase.RUNNING)
+
+    def named(scanner_id: str) -> dict[str, Any]:
+        return {"scan_metadata": {**METADATA["scan_metadata"], "scan_id": scanner_id}}
+
+    await _progress(scan_id, report(EARLY, **named(scan_id)))
+    await collection(scans.NAME).update_one({"_id": scan_id}, {"$set": {"attempt": 2}})
+
+    await _progress(scan_id, report(EARLY, **named(f"{scan_id}_2")), attempt=2)
+
+    after = await read(scan_id)
+    assert after["scan_metadata"] == named(scan_id)["scan_metadata"]
+    assert after["report"]["attempt"] == 2
+    with pytest.raises(Conflict):
+        await _progress(scan_id, report(LATE, **named(f"{scan_id}_3")), attempt=2)
+
+
+async def test_a_report_with_nothing_in_it_changes_nothing() -> None:
+    scan_id = await stored(Phase.RUNNING)
+    before = await read(scan_id)
+    assert (await _progress(scan_id, ManifestReport()))["_id"] == scan_id
+    assert await read(scan_id) == before
+
+
+async def test_an_unknown_scan_is_told_so() -> None:
+    with pytest.raises(NotFound):
+        await _progress("nobody")
+    with pytest.raises(NotFound):
+        await _progress("nobody", ManifestReport())
+    with pytest.raises(NotFound):
+        await _result("nobody")
+    assert await collection(scans.NAME).count_documents({}) == 0
+    assert await collection(results.NAME).count_documents({}) == 0
+
+
+async def test_a_result_is_stored_and_said_and_its_old_version_removed(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "PIECE", 5)
+    scan_id = await stored(Phase.RUNNING)
+    for content in (b'{"nside-8": 1}', b'{"nside-8": 2}'):
+        await _result(scan_id, content)
+        pointer = (await read(scan_id))["result"]
+        assert await _content(scan_id) == content
+        assert await _versions(scan_id) == {pointer["version"]}
+        assert await collection(results.NAME).count_documents({"scan_id": scan_id}) == 3
+        assert pointer.items() >= {"is_final": False, "attempt": 1, "bytes": len(content)}.items()
+    assert len({event.id for event in broker.heard(Fact.RESULT_REPORTED, scan_id)}) == 2
+    assert await scans.outbox_of(scan_id) == {}
+
+
+async def test_a_final_result_is_replaced_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "PIECE", 5)
+    scan_id = await stored(Phase.RUNNING)
+    await _result(scan_id, b"the partial one")
+    await _result(scan_id, b"the final one", final=True)
+    before = await read(scan_id)
+    await _result(scan_id, b"a partial one")
+    await _result(scan_id, b"another final one", final=True)
+    await _result(scan_id, b"the final one", final=True)
+    assert await read(scan_id) == before
+    assert await _content(scan_id) == b"the final one"
+    assert await _versions(scan_id) == {before["result"]["version"]}
+
+
+async def test_of_final_results_at_once_one_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "PIECE", 3)
+    scan_id = await stored(Phase.RUNNING)
+    contents = [f"the {n}th final result".encode() for n in range(6)]
+    partial = [b"a partial result" for _ in range(3)]
+    await asyncio.gather(
+        *(_result(scan_id, content, final=True) for content in contents),
+        *(_result(scan_id, content) for content in partial),
+    )
+    after = await read(scan_id)
+    assert after["result"]["is_final"]
+    assert await _content(scan_id) in contents
+    assert await _versions(scan_id) == {after["result"]["version"]}
+
+
+async def _is_finished(scan_id: str, broker: Broker) -> None:
+    after = await read(scan_id)
+    assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.FINISHED)
+    assert scan_state(after) == "SCAN_FINISHED_SUCCESSFULLY"
+    assert len([line for line in after["history"] if line["phase"] == "STOPPING"]) == 1
+    assert len(broker.heard(Fact.FINISHED, scan_id)) == 1
+    assert after["ewms_task"]["clusters"][0]["state"] == "unwanted"
+
+
+@pytest.mark.parametrize("phase", PLACED)
+async def test_final_result_then_finished_progress_finishes_the_scan(broker: Broker, phase: Phase) -> None:
+    scan_id = await stored(phase, clusters=[cluster("a")])
+    await _result(scan_id, final=True)
+    assert (await read(scan_id))["phase"] == phase
+    answer = await _finished(scan_id)
+    assert answer["phase"] == Phase.STOPPING
+    await _is_finished(scan_id, broker)
+
+
+async def test_finished_progress_then_final_result_finishes_the_scan(broker: Broker) -> None:
+    scan_id = await stored(Phase.RUNNING, clusters=[cluster("a")])
+    await _finished(scan_id)
+    await _result(scan_id)
+    assert (await read(scan_id))["phase"] == Phase.RUNNING
+    await _result(scan_id, final=True)
+    await _is_finished(scan_id, broker)
+
+
+async def test_both_at_once_finish_the_scan_once(broker: Broker) -> None:
+    for _ in range(5):
+        scan_id = await stored(Phase.RUNNING, clusters=[cluster("a")])
+        await asyncio.gather(_result(scan_id, final=True), _finished(scan_id))
+        await _is_finished(scan_id, broker)
+
+
+async def test_a_repeat_of_either_finishes_what_a_crash_left(broker: Broker) -> None:
+    for repeat in (_finished, lambda scan_id: _result(scan_id, final=True)):
+        scan_id = await stored(Phase.RUNNING, clusters=[cluster("a")])
+        # Both are stored, but whoever stored the second one died.
+        outbox: dict[str, Any] = {}
+        version = await results.put(scan_id, b"{}")
+        pointer = {"version": version, "is_final": True, "attempt": 1, "bytes": 2}
+        await scans.point_to_result(scan_id, attempt=1, pointer=pointer, outbox=outbox)
+        await scans.report_progress(
+            scan_id, attempt=1, order=EARLY, finished=True, fields={}, metadata={}, outbox=outbox
+        )
+        assert (await read(scan_id))["phase"] == Phase.RUNNING
+        await repeat(scan_id)
+        await _is_finished(scan_id, broker)
+
+
+async def test_halves_of_different_attempts_do_not_finish_a_scan(broker: Broker) -> None:
+    scan_id = await stored(Phase.RUNNING, clusters=[cluster("a")])
+    await _finished(scan_id)
+    await collection(scans.NAME).update_one({"_id": scan_id}, {"$set": {"attempt": 2}})
+    await _result(scan_id, final=True, attempt=2)
+    assert (await read(scan_id))["phase"] == Phase.RUNNING
+    await _progress(scan_id, report(LATE), attempt=2)
+    assert (await read(scan_id))["phase"] == Phase.RUNNING
+    await _finished(scan_id, attempt=2)
+    await _is_finished(scan_id, broker)
+
+
+async def test_reports_are_taken_while_the_broker_is_down() -> None:
+    scan_id = await stored(Phase.RUNNING, clusters=[cluster("a")])
+    await _progress(scan_id, report(EARLY))
+    await _progress(scan_id, report(LATE))
+    await _result(scan_id, b"1")
+    await _result(scan_id, b"2")
+    outbox = await scans.outbox_of(scan_id)
+    # One of a kind: the newest.
+    assert set(outbox) == {"scan_progress_reported", "scan_result_reported"}
+    assert outbox["scan_progress_reported"]["id"].endswith(LATE)
+    assert outbox["scan_result_reported"]["id"].endswith((await read(scan_id))["result"]["version"])

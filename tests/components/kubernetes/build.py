@@ -7,10 +7,10 @@ to another version: change it in go.mod (Kubernetes' own, and that of the module
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 from tests.components.build import Unbuildable
+from tests.components.gomodule import build_programs, run
 
 VERSION = "1.34.4"
 _PROGRAMS = ("kube-apiserver", "kube-controller-manager")
@@ -23,19 +23,13 @@ def build(folder: Path) -> None:
     Raises:
         Unbuildable: there is no (new enough) Go here, or no Debian package of etcd.
     """
-    go = shutil.which("go")
-    if go is None:
-        raise Unbuildable("it needs Go")
     _fetch_etcd(folder)
     major, minor, _ = VERSION.split(".")
     package = "k8s.io/component-base/version"
     stamps = {"gitVersion": f"v{VERSION}", "gitMajor": major, "gitMinor": minor}
     flags = " ".join(["-s -w", *(f"-X {package}.{name}={value}" for name, value in stamps.items())])
-    _run(
-        *("nice", "-n", "10", go, "build", "-trimpath", "-ldflags", flags, "-o", f"{folder}/"),
-        *(f"k8s.io/kubernetes/cmd/{program}" for program in _PROGRAMS),
-        folder=_MODULE,
-    )
+    programs = [f"k8s.io/kubernetes/cmd/{program}" for program in _PROGRAMS]
+    build_programs(folder, module=_MODULE, programs=programs, flags=flags)
 
 
 def _fetch_etcd(folder: Path) -> None:
@@ -43,31 +37,12 @@ def _fetch_etcd(folder: Path) -> None:
     work = folder / "package"
     work.mkdir()
     try:
-        _run("apt-get", "download", "etcd-server", folder=work)
+        run("apt-get", "download", "etcd-server", folder=work)
     except Unbuildable:
         if os.geteuid() != 0:
             raise
-        _run("apt-get", "update", folder=work)
-        _run("apt-get", "download", "etcd-server", folder=work)
-    _run("dpkg-deb", "--extract", *(path.name for path in work.glob("*.deb")), "out", folder=work)
+        run("apt-get", "update", folder=work)
+        run("apt-get", "download", "etcd-server", folder=work)
+    run("dpkg-deb", "--extract", *(path.name for path in work.glob("*.deb")), "out", folder=work)
     shutil.move(work / "out/usr/bin/etcd", folder / "etcd")
     shutil.rmtree(work)
-
-
-def _run(*command: str, folder: Path) -> None:
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise Unbuildable(f"it needs {command[0]}") from error
-    if done.returncode:
-        last = "\n".join(done.stdout.splitlines()[-10:])
-        raise Unbuildable(f"`{' '.join(command[:2])}` failed: {last}")

@@ -1,0 +1,1 @@
+"""kustomize itself, which turns the overlays of `knative/` into what a cluster gets."""

@@ -80,6 +80,13 @@ class Settings(BaseSettings):
     )
     step_lease: float = Field(120.0, gt=0, description="seconds that a step holds what it works at")
     call_timeout: float = Field(20.0, gt=0, description="seconds that a call to another part may take")
+    htcondor_timeout: float = Field(
+        25.0, gt=0, description="the same for a query, a submission or a removal at a schedd"
+    )
+    client_logs_deadline: float = Field(
+        600.0, ge=0, description="seconds that workers are given to hand in their logs (`client-logs`)"
+    )
+    client_logs_days: int = Field(30, ge=1, description="days that workers' logs are kept in S3")
 
     skyscan_broker_address: str = "localhost"
     skyscan_progress_interval_sec: float | None = None

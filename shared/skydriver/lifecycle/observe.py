@@ -3,8 +3,9 @@
 import time
 from typing import Any
 
-from skydriver.errors import PermanentError
+from skydriver.errors import PermanentError, SkyDriverError
 from skydriver.model.clusters import location_key
+from skydriver.model.scan import cut
 from skydriver.model.states import ClusterState
 from skydriver.settings import known_clusters
 from skydriver.store import scans
@@ -34,10 +35,15 @@ async def observe_workers(location: str) -> None:
     ]
     asked_at = time.time()
     clusters = {cluster["uuid"]: cluster for _, cluster in started}
-    seen = await backend(orchestrator).observe(where, clusters)
+    try:
+        seen = await backend(orchestrator).observe(where, clusters)
+    except (SkyDriverError, NotImplementedError) as error:
+        # The last figures stay, and users see since when, and why, nothing newer is known.
+        await scans.mark_stale(location, asked_at=asked_at, reason=cut(str(error)))
+        raise
     for scan_id, cluster in started:
         # A cluster that cannot be found has no worker left.
-        observation = seen.get(cluster["uuid"], Observation({}, reason="its workers have disappeared"))
+        observation = seen.get(cluster["uuid"], Observation({}, reason="have disappeared"))
         await _note(scan_id, cluster, observation, asked_at)
 
 
@@ -55,8 +61,11 @@ async def _note(scan_id: str, cluster: dict[str, Any], seen: Observation, asked_
         "top_task_errors": dict(list(seen.top_task_errors.items())[:MOST_ERRORS]),
         "reason": seen.reason,
         "dead_since": None if seen.alive else cluster["dead_since"] or asked_at,
+        "stale_since": None,
+        "stale_reason": None,
+        "memory": seen.memory,
     }
-    if all(cluster[name] == value for name, value in fields.items()):
+    if all(cluster.get(name) == value for name, value in fields.items()):
         return
     await scans.update_cluster(
         scan_id,
@@ -71,7 +80,8 @@ async def _note(scan_id: str, cluster: dict[str, Any], seen: Observation, asked_
 def all_workers_dead(clusters: list[dict[str, Any]], *, now: float, grace: float) -> str | None:
     """Say why, if all workers on all clusters that count have been dead for the grace time.
 
-    Clusters that are gone (of an earlier attempt) do not count; one cluster that works is enough.
+    Clusters that are gone (of an earlier attempt) do not count; one cluster that works is enough, and so is
+    one of which nobody knows at present whether it does.
 
     Args:
         clusters: a scan's cluster entries.
@@ -81,12 +91,19 @@ def all_workers_dead(clusters: list[dict[str, Any]], *, now: float, grace: float
     counted = [
         cluster for cluster in clusters if cluster["state"] not in (ClusterState.GONE, ClusterState.UNWANTED)
     ]
-    if not counted or any(
-        cluster["dead_since"] is None or cluster["dead_since"] > now - grace for cluster in counted
-    ):
+    if not counted or not all(_is_dead(cluster, now - grace) for cluster in counted):
         return None
-    return "; ".join(
-        f"all {cluster['n_workers']} workers on {cluster['name']} are gone: "
-        f"{cluster['reason'] or 'they ended without a final result'}"
-        for cluster in counted
-    )
+    return "; ".join(map(_words, counted))
+
+
+def _is_dead(cluster: dict[str, Any], since: float) -> bool:
+    if cluster["state"] == ClusterState.STARTED and cluster.get("stale_since") is not None:
+        return False
+    return cluster["dead_since"] is not None and cluster["dead_since"] <= since
+
+
+def _words(cluster: dict[str, Any]) -> str:
+    workers = f"all {cluster['n_workers']} workers on {cluster['name']}"
+    if cluster["state"] == ClusterState.FAILED:
+        return f"{workers} could not be started: {cluster['reason']}"
+    return f"{workers} {cluster['reason'] or 'ended without a final result'}"

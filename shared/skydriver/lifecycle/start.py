@@ -14,6 +14,7 @@ from skydriver.settings import known_clusters, settings
 from skydriver.store import scans
 from skydriver.workers.backend import Started, WorkersSpec, backend
 
+FUNCTION = "start_workers"
 LONGEST_DELAY = 300.0
 
 
@@ -28,7 +29,7 @@ async def start_workers(scan_id: str, uuid: str, *, cause: str) -> None:
         TemporaryError: the cluster did not take them this time.
         PermanentError: there is no such scan or cluster.
     """
-    scan = await scans.get(scan_id, ["phase", "attempt", "request", "ewms_task.clusters"])
+    scan = await scans.get(scan_id, ["phase", "phase_since", "attempt", "request", "ewms_task.clusters"])
     cluster = find_cluster(scan, scan_id, uuid)
     assert scan is not None  # noqa: S101 - find_cluster has raised otherwise
     if scan["phase"] != Phase.RUNNING or cluster["state"] != ClusterState.REQUESTED:
@@ -43,10 +44,10 @@ async def start_workers(scan_id: str, uuid: str, *, cause: str) -> None:
     try:
         started = await _start(scan, cluster)
     except TemporaryError as error:
-        await _not_this_time(scan_id, cluster, str(error))
+        await _not_this_time(scan_id, cluster, str(error), cause=cause)
         raise
     except (PermanentError, NotImplementedError) as error:
-        await _failed(scan_id, uuid, str(error))
+        await _failed(scan_id, cluster, str(error), cause=cause)
         return
     recorded = await scans.update_cluster(
         scan_id,
@@ -88,7 +89,6 @@ async def _start(scan: dict[str, Any], cluster: dict[str, Any]) -> Started:
     known = known_clusters().get(cluster["name"])
     if known is None:
         raise PermanentError(f"'{cluster['name']}' is no longer a known cluster")
-    lifetime = request["max_worker_runtime"]
     spec = WorkersSpec(
         uuid=cluster["uuid"],
         scan_id=scan["_id"],
@@ -98,18 +98,23 @@ async def _start(scan: dict[str, Any], cluster: dict[str, Any]) -> Started:
         memory_bytes=request["worker_memory_bytes"],
         disk_bytes=request["worker_disk_bytes"],
         priority=request["priority"],
-        max_worker_runtime=lifetime,
-        startup_url=await startup.url_to_get(scanner_id(scan["_id"], cluster["attempt"]), seconds=lifetime),
+        max_worker_runtime=request["max_worker_runtime"],
+        # Workers may start as long as there may be a server.
+        startup_url=await startup.url_to_get(
+            scanner_id(scan["_id"], cluster["attempt"]), seconds=settings().scanner_deadline
+        ),
         environment={**shared_environment(request, settings()), **await broker_environment()},
         collect_logs="client-logs" in request["debug_mode"],
+        # Workers are started in RUNNING only.
+        not_before=scan["phase_since"],
     )
     return await backend(cluster["orchestrator"]).start(spec)
 
 
-async def _not_this_time(scan_id: str, cluster: dict[str, Any], reason: str) -> None:
+async def _not_this_time(scan_id: str, cluster: dict[str, Any], reason: str, *, cause: str) -> None:
     tries = cluster["tries"] + 1
     if tries >= settings().max_cluster_tries:
-        await _failed(scan_id, cluster["uuid"], f"given up after {tries} tries: {reason}")
+        await _failed(scan_id, cluster, f"given up after {tries} tries: {reason}", cause=cause)
         return
     delay = min(settings().retry_delay * 2 ** (tries - 1), LONGEST_DELAY)
     await scans.update_cluster(
@@ -120,10 +125,18 @@ async def _not_this_time(scan_id: str, cluster: dict[str, Any], reason: str) -> 
     )
 
 
-async def _failed(scan_id: str, uuid: str, reason: str) -> None:
-    await scans.update_cluster(
+async def _failed(scan_id: str, cluster: dict[str, Any], reason: str, *, cause: str) -> None:
+    """Give a cluster up; the history says so, since users do not see a cluster that has no id."""
+    given_up = await scans.update_cluster(
         scan_id,
-        uuid,
+        cluster["uuid"],
         {"state": ClusterState.FAILED, "reason": cut(reason), "leased_until": 0.0, "dead_since": 0.0},
         states=(ClusterState.REQUESTED,),
     )
+    if given_up:
+        await scans.note(
+            scan_id,
+            function=FUNCTION,
+            cause=cause,
+            reason=f"the {cluster['n_workers']} workers on {cluster['name']} could not be started: {reason}",
+        )

@@ -39,6 +39,11 @@ class CondorCluster(_Cluster):
     location: CondorLocation
     image: Literal["cvmfs", "container", "none"] = "cvmfs"
     requirements: str = "HAS_CVMFS_icecube_opensciencegrid_org && has_avx && has_avx2"
+    command: tuple[str, ...] = Field(
+        ("python", "-m", "skymap_scanner.client"),
+        min_length=1,
+        description="what a worker runs in its image; with `image: none`, as it is and by its whole path",
+    )
 
 
 class KubernetesCluster(_Cluster):
@@ -99,5 +104,7 @@ def cluster_entry(
         "leased_until": 0.0,
         "due": 0.0,
         "observed_at": None,
+        "stale_since": None,
+        "stale_reason": None,
         "dead_since": None,
     }

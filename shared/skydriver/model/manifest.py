@@ -47,6 +47,8 @@ CLUSTER_FIELDS = (
     "state",
     "reason",
     "observed_at",
+    "stale_since",
+    "stale_reason",
 )
 
 

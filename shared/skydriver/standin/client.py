@@ -24,6 +24,7 @@ from types import FrameType
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote, urlsplit
 
+from skydriver.standin.pilot import AWAITING, TASKING, Pilot
 from skydriver.standin.recos import Fit, RecoId
 from skydriver.standin.settings import SettingsError, level, seconds
 from skydriver.standin.surface import Surface, evaluate
@@ -53,6 +54,7 @@ also be given to the server, which hands them on):
   EWMS_PILOT_TASK_TIMEOUT (1800)                             limit of one reconstruction
   EWMS_PILOT_QUARANTINE_TIME (0)                             a failed worker waits before it ends
   SKYSCAN_CRASH_DUMMY_PROBABILITY (0.5)                      of crash_dummy to fail or hang
+  EWMS_PILOT_HTCHIRP (False)                                 report status and counts to HTCondor
   SKYSCAN_EWMS_PILOT_LOG (INFO)
 """
 
@@ -169,10 +171,13 @@ class Server:
 class Worker:
     """Takes and makes reconstructions one by one."""
 
-    def __init__(self, server: Server, limits: Limits, debug_directory: Path | None = None) -> None:
+    def __init__(
+        self, server: Server, limits: Limits, pilot: Pilot, debug_directory: Path | None = None
+    ) -> None:
         """Set up; each reconstruction is noted in a file of the debug directory, if there is one."""
         self._server = server
         self._limits = limits
+        self._pilot = pilot
         self._debug_file = debug_directory / f"recos-{os.getpid()}.jsonl" if debug_directory else None
         self.recos = 0
         """Reconstructions made so far."""
@@ -184,8 +189,11 @@ class Worker:
             TaskError: if a reconstruction failed; it was handed back.
             OutOfReach: if the server was so all the time.
         """
+        self._pilot.status(AWAITING)
         try:
             while (message := self._next()) is not None:
+                if self.recos == 0:
+                    self._pilot.status(TASKING)
                 self._work(message)
                 self.recos += 1
             logger.info("Nothing to do for too long")
@@ -228,9 +236,11 @@ class Worker:
             fit = _fit(message)
         except TaskError as error:
             self._server.give_up(message["lease"], str(error))
+            self._pilot.count(success=False)
             raise
         outcome = {**fit._asdict(), "started": started, "runtime": time.time() - started}
         self._server.give_back(message["lease"], outcome)
+        self._pilot.count(success=True)
         if self._debug_file:
             with self._debug_file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"in": message, "out": outcome}) + "\n")
@@ -299,24 +309,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=log_level, stream=sys.stderr
     )
     signal.signal(signal.SIGTERM, _terminate)
-    return _run(Worker(Server(address, queue, POLL_SECONDS + 30), limits, arguments.debug_directory), limits)
+    pilot = Pilot(environment)
+    worker = Worker(Server(address, queue, POLL_SECONDS + 30), limits, pilot, arguments.debug_directory)
+    return _run(worker, limits, pilot)
 
 
-def _run(worker: Worker, limits: Limits) -> int:
+def _run(worker: Worker, limits: Limits, pilot: Pilot) -> int:
     logger.info("A stand-in worker has started")
+    pilot.start()
     try:
         worker.run()
     except OutOfReach as error:
         logger.error("The server was out of reach all the time: %s", error)
+        pilot.end(error)
         return 1
     except TaskError as error:
         logger.error("%s", error)
+        pilot.end(error)
         if limits.quarantine:
             logger.info("In quarantine for %g s", limits.quarantine)
             time.sleep(limits.quarantine)
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+    pilot.end()
     logger.info("Made %d reconstructions", worker.recos)
     return 0
 

@@ -437,6 +437,28 @@ async def clusters_at(location: str) -> list[Document]:
     return found
 
 
+async def mark_stale(location: str, *, asked_at: float, reason: str) -> None:
+    """Note on the clusters alive at a location that nothing newer is known of them, since when and why."""
+    entry = {"at": location, "state": ClusterState.STARTED, "stale_since": None}
+    await collection(NAME).update_many(
+        {
+            "phase": {"$in": [*PLACED, Phase.STOPPING]},
+            "ewms_task.clusters": {"$elemMatch": {**entry, "observed_at": {"$not": {"$gt": asked_at}}}},
+        },
+        {
+            "$set": {
+                "ewms_task.clusters.$[c].stale_since": asked_at,
+                "ewms_task.clusters.$[c].stale_reason": reason,
+                "last_updated": time.time(),
+            }
+        },
+        array_filters=[
+            {f"c.{name}": value for name, value in entry.items()}
+            | {"c.observed_at": {"$not": {"$gt": asked_at}}}
+        ],
+    )
+
+
 # --- the backlog and the sweep -------------------------------------------------------------------------
 
 

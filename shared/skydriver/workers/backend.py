@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 from skydriver.model.clusters import KnownCluster
 
@@ -30,6 +31,7 @@ class WorkersSpec:
         startup_url: presigned, where workers fetch the startup file.
         environment: of a worker.
         collect_logs: whether the workers' logs are kept.
+        not_before: the time (seconds since the epoch) before which nobody has tried to start them.
     """
 
     uuid: str
@@ -44,6 +46,7 @@ class WorkersSpec:
     startup_url: str
     environment: dict[str, str]
     collect_logs: bool
+    not_before: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -62,13 +65,16 @@ class Observation:
         statuses: the orchestrator's status of a worker -> the pilot's status -> number of workers.
         top_task_errors: error message -> number of workers.
         alive: workers that work, or still may.
-        reason: why workers are not alive, in words, if any is known.
+        reason: what has become of workers that are not alive, as the end of a sentence on them:
+            `held: Disk quota exceeded (x480)`.
+        memory: what the backend wants to find in the cluster's entry at its next look.
     """
 
     statuses: Statuses
     top_task_errors: dict[str, int] = field(default_factory=dict)
     alive: int = 0
     reason: str | None = None
+    memory: dict[str, Any] | None = None
 
 
 class WorkerBackend(Protocol):
@@ -101,6 +107,26 @@ class WorkerBackend(Protocol):
         """End a cluster's workers (by its entry); returns once they are verified gone."""
 
 
+@runtime_checkable
+class KeepsLogs(Protocol):
+    """A backend that can hand out what workers have written, of clusters started with `collect_logs`."""
+
+    async def collect_logs(self, cluster: Mapping[str, Any], folder: Path, *, wait: bool) -> int:
+        """Fetch the logs of a cluster (by its entry), whose workers need not go on, into an empty folder.
+
+        Args:
+            cluster: the entry.
+            folder: where to.
+            wait: whether logs that are on their way are waited for, or what is there is taken.
+
+        Returns:
+            How many workers had any.
+
+        Raises:
+            TemporaryError: they are still on their way.
+        """
+
+
 @cache
 def backend(orchestrator: str) -> WorkerBackend:
     """Return the backend of an orchestrator.
@@ -108,10 +134,13 @@ def backend(orchestrator: str) -> WorkerBackend:
     Raises:
         NotImplementedError: this installation has no backend for it.
     """
+    from skydriver.workers.htcondor import HTCondorWorkers
     from skydriver.workers.kubernetes import KubernetesWorkers
     from skydriver.workers.local import LocalWorkers
 
     match orchestrator:
+        case "condor":
+            return HTCondorWorkers()
         case "k8s":
             return KubernetesWorkers()
         case "local":

@@ -122,7 +122,9 @@ def observation(
     words = [f"{error} (x{n})" for error, n in top[:3]]
     if ended and ended["type"] == "Failed":
         words.append(f"{ended.get('reason')}: {ended.get('message')}")
-    return Observation(statuses, dict(top), alive=alive, reason=", ".join(words) or None)
+    return Observation(
+        statuses, dict(top), alive=alive, reason=f"failed: {', '.join(words)}" if words else None
+    )
 
 
 def _secret_folder(location: Mapping[str, str]) -> Path:

@@ -60,9 +60,10 @@ def _observation(job: dict[str, Any]) -> Observation:
         if pod["phase"] == "Failed":
             errors[cut(": ".join(filter(None, [pod["reason"], pod["message"]])), 200)] += 1
     top = dict(errors.most_common(10))
+    words = [f"{error} (x{n})" for error, n in errors.most_common(3)]
     return Observation(
         statuses,
         top,
         alive=sum(pod["phase"] in ("Pending", "Running") for pod in job["pods"]),
-        reason=", ".join(f"{error} (x{n})" for error, n in errors.most_common(3)) or None,
+        reason=f"failed: {', '.join(words)}" if words else None,
     )

@@ -1,0 +1,186 @@
+"""A pool that runs while a context lasts: its own collector, schedd and slots, on this machine only."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+import skydriver
+from skydriver.local.processes import free_port
+from tests.components import missing
+from tests.components.build import folder_of
+from tests.components.htcondor.build import USER
+
+DOMAIN = "pool.test"
+SCHEDD = f"schedd@{DOMAIN}"
+SLOTS = 8
+LIBRARY = "/skydriver"
+"""Where jobs see the project's library."""
+WORKER = ("/usr/bin/env", f"PYTHONPATH={LIBRARY}", "python3", "-m", "skydriver.standin.client")
+"""The stand-in worker, as a job runs it."""
+
+_START = Path(__file__).with_name("start.sh")
+_CONFIG = """
+COLLECTOR_HOST = 127.0.0.1:{port}
+SCHEDD_NAME = {schedd}
+NETWORK_INTERFACE = 127.0.0.1
+BIND_ALL_INTERFACES = False
+ENABLE_IPV6 = False
+NO_DNS = True
+DEFAULT_DOMAIN_NAME = {domain}
+UID_DOMAIN = {domain}
+FILESYSTEM_DOMAIN = {domain}
+TRUST_DOMAIN = {domain}
+SEC_DEFAULT_AUTHENTICATION_METHODS = FS, IDTOKENS
+# Else it changes the machine's own kernel settings.
+ENABLE_KERNEL_TUNING = False
+MOUNT_UNDER_SCRATCH =
+NUM_CPUS = {slots}
+MEMORY = 8192
+DISCARD_SESSION_KEYRING_ON_STARTUP = False
+RUNBENCHMARKS = 0
+# Seconds: nobody waits here for thousands of machines.
+NEGOTIATOR_INTERVAL = 1
+NEGOTIATOR_MIN_INTERVAL = 1
+NEGOTIATOR_CYCLE_DELAY = 1
+SCHEDD_INTERVAL = 1
+SCHEDD_MIN_INTERVAL = 1
+UPDATE_INTERVAL = 2
+STARTER_INITIAL_UPDATE_INTERVAL = 1
+STARTER_UPDATE_INTERVAL = 2
+SHADOW_QUEUE_UPDATE_INTERVAL = 2
+PERIODIC_EXPR_INTERVAL = 2
+MASTER_BACKOFF_CONSTANT = 1
+"""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A running pool.
+
+    Attributes:
+        folder: of its own; `log/` has the daemons' logs.
+        collector: the collector's address, `HOST:PORT`.
+        schedd: the schedd's name.
+        token: of a user who may submit.
+    """
+
+    folder: Path
+    collector: str
+    schedd: str
+    token: str
+    _unshare: int
+
+    @property
+    def location(self) -> dict[str, str]:
+        """Where it is, as a known cluster says it."""
+        return {"collector": self.collector, "schedd": self.schedd}
+
+    def run(self, *command: str) -> str:
+        """Run a command within the pool, as root, and return its output."""
+        return _run_in(self._unshare, *command)
+
+    def stop_schedd(self) -> None:
+        """Stop the schedd with its shadows; the jobs' processes end, the queue stays on disk."""
+        self.run("condor_off", "-fast", "-daemon", "schedd")
+        _wait(lambda: not self._schedds(), what="the schedd has ended")
+
+    def start_schedd(self) -> None:
+        """Start the schedd again, and wait until it can be found."""
+        self.run("condor_on", "-daemon", "schedd")
+        _wait(lambda: bool(self._schedds()) and self._answers(), what="the schedd has started")
+
+    @contextmanager
+    def frozen_schedd(self) -> Iterator[None]:
+        """Let the schedd accept connections and never answer, while the context lasts."""
+        (process,) = self._schedds()
+        process.suspend()
+        try:
+            yield
+        finally:
+            process.resume()
+
+    def _schedds(self) -> list[psutil.Process]:
+        found = psutil.Process(self._unshare).children(recursive=True)
+        return [process for process in found if process.name() == "condor_schedd"]
+
+    def _answers(self) -> bool:
+        return "Total for all users" in _run_in(self._unshare, "condor_q", "-allusers", check=False)
+
+
+@contextmanager
+def running_pool(folder: Path) -> Iterator[Pool]:
+    """Run a pool while the context lasts; the test is skipped where this machine cannot."""
+    image = folder_of("htcondor")
+    if os.geteuid() != 0:
+        missing("htcondor", "only root can run its daemons and jobs under their own users")
+    if not image.is_dir():
+        missing("htcondor", "it was not built: make components")
+    port = free_port()
+    for part in ("root", "log"):
+        (folder / part).mkdir(parents=True)
+    (folder / "config").write_text(_CONFIG.format(port=port, schedd=SCHEDD, domain=DOMAIN, slots=SLOTS))
+    library = Path(skydriver.__file__).parents[1]
+    with (folder / "start.log").open("w") as log:
+        process = subprocess.Popen(
+            [
+                # With us dies unshare, with it the first process of its namespace, and so all the others.
+                *("setpriv", "--pdeathsig", "KILL"),
+                *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"),
+                *("sh", str(_START), str(image), str(folder), str(library)),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        pool = _ready(process, folder, port)
+        yield pool
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _ready(process: subprocess.Popen[bytes], folder: Path, port: int) -> Pool:
+    def slots() -> bool:
+        if process.poll() is not None:
+            pytest.fail(f"the pool did not start: {(folder / 'start.log').read_text()}")
+        found = _run_in(process.pid, "condor_status", "-any", "-af", "MyType", check=False).split()
+        return "Machine" in found and "Scheduler" in found
+
+    _wait(slots, what="the pool is ready")
+    token = _run_in(process.pid, "condor_token_create", "-identity", f"{USER}@{DOMAIN}").strip()
+    return Pool(folder, f"127.0.0.1:{port}", SCHEDD, token, process.pid)
+
+
+def _run_in(unshare: int, *command: str, check: bool = True) -> str:
+    children = psutil.Process(unshare).children()
+    if not children:
+        return ""
+    target = str(children[0].pid)
+    done = subprocess.run(
+        ["nsenter", "--target", target, "--mount", "--pid", "--root", "--wd", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "/usr/sbin:/usr/bin", "HOME": "/root"},
+    )
+    if check and done.returncode != 0:
+        pytest.fail(f"{command[0]} failed in the pool: {done.stderr}")
+    return done.stdout
+
+
+def _wait(condition: object, *, what: str, deadline: float = 60.0) -> None:
+    assert callable(condition)
+    limit = time.monotonic() + deadline
+    while not condition():
+        if time.monotonic() > limit:
+            pytest.fail(f"not after {deadline:g} s: {what}")
+        time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Builds Go programs from their modules: `go.mod` names them as dependencies, `go.sum` pins all that they need."""
+"""Builds Go programs from their modules: `go.mod` names them, `go.sum` pins all that they need."""
 
 import os
 import shutil

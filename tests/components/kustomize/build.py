@@ -1,4 +1,4 @@
-"""Build kustomize from its Go module. To move to another version: `go get` it in `module/`, change VERSION."""
+"""Build kustomize from its Go module. For another version: `go get` it in `module/`, change VERSION."""
 
 from pathlib import Path
 

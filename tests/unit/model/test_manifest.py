@@ -145,6 +145,8 @@ def test_a_cluster_is_shown_without_the_services_own_fields(scan: dict[str, Any]
         "state": "requested",
         "reason": None,
         "observed_at": None,
+        "stale_since": None,
+        "stale_reason": None,
     }
 
 

@@ -110,7 +110,7 @@ async def test_workers_are_counted_by_their_status(loopback: Loopback) -> None:
             },
             top_task_errors={"Error: exit code 1": 1},
             alive=3,
-            reason="Error: exit code 1 (x1)",
+            reason="failed: Error: exit code 1 (x1)",
         )
     }
 
@@ -119,7 +119,7 @@ async def test_the_most_frequent_errors_come_first_and_are_bounded(loopback: Loo
     kinds = [("Failed", "Error", f"kind {n}") for n in range(15) for _ in range(n + 1)]
     (seen,) = (await observe(loopback, job("a1", *kinds), of=("a1",))).values()
     assert list(seen.top_task_errors.items()) == [(f"Error: kind {n}", n + 1) for n in range(14, 4, -1)]
-    assert seen.reason == "Error: kind 14 (x15), Error: kind 13 (x14), Error: kind 12 (x13)"
+    assert seen.reason == "failed: Error: kind 14 (x15), Error: kind 13 (x14), Error: kind 12 (x13)"
     assert seen.alive == 0
 
 

@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     )
     retry_delay: float = Field(15.0, gt=0, description="seconds before a first retry; doubles each time")
     redrive_after: float = Field(60.0, gt=0, description="seconds until the sweep takes up what lies still")
+    unclaimed_result_age: float = Field(
+        3600.0, gt=0, description="seconds after which a stored result that no scan points to is removed"
+    )
     step_deadline: float = Field(
         40.0, gt=0, description="seconds that a function may work at an event; less than its Service allows"
     )

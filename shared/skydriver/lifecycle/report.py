@@ -89,8 +89,11 @@ async def report_result(scan_id: str, *, attempt: int, content: bytes, is_final:
     Raises:
         NotFound: there is no such scan.
     """
-    if await scans.get(scan_id, ["phase"]) is None:
+    now = await scans.get(scan_id, ["phase", "attempt"])
+    if now is None:
         raise NotFound(f"there is no scan '{scan_id}'")
+    if now["phase"] not in PLACED or now["attempt"] != attempt:
+        return
     version = await results.put(scan_id, content)
     outbox = entry(Fact.RESULT_REPORTED, subject=scan_id, function=function, cause=version)
     pointer = {"version": version, "is_final": is_final, "attempt": attempt, "bytes": len(content)}

@@ -18,6 +18,7 @@ from skydriver.lifecycle.fail import fail
 from skydriver.lifecycle.finish import finish, is_finished
 from skydriver.lifecycle.observe import all_workers_dead
 from skydriver.lifecycle.relaunch import act, is_due, judge
+from skydriver.lifecycle.unclaimed import remove_unclaimed_results
 from skydriver.model.clusters import location_key
 from skydriver.model.states import PLACED, ClusterState, Outcome, Phase
 from skydriver.model.transitions import Fact
@@ -44,7 +45,15 @@ async def sweep() -> dict[str, str]:
         The duties that failed, with the reason.
     """
     failed: dict[str, str] = {}
-    for duty in (make_indexes, publish_outboxes, admit_backlog, ask_for_observation, tend, give_back_permits):
+    for duty in (
+        make_indexes,
+        publish_outboxes,
+        admit_backlog,
+        ask_for_observation,
+        tend,
+        give_back_permits,
+        remove_unclaimed_results,
+    ):
         await _try(duty, failed)
     return failed
 

@@ -4,20 +4,25 @@ A scan's `result` points to the version that counts, so a reader never sees half
 16 MB for a document bound a piece, not a result.
 """
 
+import datetime as dt
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
+from bson import ObjectId
 from pymongo import ASCENDING
 
 from skydriver.store.mongo import collection
 
 NAME = "results"
 PIECE = 8 * 2**20
+BY_TIME = [("_id", ASCENDING), ("scan_id", ASCENDING), ("version", ASCENDING)]
+"""The index that tells what was written when, without reading it: an ObjectId begins with its time."""
 
 
 async def ensure_indexes() -> None:
     """Make the indexes that the queries of this module use; repeating it changes nothing."""
     await collection(NAME).create_index([("scan_id", ASCENDING), ("version", ASCENDING), ("n", ASCENDING)])
+    await collection(NAME).create_index(BY_TIME)
 
 
 async def put(scan_id: str, content: bytes) -> str:
@@ -35,6 +40,17 @@ async def pieces(scan_id: str, version: str) -> AsyncIterator[bytes]:
     cursor = collection(NAME).find({"scan_id": scan_id, "version": version}, {"json": 1})
     async for piece in cursor.sort("n", ASCENDING).batch_size(2):
         yield bytes(piece["json"])
+
+
+async def written(start: float, end: float) -> set[tuple[str, str]]:
+    """List what was written between two times (seconds since the epoch), as pairs (scan id, version)."""
+    between = {"$gte": _moment(start), "$lt": _moment(end)}
+    cursor = collection(NAME).find({"_id": between}, {"scan_id": 1, "version": 1}).hint(BY_TIME)
+    return {(piece["scan_id"], piece["version"]) async for piece in cursor}
+
+
+def _moment(seconds: float) -> ObjectId:
+    return ObjectId.from_datetime(dt.datetime.fromtimestamp(seconds, dt.UTC))
 
 
 async def remove(scan_id: str, version: str) -> None:

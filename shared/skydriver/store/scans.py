@@ -517,6 +517,13 @@ async def ids_in(ids: Iterable[str], phases: Iterable[Phase]) -> set[str]:
     return {scan["_id"] async for scan in cursor}
 
 
+async def result_versions(ids: Iterable[str]) -> dict[str, str]:
+    """Say which version of its result each of these scans points to; those without one are left out."""
+    condition = {"_id": {"$in": list(ids)}, "result": {"$ne": None}}
+    cursor = collection(NAME).find(condition, {"result.version": 1})
+    return {scan["_id"]: scan["result"]["version"] async for scan in cursor}
+
+
 # --- what users ask for --------------------------------------------------------------------------------
 
 

@@ -1,0 +1,30 @@
+"""Results that no scan points to are removed: what a crash between two writes has left."""
+
+import time
+
+from skydriver.settings import settings
+from skydriver.store import results, scans
+
+LOOKED_BACK = 24 * 3600.0
+"""Seconds before its start that a new process looks back, for what none has looked at meanwhile."""
+OVERLAP = 60.0
+"""Seconds that the clocks of those who write may be apart."""
+
+_looked_until: float | None = None
+
+
+async def remove_unclaimed_results() -> None:
+    """Remove results that were written long ago, and that no scan points to.
+
+    A result is written first and pointed to after that, so it is let alone for far longer than a report may
+    take. Each is looked at about once in the life of a process.
+    """
+    global _looked_until
+    end = time.time() - settings().unclaimed_result_age
+    start = end - LOOKED_BACK if _looked_until is None else _looked_until
+    written = await results.written(start, end)
+    claimed = await scans.result_versions({scan_id for scan_id, _ in written})
+    for scan_id, version in written:
+        if claimed.get(scan_id) != version:
+            await results.remove(scan_id, version)
+    _looked_until = end - OVERLAP

@@ -31,12 +31,12 @@ clusters:
 
 def forget_settings() -> None:
     """Make the next reading of the settings read the environment again."""
-    from skydriver.s3 import startup
+    from skydriver.s3.client import client
     from skydriver.scanner import backend as scanners
     from skydriver.settings import known_clusters, settings
     from skydriver.workers import backend as workers
 
-    for cached in (settings, known_clusters, scanners.backend, workers.backend, startup._client):
+    for cached in (settings, known_clusters, scanners.backend, workers.backend, client):
         cached.cache_clear()
 
 

@@ -1,5 +1,6 @@
 """`GET /scan/SCAN_ID/logs`: where the logs of a scan can be seen."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,14 +9,36 @@ from skydriver.rest.arguments import NoArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import read_scan
+from skydriver.s3 import logs
 from skydriver.settings import settings
 
 
 @route("GET /scan/{scan_id}/logs", roles=(Role.USER,))
 async def get_logs(call: Call[NoArguments]) -> dict[str, Any]:
-    """Answer a link to the dashboard with the scanner server's logs; empty where none is configured."""
-    scan = await read_scan(call.scan_id, ["attempt"])
+    """Answer links: to the dashboard with the scanner server's logs, and to workers' logs that were kept.
+
+    The former is empty where no dashboard is configured; the latter are valid for an hour.
+    """
+    scan = await read_scan(call.scan_id, ["attempt", "ewms_task.clusters"])
     base = settings().grafana_dashboard_baseurl
     container = scanner_name(call.scan_id, scan["attempt"]).replace("skyscan-", "skyscan-server-", 1)
     query = urlencode({"var-namespace": settings().k8s_namespace, "var-container": container})
-    return {"scanner_server": {"url": f"{base}&{query}" if base else ""}}
+    return {
+        "scanner_server": {"url": f"{base}&{query}" if base else ""},
+        "worker_clusters": [
+            await _link(cluster) for cluster in scan["ewms_task"]["clusters"] if cluster.get("logs")
+        ],
+    }
+
+
+async def _link(cluster: Mapping[str, Any]) -> dict[str, Any]:
+    kept = cluster["logs"]
+    return {
+        "name": cluster["name"],
+        "uuid": cluster["uuid"],
+        "cluster_id": cluster["cluster_id"],
+        "n_workers": kept["workers"],
+        "url": None if kept["key"] is None else await logs.url(kept["key"]),
+        "kept_until": kept.get("until"),
+        "reason": kept["reason"],
+    }

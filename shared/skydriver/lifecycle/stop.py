@@ -1,10 +1,12 @@
 """The workers of a cluster are stopped."""
 
 import time
+from typing import Any
 
-from skydriver.errors import Busy, TemporaryError
+from skydriver.errors import Busy, SkyDriverError, TemporaryError
 from skydriver.eventing.events import entry
 from skydriver.eventing.publish import publish
+from skydriver.lifecycle import logs
 from skydriver.lifecycle.start import find_cluster
 from skydriver.lifecycle.teardown import end_if_all_is_gone
 from skydriver.model.scan import cut
@@ -15,6 +17,8 @@ from skydriver.store import scans
 from skydriver.workers.backend import backend
 
 FUNCTION = "stop_workers"
+CANNOT = "cannot be stopped yet:"
+_UNWANTED = (ClusterState.UNWANTED,)
 
 
 async def stop_workers(scan_id: str, uuid: str, *, cause: str) -> None:
@@ -28,40 +32,49 @@ async def stop_workers(scan_id: str, uuid: str, *, cause: str) -> None:
         TemporaryError: the cluster's workers are not verified gone yet.
         PermanentError: there is no such scan or cluster.
     """
-    scan = await scans.get(scan_id, ["phase", "attempt", "priority", "ewms_task.clusters"])
+    scan = await scans.get(scan_id, ["request.debug_mode", "ewms_task.clusters"])
     cluster = find_cluster(scan, scan_id, uuid)
+    assert scan is not None  # noqa: S101 - find_cluster has raised otherwise
     if cluster["state"] == ClusterState.UNWANTED:
-        unwanted = (ClusterState.UNWANTED,)
         if not await scans.lease_cluster(
-            scan_id, uuid, states=unwanted, seconds=settings().step_lease, guard={}
+            scan_id, uuid, states=_UNWANTED, seconds=settings().step_lease, guard={}
         ):
             raise Busy("another instance is at these workers")
-        reason = cluster["reason"]
-        try:
-            await backend(cluster["orchestrator"]).stop(cluster)
-        except (TemporaryError, NotImplementedError) as error:
-            if time.time() - cluster["unwanted_since"] < settings().stop_deadline:
-                await scans.update_cluster(
-                    scan_id,
-                    uuid,
-                    {
-                        "leased_until": 0.0,
-                        "due": time.time() + settings().retry_delay,
-                        "reason": cut(f"cannot be stopped yet: {error}"),
-                    },
-                    states=unwanted,
-                )
-                raise TemporaryError(str(error)) from error
-            reason = cut(f"not verified to be gone: {error}")
-        await scans.update_cluster(
-            scan_id,
-            uuid,
-            {"state": ClusterState.GONE, "leased_until": 0.0, "reason": reason},
-            states=unwanted,
-        )
+        await _stop(scan_id, cluster, keep_logs="client-logs" in scan["request"]["debug_mode"])
     elif cluster["state"] != ClusterState.GONE:
         return
     await _go_on(scan_id, cause=cause)
+
+
+async def _stop(scan_id: str, cluster: dict[str, Any], *, keep_logs: bool) -> None:
+    reason = cluster["reason"]
+    try:
+        if keep_logs:
+            await logs.keep(scan_id, cluster)
+        await backend(cluster["orchestrator"]).stop(cluster)
+    except (SkyDriverError, NotImplementedError) as error:
+        if time.time() - cluster["unwanted_since"] < settings().stop_deadline:
+            await scans.update_cluster(
+                scan_id,
+                cluster["uuid"],
+                {
+                    "leased_until": 0.0,
+                    "due": time.time() + settings().retry_delay,
+                    "reason": cut(f"{CANNOT} {error}"),
+                },
+                states=_UNWANTED,
+            )
+            raise TemporaryError(str(error)) from error
+        reason = cut(f"not verified to be gone: {error}")
+    else:
+        if reason is not None and reason.startswith(CANNOT):
+            reason = None
+    await scans.update_cluster(
+        scan_id,
+        cluster["uuid"],
+        {"state": ClusterState.GONE, "leased_until": 0.0, "reason": reason},
+        states=_UNWANTED,
+    )
 
 
 async def _go_on(scan_id: str, *, cause: str) -> None:

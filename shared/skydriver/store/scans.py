@@ -5,6 +5,7 @@ publishes them afterwards and tells `published`. The outbox is an object by slot
 a kind waits there: a newer progress event takes the place of an older one that was not yet published.
 """
 
+import math
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ async def ensure_indexes() -> None:
     ):
         await scans.create_index(keys)
     await scans.create_index("outbox_since", sparse=True)
+    await scans.create_index("ewms_task.clusters.logs.until", sparse=True)
     await scans.create_index([("ewms_task.clusters.at", ASCENDING), ("phase", ASCENDING)])
 
 
@@ -457,6 +459,19 @@ async def mark_stale(location: str, *, asked_at: float, reason: str) -> None:
             | {"c.observed_at": {"$not": {"$gt": asked_at}}}
         ],
     )
+
+
+async def clusters_with_old_logs(*, now: float, limit: int) -> list[tuple[str, Document]]:
+    """Find cluster entries, with their scans' ids, whose workers' logs need not be kept any longer."""
+    cursor = collection(NAME).find(
+        {"ewms_task.clusters.logs.until": {"$lte": now}}, {"ewms_task.clusters": 1}
+    )
+    return [
+        (scan["_id"], cluster)
+        async for scan in cursor.limit(limit)
+        for cluster in scan["ewms_task"]["clusters"]
+        if (cluster.get("logs") or {}).get("until", math.inf) <= now
+    ]
 
 
 # --- the backlog and the sweep -------------------------------------------------------------------------

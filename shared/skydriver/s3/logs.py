@@ -1,0 +1,81 @@
+"""Workers' logs in S3: one zip file a cluster, kept for some days."""
+
+import asyncio
+import tempfile
+import zipfile
+from pathlib import Path
+
+from skydriver.errors import PermanentError, TemporaryError
+from skydriver.s3.client import client
+from skydriver.settings import settings
+
+LINK_SECONDS = 3600
+"""How long a link to logs is valid; a new one is made whenever somebody asks."""
+
+
+def key(scan_id: str, uuid: str) -> str:
+    """Name the logs of a cluster in the bucket."""
+    return f"client-logs/{scan_id}/{uuid}.zip"
+
+
+async def put(folder: Path, name: str) -> None:
+    """Store a folder as a zip file.
+
+    Raises:
+        TemporaryError: S3 does not take it.
+    """
+
+    def call() -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        with tempfile.TemporaryFile() as archive:
+            with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+                for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+                    packed.write(file, file.relative_to(folder))
+            archive.seek(0)
+            try:
+                client().put_object(
+                    Bucket=settings().s3_bucket, Key=name, Body=archive, ContentType="application/zip"
+                )
+            except (BotoCoreError, ClientError) as error:
+                raise TemporaryError(f"S3 did not take the workers' logs: {type(error).__name__}") from error
+
+    await asyncio.to_thread(call)
+
+
+async def url(name: str) -> str:
+    """Make a link to logs.
+
+    Raises:
+        PermanentError: the credentials are missing.
+    """
+
+    def call() -> str:
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            return client().generate_presigned_url(
+                "get_object", {"Bucket": settings().s3_bucket, "Key": name}, ExpiresIn=LINK_SECONDS
+            )
+        except BotoCoreError as error:
+            raise PermanentError(f"S3 URLs cannot be signed: {error}") from error
+
+    return await asyncio.to_thread(call)
+
+
+async def remove(name: str) -> None:
+    """Remove logs, if they are there.
+
+    Raises:
+        TemporaryError: S3 does not answer.
+    """
+
+    def call() -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            client().delete_object(Bucket=settings().s3_bucket, Key=name)
+        except (BotoCoreError, ClientError) as error:
+            raise TemporaryError(f"S3 did not remove workers' logs: {type(error).__name__}") from error
+
+    await asyncio.to_thread(call)

@@ -93,10 +93,10 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 async def database(configure: Callable[..., None], mongodb_uri: str) -> AsyncIterator[None]:
     """An empty database with its indexes, dropped afterwards."""
     configure(MONGODB_URI=mongodb_uri)
-    from skydriver.store import inbox, results, scans
+    from skydriver.store import inbox, results, scans, submissions
     from skydriver.store.mongo import collection
 
-    for room in (scans, results, inbox):
+    for room in (scans, results, submissions, inbox):
         await room.ensure_indexes()
     yield
     anything: Any = collection("scans")

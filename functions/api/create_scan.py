@@ -5,9 +5,11 @@ from typing import Any
 from skydriver.lifecycle.submit import submit
 from skydriver.model.manifest import DEFAULT_FIELDS
 from skydriver.model.request import ScanArguments
+from skydriver.rest.arguments import idempotency_key
 from skydriver.rest.auth import Role, may_alert
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import manifest, projected
+from skydriver.rest.schemas import Manifest
 from skydriver.settings import settings
 
 
@@ -15,9 +17,14 @@ def _limit() -> int:
     return settings().max_event_bytes + settings().max_body_bytes
 
 
-@route("POST /scan", roles=(Role.USER,), arguments=ScanArguments, limit=_limit)
+@route("POST /scan", roles=(Role.USER,), arguments=ScanArguments, limit=_limit, answer=Manifest)
 async def create_scan(call: Call[ScanArguments]) -> dict[str, Any]:
     """Store the scan, say that it was requested, and answer its manifest."""
     fields = projected(call.arguments, DEFAULT_FIELDS)
-    scan = await submit(call.arguments, submitted_by=call.caller.name, may_alert=may_alert(call.caller))
+    scan = await submit(
+        call.arguments,
+        submitted_by=call.caller.name,
+        key=idempotency_key(call.headers),
+        may_alert=may_alert(call.caller),
+    )
     return await manifest(scan, fields)

@@ -1,18 +1,51 @@
 """`POST /scans/find`: finds scans by a MongoDB filter of their manifests."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
+import orjson
+from starlette.responses import Response
+
 from skydriver.model.manifest import FIND_FIELDS, manifest_of
+from skydriver.rest.answers import streamed_json
 from skydriver.rest.auth import Role
-from skydriver.rest.find import MAX_TIME_MS, FindArguments
+from skydriver.rest.find import FindArguments, write_cursor
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import projected
+from skydriver.rest.schemas import Found
+from skydriver.settings import settings
 from skydriver.store import scans
 
 
-@route("POST /scans/find", roles=(Role.USER,), arguments=FindArguments)
-async def find_scans(call: Call[FindArguments]) -> dict[str, Any]:
-    """Answer the manifests that match, deleted ones only if they are asked for."""
-    fields = projected(call.arguments, FIND_FIELDS, FIND_FIELDS)
-    found = scans.find(call.arguments.condition, fields, max_time_ms=MAX_TIME_MS)
-    return {"manifests": [manifest_of(scan, fields) async for scan in found]}
+@route("POST /scans/find", roles=(Role.USER,), arguments=FindArguments, answer=Found)
+async def find_scans(call: Call[FindArguments]) -> Response:
+    """Answer the manifests that match as they are found, deleted ones only if they are asked for."""
+    asked = call.arguments
+    fields = projected(asked, FIND_FIELDS, FIND_FIELDS)
+    found = scans.find(
+        asked.condition,
+        {*fields, "timestamp", "scan_id"},
+        max_time_ms=int(settings().find_deadline * 1000),
+        # One more says whether there is another page.
+        limit=None if asked.limit is None else asked.limit + 1,
+        after=asked.cursor,
+    )
+    return await streamed_json(_answer(found, fields, asked.limit))
+
+
+async def _answer(
+    found: AsyncIterator[dict[str, Any]], fields: tuple[str, ...], limit: int | None
+) -> AsyncIterator[bytes]:
+    """Write the answer piece by piece."""
+    count = 0
+    cursor: str | None = None
+    last: dict[str, Any] = {}
+    async for scan in found:
+        if count == limit:
+            cursor = write_cursor((last["timestamp"], last["scan_id"]))
+            break
+        yield b'{"manifests":[' if count == 0 else b","
+        yield orjson.dumps(manifest_of(scan, fields))
+        count, last = count + 1, scan
+    yield b"]" if count else b'{"manifests":[]'
+    yield b"}" if limit is None else b',"cursor":%b}' % orjson.dumps(cursor)

@@ -2,19 +2,29 @@
 
 from typing import Any
 
-from skydriver.lifecycle.report import report_manifest
+from skydriver.errors import Forbidden
+from skydriver.lifecycle.report import report_cluster, report_manifest
 from skydriver.model.manifest import DEFAULT_FIELDS
 from skydriver.model.reports import ManifestReport
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import manifest, projected
+from skydriver.rest.schemas import Manifest
 
 
-@route("PATCH /scan/{scan_id}/manifest", roles=(Role.SYSTEM, Role.SCANNER), arguments=ManifestReport)
+@route(
+    "PATCH /scan/{scan_id}/manifest",
+    roles=(Role.SYSTEM, Role.SCANNER),
+    arguments=ManifestReport,
+    answer=Manifest,
+)
 async def patch_manifest(call: Call[ManifestReport]) -> dict[str, Any]:
     """Take the report, unless it is stale, and answer the manifest as it is then."""
-    fields = projected(call.arguments, DEFAULT_FIELDS)
-    scan = await report_manifest(
-        call.scan_id, attempt=call.attempt, report=call.arguments, function="patch_manifest"
-    )
+    report = call.arguments
+    fields = projected(report, DEFAULT_FIELDS)
+    if report.cluster is not None:
+        if Role.SYSTEM not in call.caller.roles:
+            raise Forbidden("authorization failed: argument cluster: only the role system reports clusters")
+        await report_cluster(call.scan_id, report.cluster)
+    scan = await report_manifest(call.scan_id, attempt=call.attempt, report=report, function="patch_manifest")
     return await manifest(scan, fields)

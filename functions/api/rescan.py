@@ -1,18 +1,24 @@
-"""`POST /scan/SCAN_ID/actions/rescan`: scans an event again, as it was asked for before."""
+"""`POST /scan/SCAN_ID/actions/rescan`: scans an event again, as it was asked for before or with changes."""
 
 from typing import Any
 
 from skydriver.lifecycle import submit
 from skydriver.model.manifest import DEFAULT_FIELDS
-from skydriver.model.request import ProjectionArguments
+from skydriver.model.request import RescanArguments
 from skydriver.rest.auth import Role, may_alert
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import manifest, projected
+from skydriver.rest.schemas import Manifest
 
 
-@route("POST /scan/{scan_id}/actions/rescan", roles=(Role.USER,), arguments=ProjectionArguments)
-async def rescan(call: Call[ProjectionArguments]) -> dict[str, Any]:
+@route("POST /scan/{scan_id}/actions/rescan", roles=(Role.USER,), arguments=RescanArguments, answer=Manifest)
+async def rescan(call: Call[RescanArguments]) -> dict[str, Any]:
     """Store a new scan with the request of the former, and answer its manifest."""
     fields = projected(call.arguments, DEFAULT_FIELDS)
-    scan = await submit.rescan(call.scan_id, submitted_by=call.caller.name, may_alert=may_alert(call.caller))
+    scan = await submit.rescan(
+        call.scan_id,
+        call.arguments,
+        submitted_by=call.caller.name,
+        may_alert=may_alert(call.caller),
+    )
     return await manifest(scan, fields)

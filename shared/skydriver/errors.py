@@ -46,5 +46,9 @@ class TooLarge(PermanentError):
     """A body is over its limit."""
 
 
+class AlreadyUsed(PermanentError):
+    """A key that stands for one request came with another."""
+
+
 class Conflict(PermanentError):
     """The state of a scan does not allow what was asked; v1 answered these with a 400."""

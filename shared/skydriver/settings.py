@@ -36,7 +36,9 @@ class Settings(BaseSettings):
     alerts_need_role: bool = Field(
         True, description="a priority of 100 or more needs the role `realtime` or `system`"
     )
-    keycloak_oidc_url: str | None = Field(None, description="the Keycloak realm that gives the broker's tokens")
+    keycloak_oidc_url: str | None = Field(
+        None, description="the Keycloak realm that gives the broker's tokens"
+    )
     keycloak_oidc_client_id_broker: str | None = None
     keycloak_oidc_client_secret_broker: SecretStr | None = None
     scanner_token_key: SecretStr = Field(min_length=32, description="signs the scanners' own tokens")
@@ -53,7 +55,7 @@ class Settings(BaseSettings):
     image_tags_ttl: float = Field(300.0, ge=0, description="seconds that a list of tags is taken for true")
     clusters_file: Path
     cluster_secrets: Path = Field(
-        Path("/etc/skydriver/cluster-secrets"),
+        Path("/etc/cluster-secrets"),
         description="a folder with a sub-folder for each cluster's secret, by its name",
     )
 
@@ -114,6 +116,8 @@ class Settings(BaseSettings):
     worker_priority_class: str | None = Field(None, description="the PriorityClass of workers' pods")
     alert_priority_class: str | None = Field(None, description="the same at priority >= 100")
     log_level: str = "INFO"
+
+    find_deadline: float = Field(20.0, gt=0, description="seconds that the database may spend on one search")
 
     max_event_bytes: int = 12 * 2**20
     max_result_bytes: int = 64 * 2**20

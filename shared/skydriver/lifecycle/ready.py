@@ -1,9 +1,10 @@
 """A scanner server is ready for workers, and workers are asked for."""
 
 import time
+from collections.abc import Collection
 from typing import Any
 
-from skydriver.errors import NotFound, PermanentError
+from skydriver.errors import Busy, NotFound, PermanentError
 from skydriver.eventing.events import entry
 from skydriver.eventing.publish import publish, publish_rest
 from skydriver.lifecycle.fail import fail
@@ -39,37 +40,38 @@ async def scanner_ready(scan_id: str, *, attempt: int, function: str) -> None:
 
 
 async def request_workers(scan_id: str, *, cause: str) -> None:
-    """Ask for the workers of a running scan, one event a cluster.
+    """Ask for the workers of a running scan that were not asked for yet, one event a cluster.
 
     Raises:
+        Busy: the request's clusters are being added to.
         PermanentError: there is no such scan.
     """
     function = "request_workers"
-    scan = await scans.get(scan_id, ["phase", "attempt", "request"])
+    scan = await scans.get(scan_id, ["phase", "attempt", "request", "ewms_task.clusters"])
     if scan is None:
         raise PermanentError(f"there is no scan '{scan_id}'")
     if scan["phase"] != Phase.RUNNING:
         return
-    attempt = scan["attempt"]
-    entries: list[dict[str, Any]] = []
-    outbox: dict[str, dict[str, Any]] = {}
-    for index, (name, n_workers) in enumerate(scan["request"]["request_clusters"]):
-        uuid = cluster_uuid(scan_id, attempt, index)
-        known = known_clusters().get(name)
-        if known is None:
-            await scans.note(
-                scan_id,
-                function=function,
-                cause=cause,
-                reason=f"no workers were asked for on '{name}': it is no longer a known cluster",
-            )
-            continue
-        new = cluster_entry(name=name, known=known, n_workers=n_workers, uuid=uuid, attempt=attempt)
-        entries.append({**new, "due": time.time()})
-        outbox |= entry(
-            Fact.WORKERS_REQUESTED, subject=scan_id, function=function, cause=uuid, data={"uuid": uuid}
+    attempt, asked = scan["attempt"], scan["request"]["request_clusters"]
+    there = {cluster["uuid"] for cluster in scan["ewms_task"]["clusters"]}
+    entries, outbox = cluster_entries(
+        scan_id, list(enumerate(asked)), attempt=attempt, function=function, there=there
+    )
+    for name in {name for name, _ in asked if name not in known_clusters()}:
+        await scans.note(
+            scan_id,
+            function=function,
+            cause=cause,
+            reason=f"no workers were asked for on '{name}': it is no longer a known cluster",
         )
-    if not entries:
+    if entries:
+        added = await scans.add_clusters(
+            scan_id, attempt=attempt, entries=entries, outbox=outbox, asked=len(asked)
+        )
+        if not added:
+            raise Busy("the scan's clusters have just changed")
+        await publish(scan_id, outbox)
+    elif not there:
         await fail(
             scan_id,
             reason="none of the clusters that were asked for is a known one any longer",
@@ -77,7 +79,40 @@ async def request_workers(scan_id: str, *, cause: str) -> None:
             cause=cause,
             attempt=attempt,
         )
-    elif await scans.add_clusters(scan_id, attempt=attempt, entries=entries, outbox=outbox):
-        await publish(scan_id, outbox)
     else:
         await publish_rest(scan_id)
+
+
+def cluster_entries(
+    scan_id: str,
+    asked: list[tuple[int, list[Any]]],
+    *,
+    attempt: int,
+    function: str,
+    there: Collection[str] = (),
+) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Make the entries of clusters, with the events that ask for their workers.
+
+    Args:
+        scan_id: the scan.
+        asked: clusters of its request, `[name, n_workers]` each, with their places in it.
+        attempt: of the scan.
+        function: who asks.
+        there: the uuids of clusters that have been asked for already.
+
+    Returns:
+        Entries and an outbox; clusters that are not known are in neither.
+    """
+    entries: list[dict[str, Any]] = []
+    outbox: dict[str, dict[str, Any]] = {}
+    for index, (name, n_workers) in asked:
+        uuid = cluster_uuid(scan_id, attempt, index)
+        known = known_clusters().get(name)
+        if known is None or uuid in there:
+            continue
+        new = cluster_entry(name=name, known=known, n_workers=n_workers, uuid=uuid, attempt=attempt)
+        entries.append({**new, "due": time.time()})
+        outbox |= entry(
+            Fact.WORKERS_REQUESTED, subject=scan_id, function=function, cause=uuid, data={"uuid": uuid}
+        )
+    return entries, outbox

@@ -6,11 +6,19 @@ from skydriver.errors import Conflict, NotFound
 from skydriver.eventing.events import entry
 from skydriver.eventing.publish import publish
 from skydriver.lifecycle.finish import finish, is_finished
-from skydriver.model.reports import ManifestReport
+from skydriver.model.clusters import CondorCluster, KubernetesCluster, cluster_entry, location_key
+from skydriver.model.reports import ClusterReport, ManifestReport
 from skydriver.model.scan import scanner_id
-from skydriver.model.states import PLACED
+from skydriver.model.states import PLACED, ClusterState
 from skydriver.model.transitions import Fact
+from skydriver.settings import known_clusters
 from skydriver.store import results, scans
+
+REPORTED: dict[str, type[CondorCluster | KubernetesCluster]] = {
+    "condor": CondorCluster,
+    "k8s": KubernetesCluster,
+}
+"""The kinds of clusters that somebody else may start."""
 
 
 async def report_manifest(
@@ -55,6 +63,39 @@ async def report_manifest(
         await finish(scan_id, attempt=attempt, function=function, cause="final progress")
         return await scans.get(scan_id) or scan
     return scan
+
+
+async def report_cluster(scan_id: str, report: ClusterReport) -> None:
+    """Take what somebody says of a worker cluster that they have started.
+
+    Raises:
+        NotFound: there is no such scan.
+    """
+    scan = await scans.get(scan_id, ["attempt"])
+    if scan is None:
+        raise NotFound(f"there is no scan '{scan_id}'")
+    fields = report.model_dump(exclude={"uuid"})
+    known = REPORTED[report.orchestrator].model_validate(
+        {"orchestrator": report.orchestrator, "location": fields["location"]}
+    )
+    at = location_key(report.orchestrator, fields["location"])
+    entry = cluster_entry(
+        name=_name_at(at) or at,
+        known=known,
+        n_workers=report.n_workers,
+        uuid=report.uuid,
+        attempt=scan["attempt"],
+    )
+    await scans.report_cluster(
+        scan_id, report.uuid, fields, entry={**entry, **fields, "state": ClusterState.REPORTED}
+    )
+
+
+def _name_at(location: str) -> str | None:
+    for name, known in known_clusters().items():
+        if location_key(known.orchestrator, known.location.model_dump()) == location:
+            return name
+    return None
 
 
 def _metadata(scan_id: str, attempt: int, report: ManifestReport) -> dict[str, Any]:

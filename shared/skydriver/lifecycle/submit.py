@@ -1,52 +1,72 @@
 """A scan is asked for: `POST /scan` and `POST /scan/SCAN_ID/actions/rescan`."""
 
 import time
+from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
+
+import orjson
 
 from skydriver.brokertoken import VARIABLE, is_configured
 from skydriver.errors import Forbidden, InvalidArguments, NotFound
 from skydriver.eventing.events import entry
-from skydriver.eventing.publish import publish
-from skydriver.model.clusters import KnownCluster, cluster_uuid
-from skydriver.model.request import ScanArguments, stored_request, workers_by_cluster
+from skydriver.eventing.publish import publish, publish_rest
+from skydriver.lifecycle.abort import abort
+from skydriver.model.clusters import cluster_uuid
+from skydriver.model.request import (
+    RescanArguments,
+    ScanArguments,
+    overrides,
+    stored_request,
+    workers_by_cluster,
+)
 from skydriver.model.scan import new_scan
 from skydriver.model.secrets import MASK, mask_environment
-from skydriver.model.states import ALERT_PRIORITY
+from skydriver.model.states import ALERT_PRIORITY, COMPLETE
 from skydriver.model.transitions import Fact
 from skydriver.scanner.backend import backend
 from skydriver.scanner.images import resolve_tag
 from skydriver.scanner.server import server_arguments, server_environment, shared_environment
 from skydriver.settings import known_clusters, settings
-from skydriver.store import events, scans
+from skydriver.store import events, scans, submissions
 from skydriver.workers.starter import starter_arguments
 
 
 async def submit(
-    arguments: ScanArguments, *, submitted_by: str | None, may_alert: bool = True
+    arguments: ScanArguments, *, submitted_by: str | None, key: str | None = None, may_alert: bool = True
 ) -> dict[str, Any]:
     """Store a new scan and say that it was requested.
 
     Args:
         arguments: validated arguments of `POST /scan`.
         submitted_by: who asks.
-        may_alert: whether they may send realtime alerts.
+        key: what the client calls this submission; its repeat within a day is the same scan.
+        may_alert: whether whoever asks may send realtime alerts.
 
     Returns:
         The scan document.
 
     Raises:
         Forbidden: the priority is an alert's, and they may not.
-        InvalidArguments: an unknown cluster, too many workers for it, or an image that does not exist.
+        InvalidArguments: an unknown cluster, too many workers for it, an image or an event that does not
+            exist.
+        TooLarge: the event is.
+        AlreadyUsed: the key was used for something else.
         TemporaryError: the source of the image's tags does not answer.
     """
     check_priority(arguments.priority, may_alert=may_alert)
     check_clusters(arguments.cluster, debug=bool(arguments.debug_mode))
     tag = await resolve_tag(arguments.docker_tag)
-    event_id = await events.put(arguments.event_i3live_json)
+    event_id = await _event(arguments)
+    scan_id = uuid4().hex
+    if key is not None:
+        scan_id = await submissions.scan_of(
+            submitted_by or "", key, content=_digest(arguments), scan_id=scan_id
+        )
     request = stored_request(
         arguments,
-        scan_id=uuid4().hex,
+        scan_id=scan_id,
         i3_event_id=event_id,
         docker_tag=tag,
         max_worker_runtime=settings().max_worker_runtime,
@@ -56,8 +76,34 @@ async def submit(
     return await _store(request, classifiers=arguments.classifiers, function="create_scan")
 
 
-async def rescan(scan_id: str, *, submitted_by: str | None, may_alert: bool = True) -> dict[str, Any]:
+async def _event(arguments: ScanArguments) -> str:
+    if arguments.event_i3live_json is not None:
+        return await events.put(arguments.event_i3live_json)
+    event_id = arguments.i3_event_id or ""
+    if not await events.exists(event_id):
+        raise InvalidArguments({"i3_event_id": f"there is no event '{event_id}'"})
+    return event_id
+
+
+def _digest(arguments: ScanArguments) -> str:
+    said = arguments.model_dump(mode="json", exclude={"manifest_projection", "projection"})
+    return sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+async def rescan(
+    scan_id: str,
+    changes: RescanArguments | None = None,
+    *,
+    submitted_by: str | None,
+    may_alert: bool = True,
+) -> dict[str, Any]:
     """Scan an event again with the request of an earlier scan (a deleted one, too).
+
+    Args:
+        scan_id: the earlier scan.
+        changes: what is to be different.
+        submitted_by: who asks.
+        may_alert: whether whoever asks may send realtime alerts.
 
     Returns:
         The new scan's document. Its manifest says where it comes from, by the classifiers `rescan` and
@@ -65,26 +111,31 @@ async def rescan(scan_id: str, *, submitted_by: str | None, may_alert: bool = Tr
 
     Raises:
         NotFound: there is no such scan.
-        Forbidden: the request's priority is an alert's, and whoever asks may not send alerts.
-        InvalidArguments: a cluster of the request is no longer known.
+        Forbidden: the priority is an alert's, and they may not.
+        InvalidArguments: a cluster of the request is no longer known, or a change cannot be.
+        TemporaryError: the source of the image's tags does not answer.
     """
-    original = await scans.get(scan_id, ["request"])
+    original = await scans.get(scan_id, ["request", "phase"])
     if original is None:
         raise NotFound(f"there is no scan '{scan_id}' to scan again")
-    request = original["request"]
-    check_priority(request["priority"], may_alert=may_alert)
-    check_clusters(
-        [(name, n_workers) for name, n_workers in request["request_clusters"]],
-        debug=bool(request["debug_mode"]),
-    )
+    changes = changes or RescanArguments()
     again = {
-        **request,
+        **original["request"],
+        **overrides(changes),
         "scan_id": uuid4().hex,
         "rescan_ids": [],
         "rest_address": settings().skydriver_url,
         "submitted_by": submitted_by,
     }
-    classifiers = {**request["classifiers"], "rescan": True, "origin_scan_id": scan_id}
+    check_priority(again["priority"], may_alert=may_alert)
+    check_clusters(
+        [(name, n_workers) for name, n_workers in again["request_clusters"]], debug=bool(again["debug_mode"])
+    )
+    if changes.docker_tag is not None:
+        again["docker_tag"] = await resolve_tag(changes.docker_tag)
+    if changes.abort_first and original["phase"] not in COMPLETE:
+        await abort(scan_id, by=submitted_by, function="rescan")
+    classifiers = {**again["classifiers"], "rescan": True, "origin_scan_id": scan_id}
     scan = await _store(again, classifiers=classifiers, function="rescan")
     await scans.add_rescan(scan_id, again["scan_id"])
     return scan
@@ -125,12 +176,33 @@ def check_clusters(clusters: list[tuple[str, int]], *, debug: bool) -> None:
             )
 
 
-async def _store(request: dict[str, Any], *, classifiers: dict[str, Any], function: str) -> dict[str, Any]:
+def describe_starters(request: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
+    """Make what a manifest shows of how a request's workers are started, one entry a cluster.
+
+    Returns:
+        `tms_args` and `env_vars.tms_starters` of the manifest's `ewms_task`; secrets are masked.
+    """
     known = known_clusters()
-    clusters: list[tuple[KnownCluster, int, str]] = [
-        (known[name], n_workers, cluster_uuid(request["scan_id"], 1, index))
+    arguments = [
+        starter_arguments(
+            request,
+            known=known[name],
+            n_workers=n_workers,
+            uuid=cluster_uuid(request["scan_id"], 1, index),
+        )
+        if name in known
+        else ""
         for index, (name, n_workers) in enumerate(request["request_clusters"])
     ]
+    environment = mask_environment({**shared_environment(request, settings()), **_masked_broker_token()})
+    return arguments, [environment for _ in arguments]
+
+
+def _masked_broker_token() -> dict[str, str]:
+    return {VARIABLE: MASK} if is_configured() else {}
+
+
+async def _store(request: dict[str, Any], *, classifiers: dict[str, Any], function: str) -> dict[str, Any]:
     scanner = backend()
     outbox = entry(
         Fact.REQUESTED,
@@ -139,8 +211,13 @@ async def _store(request: dict[str, Any], *, classifiers: dict[str, Any], functi
         cause="0",
         priority=request["priority"],
     )
-    broker = {VARIABLE: MASK} if is_configured() else {}
-    worker_environment = mask_environment({**shared_environment(request, settings()), **broker})
+    tms_args, tms_starters = describe_starters(request)
+    environment = server_environment(
+        request,
+        settings(),
+        scanner_id=request["scan_id"],
+        tokens={"SKYSCAN_SKYDRIVER_AUTH": MASK, **_masked_broker_token()},
+    )
     scan = new_scan(
         request,
         now=time.time(),
@@ -148,24 +225,14 @@ async def _store(request: dict[str, Any], *, classifiers: dict[str, Any], functi
         scanner_server_args=" ".join(
             server_arguments(request, program=scanner.program, folder=scanner.folder)
         ),
-        tms_args=[
-            starter_arguments(request, known=cluster, n_workers=n_workers, uuid=uuid)
-            for cluster, n_workers, uuid in clusters
-        ],
-        env_vars={
-            "scanner_server": mask_environment(
-                server_environment(
-                    request,
-                    settings(),
-                    scanner_id=request["scan_id"],
-                    tokens={"SKYSCAN_SKYDRIVER_AUTH": MASK, **broker},
-                )
-            ),
-            "tms_starters": [worker_environment for _ in clusters],
-        },
+        tms_args=tms_args,
+        env_vars={"scanner_server": mask_environment(environment), "tms_starters": tms_starters},
         classifiers=classifiers,
         outbox=outbox,
     )
-    await scans.insert(scan)
+    if not await scans.insert(scan):
+        # The submission of this key has made it already.
+        await publish_rest(request["scan_id"])
+        return await scans.get(request["scan_id"]) or scan
     await publish(request["scan_id"], outbox)
     return scan

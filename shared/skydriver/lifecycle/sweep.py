@@ -25,7 +25,7 @@ from skydriver.model.states import PLACED, ClusterState, Outcome, Phase
 from skydriver.model.transitions import Fact
 from skydriver.scanner.backend import ScannerStatus, backend
 from skydriver.settings import known_clusters, settings
-from skydriver.store import inbox, limiter, results, scans
+from skydriver.store import inbox, limiter, results, scans, submissions
 from skydriver.store.mongo import OUTAGES
 
 logger = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ async def make_indexes() -> None:
     """Make the database's indexes, once a process."""
     global _indexed
     if not _indexed:
-        for room in (scans, results, inbox):
+        for room in (scans, results, submissions, inbox):
             await room.ensure_indexes()
         _indexed = True
 

@@ -1,12 +1,13 @@
 """What a scanner server reports: progress, metadata and results (skymap_scanner v3)."""
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from skydriver.model.clusters import CondorLocation, KubernetesLocation
 from skydriver.model.request import ProjectionArguments
-from skydriver.model.values import Boolean, Integer64, Json, Number
+from skydriver.model.values import INT32_MAX, Boolean, Integer, Integer64, Json, NoBool, Number
 
 MAX_DEPTH = 50
 """MongoDB refuses documents of more than 100 levels (its manual, "Limits and Thresholds")."""
@@ -76,6 +77,27 @@ class EventMetadata(BaseModel):
     is_real_event: bool
 
 
+class ClusterReport(BaseModel):
+    """What a starter of workers says of a cluster, as v1's client manager did: told apart by its `uuid`."""
+
+    orchestrator: Literal["condor", "k8s"]
+    location: CondorLocation | KubernetesLocation
+    uuid: Annotated[str, Field(pattern=r"^\w+$", max_length=64)]
+    cluster_id: Integer64 | Annotated[str, Field(min_length=1, max_length=253)]
+    n_workers: Annotated[int, Field(ge=0, le=INT32_MAX), NoBool]
+    starter_info: Storable = Field(default_factory=dict)
+    statuses: Annotated[dict[str, dict[str, Integer]], AfterValidator(_storable)] = Field(
+        default_factory=dict
+    )
+    top_task_errors: Annotated[dict[str, Integer], AfterValidator(_storable)] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _location_fits(self) -> Self:
+        if isinstance(self.location, CondorLocation) != (self.orchestrator == "condor"):
+            raise ValueError("location must be {collector, schedd} for condor, {host, namespace} for k8s")
+        return self
+
+
 class ManifestReport(ProjectionArguments):
     """The arguments of `PATCH /scan/SCAN_ID/manifest`. Empty parts mean nothing, as in v1."""
 
@@ -84,6 +106,7 @@ class ManifestReport(ProjectionArguments):
     progress: Annotated[Progress | None, BeforeValidator(_truthy)] = None
     event_metadata: Annotated[EventMetadata | None, BeforeValidator(_truthy)] = None
     scan_metadata: Annotated[Storable | None, BeforeValidator(_truthy)] = None
+    cluster: Annotated[ClusterReport | None, BeforeValidator(_truthy)] = None
 
 
 class ResultReport(BaseModel):

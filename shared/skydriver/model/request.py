@@ -6,10 +6,29 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from skydriver.model.secrets import is_secret
-from skydriver.model.values import Bytes, Integer, Json, NotNull, Number, PositiveInteger, Scalar
+from skydriver.model.values import (
+    INT32_MAX,
+    Boolean,
+    Bytes,
+    Integer,
+    Json,
+    NoBool,
+    NotNull,
+    PositiveInteger,
+    Scalar,
+)
 
 MAX_CLUSTERS = 100
 MAX_LABELS = 25
@@ -58,6 +77,8 @@ def _cluster_pairs(value: Any) -> Any:
 
 def _event(value: Any) -> Any:
     """Take an event as an object or as the text of one."""
+    if value is None:
+        return None
     if isinstance(value, str):
         try:
             value = orjson.loads(value)
@@ -168,45 +189,151 @@ class ProjectionArguments(BaseModel):
         return self.manifest_projection if self.manifest_projection is not None else self.projection
 
 
+Cluster = Annotated[
+    list[tuple[str, int]],
+    BeforeValidator(_cluster_pairs, json_schema_input_type=dict[str, int] | list[tuple[str, int]]),
+]
+RecoAlgo = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$", max_length=100)]
+Nsides = Annotated[dict[str, int], BeforeValidator(_nsides, json_schema_input_type=dict[str, int])]
+FirstMessage = Annotated[int, Field(ge=-1, le=INT32_MAX), NoBool, NotNull]
+DebugModes = Annotated[
+    list[Literal["client-logs"]],
+    NotNull,
+    BeforeValidator(
+        _debug_modes, json_schema_input_type=list[Literal["client-logs"]] | Literal["client-logs"]
+    ),
+]
+Threshold = Annotated[float, Field(ge=0.1, le=1.0, allow_inf_nan=False), NoBool]
+Labels = Annotated[dict[str, Scalar], BeforeValidator(_labels, json_schema_input_type=dict[str, Scalar])]
+Environment = Annotated[
+    dict[str, Scalar], BeforeValidator(_environment, json_schema_input_type=dict[str, Scalar])
+]
+EventId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Event = Annotated[Json | None, BeforeValidator(_event, json_schema_input_type=dict[str, Any] | str | None)]
+
+
 class ScanArguments(ProjectionArguments):
     """The arguments of `POST /scan`, as the v1 README names them."""
 
-    docker_tag: NonBlank = Field(examples=["v3.1.4", "latest"])
-    cluster: Annotated[
-        list[tuple[str, int]],
-        BeforeValidator(_cluster_pairs, json_schema_input_type=dict[str, int] | list[tuple[str, int]]),
-    ] = Field(examples=[{"sub-2": 1234}])
-    reco_algo: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$", max_length=100)] = Field(
-        examples=["millipede_wilks"]
+    docker_tag: NonBlank = Field(
+        description="tag of the Skymap Scanner's image", examples=["v3.1.4", "latest"]
     )
-    event_i3live_json: Annotated[Json, BeforeValidator(_event, json_schema_input_type=dict[str, Any] | str)]
-    nsides: Annotated[dict[str, int], BeforeValidator(_nsides, json_schema_input_type=dict[str, int])] = (
-        Field(examples=[{"8": 0, "64": 12, "512": 24}])
+    cluster: Cluster = Field(
+        description="worker clusters and their numbers of workers; a list may name a cluster twice",
+        examples=[{"sub-2": 1234}, [["sub-2", 56], ["sub-2", 1234]]],
+    )
+    reco_algo: RecoAlgo = Field(
+        description="name of the reconstruction algorithm", examples=["millipede_wilks"]
+    )
+    i3_event_id: EventId | None = Field(
+        None,
+        description="an earlier scan's event (`i3_event_id` of its manifest), in place of the event itself",
+    )
+    event_i3live_json: Event = Field(
+        None,
+        validate_default=True,
+        description="Realtime's JSON event, or the text of it; required unless `i3_event_id` is given",
+        examples=[{"value": {"data": {"run_id": 130033, "event_id": 50579430}}}],
+    )
+    nsides: Nsides = Field(
+        description="the nside progression: powers of two, ascending, with their pixel extensions",
+        examples=[{"8": 0, "64": 12, "512": 24}],
     )
     real_or_simulated_event: RealOrSimulated = Field(examples=["real"])
-    max_pixel_reco_time: PositiveInteger = Field(description="seconds", examples=[600])
-
-    max_worker_runtime: PositiveInteger | None = Field(None, description="seconds; default: 24 hours")
-    skyscan_mq_client_timeout_wait_for_first_message: Annotated[Integer, NotNull, Field(ge=-1)] = Field(
-        -1, description="seconds; -1: the image's default"
+    max_pixel_reco_time: PositiveInteger = Field(
+        description="seconds that the reconstruction of a pixel may take at the most", examples=[600]
     )
-    scanner_server_memory: Bytes = Field(1_024_000_000, description="default: 1024M")
-    worker_memory: Bytes = Field(8_000_000_000, description="default: 8G")
-    worker_disk: Bytes = Field(1_000_000_000, description="default: 1G")
-    memory: Annotated[Any, AfterValidator(_removed)] = Field(None, deprecated=True)
-    debug_mode: Annotated[
-        list[Literal["client-logs"]],
-        NotNull,
-        BeforeValidator(_debug_modes, json_schema_input_type=list[str] | str),
-    ] = Field(default_factory=list)
-    predictive_scanning_threshold: Annotated[Number, Field(ge=0.1, le=1.0)] = 1.0
-    priority: Integer = Field(0, description=">= 100: realtime alerts, which are not throttled")
-    classifiers: Annotated[
-        dict[str, Scalar], BeforeValidator(_labels, json_schema_input_type=dict[str, Scalar])
-    ] = Field(default_factory=dict)
-    scanner_server_env: Annotated[
-        dict[str, Scalar], BeforeValidator(_environment, json_schema_input_type=dict[str, Scalar])
-    ] = Field(default_factory=dict)
+
+    max_worker_runtime: PositiveInteger | None = Field(
+        None, description="seconds that a worker may work at the most; default: 24 hours"
+    )
+    skyscan_mq_client_timeout_wait_for_first_message: FirstMessage = Field(
+        -1, description="seconds that a worker waits for its first pixel; -1: the image's default"
+    )
+    scanner_server_memory: Bytes = Field(1_024_000_000, description="default: 1024M", examples=["1024M"])
+    worker_memory: Bytes = Field(8_000_000_000, description="default: 8G", examples=["8G"])
+    worker_disk: Bytes = Field(1_000_000_000, description="default: 1G", examples=["1G"])
+    memory: Annotated[Any, AfterValidator(_removed)] = Field(
+        None, deprecated=True, description="refused: use `worker_memory` and `scanner_server_memory`"
+    )
+    debug_mode: DebugModes = Field(
+        default_factory=list, description="`client-logs` keeps the workers' logs, and bounds their number"
+    )
+    predictive_scanning_threshold: Threshold = 1.0
+    priority: Integer = Field(
+        0,
+        description="higher is sooner; >= 100 is reserved for realtime alerts, which are not throttled and "
+        "need the role `realtime` or `system`",
+    )
+    classifiers: Labels = Field(
+        default_factory=dict,
+        description=f"labels of the user's own: at most {MAX_LABELS}, keys and texts of at most "
+        f"{MAX_LABEL_LENGTH} characters",
+    )
+    scanner_server_env: Environment = Field(
+        default_factory=dict, description="environment variables for the scanner server"
+    )
+
+    @field_validator("event_i3live_json", mode="before")
+    @classmethod
+    def _one_event(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None and info.data.get("i3_event_id") is None:
+            raise PydanticCustomError("missing", "is required")
+        if value is not None and info.data.get("i3_event_id") is not None:
+            raise ValueError("must not be given together with i3_event_id")
+        return value
+
+
+class RescanArguments(ProjectionArguments):
+    """The arguments of `POST /scan/SCAN_ID/actions/rescan`: whatever is not given is as it was."""
+
+    abort_first: Boolean = Field(False, description="abort the earlier scan first, if it is still going on")
+    docker_tag: NonBlank | None = None
+    cluster: Cluster | None = None
+    reco_algo: RecoAlgo | None = None
+    nsides: Nsides | None = None
+    real_or_simulated_event: RealOrSimulated | None = None
+    max_pixel_reco_time: PositiveInteger | None = None
+    max_worker_runtime: PositiveInteger | None = None
+    skyscan_mq_client_timeout_wait_for_first_message: FirstMessage | None = None
+    scanner_server_memory: Bytes | None = None
+    worker_memory: Bytes | None = None
+    worker_disk: Bytes | None = None
+    debug_mode: DebugModes | None = None
+    predictive_scanning_threshold: Threshold | None = None
+    priority: Integer | None = None
+    classifiers: Labels | None = None
+    scanner_server_env: Environment | None = None
+
+
+class AddWorkersArguments(ProjectionArguments):
+    """The arguments of `POST /scan/SCAN_ID/actions/add-workers`."""
+
+    cluster: Cluster = Field(
+        description="worker clusters and their numbers of workers, beside those that the scan has",
+        examples=[{"sub-2": 100}],
+    )
+
+
+_STORED_NAMES = {
+    "docker_tag": "docker_tag",
+    "scanner_server_memory": "scanner_server_memory_bytes",
+    "reco_algo": "reco_algo",
+    "nsides": "nsides",
+    "real_or_simulated_event": "real_or_simulated_event",
+    "predictive_scanning_threshold": "predictive_scanning_threshold",
+    "classifiers": "classifiers",
+    "cluster": "request_clusters",
+    "worker_memory": "worker_memory_bytes",
+    "worker_disk": "worker_disk_bytes",
+    "max_pixel_reco_time": "max_pixel_reco_time",
+    "max_worker_runtime": "max_worker_runtime",
+    "priority": "priority",
+    "debug_mode": "debug_mode",
+    "skyscan_mq_client_timeout_wait_for_first_message": "skyscan_mq_client_timeout_wait_for_first_message",
+    "scanner_server_env": "scanner_server_env_from_user",
+}
+"""The names that v1's stored requests have for arguments."""
 
 
 def stored_request(
@@ -221,30 +348,21 @@ def stored_request(
 ) -> dict[str, Any]:
     """Make the request that a scan keeps: validated, defaults filled, the image's tag resolved."""
     return {
+        "max_worker_runtime": max_worker_runtime,
+        **overrides(arguments),
+        "docker_tag": docker_tag,
         "scan_id": scan_id,
         "rescan_ids": [],
-        "docker_tag": docker_tag,
-        "scanner_server_memory_bytes": arguments.scanner_server_memory,
-        "reco_algo": arguments.reco_algo,
-        "nsides": arguments.nsides,
-        "real_or_simulated_event": arguments.real_or_simulated_event.value,
-        "predictive_scanning_threshold": arguments.predictive_scanning_threshold,
-        "classifiers": arguments.classifiers,
-        "request_clusters": [list(pair) for pair in arguments.cluster],
-        "worker_memory_bytes": arguments.worker_memory,
-        "worker_disk_bytes": arguments.worker_disk,
-        "max_pixel_reco_time": arguments.max_pixel_reco_time,
-        "max_worker_runtime": arguments.max_worker_runtime or max_worker_runtime,
-        "priority": arguments.priority,
-        "debug_mode": list(arguments.debug_mode),
-        "skyscan_mq_client_timeout_wait_for_first_message": (
-            arguments.skyscan_mq_client_timeout_wait_for_first_message
-        ),
         "i3_event_id": i3_event_id,
         "rest_address": rest_address,
-        "scanner_server_env_from_user": arguments.scanner_server_env,
         "submitted_by": submitted_by,
     }
+
+
+def overrides(arguments: ScanArguments | RescanArguments) -> dict[str, Any]:
+    """Name the arguments that say something as stored requests name them."""
+    said = arguments.model_dump(mode="json", include=set(_STORED_NAMES), exclude_none=True)
+    return {_STORED_NAMES[name]: value for name, value in said.items()}
 
 
 def workers_by_cluster(clusters: Iterable[tuple[str, int]]) -> dict[str, int]:

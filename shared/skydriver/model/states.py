@@ -29,6 +29,8 @@ class ClusterState(StrEnum):
 
     REQUESTED = "requested"
     STARTED = "started"
+    REPORTED = "reported"
+    """Started by somebody else, who reports on it; we only stop it."""
     UNWANTED = "unwanted"
     GONE = "gone"
     FAILED = "failed"

@@ -68,12 +68,14 @@ def _writable(value: Any) -> Any:
     return value
 
 
-Integer = Annotated[int, BeforeValidator(_no_bool), Field(ge=-INT32_MAX, le=INT32_MAX)]
-PositiveInteger = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=INT32_MAX)]
-Integer64 = Annotated[int, BeforeValidator(_no_bool), Field(ge=-(2**63), lt=2**63)]
-Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
+NotNull = BeforeValidator(_not_null)
+NoBool = BeforeValidator(_no_bool)
+# Bounds stand before NoBool: only there do JSON Schemas of these types tell of them.
+Integer = Annotated[int, Field(ge=-INT32_MAX, le=INT32_MAX), NoBool]
+PositiveInteger = Annotated[int, Field(ge=1, le=INT32_MAX), NoBool]
+Integer64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1), NoBool]
+Number = Annotated[float, Field(allow_inf_nan=False), NoBool]
 Boolean = Annotated[bool, BeforeValidator(_word_to_bool, json_schema_input_type=bool | str)]
 Bytes = Annotated[int, BeforeValidator(_size_to_bytes, json_schema_input_type=int | str)]
 Scalar = Annotated[str | bool | int | float | None, BeforeValidator(_scalar)]
 Json = Annotated[dict[str, Any], AfterValidator(_writable)]
-NotNull = BeforeValidator(_not_null)

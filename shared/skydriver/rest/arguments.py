@@ -12,6 +12,9 @@ from skydriver.errors import InvalidArguments, TooLarge
 from skydriver.model.request import ProjectionArguments
 from skydriver.model.values import Boolean
 
+IDEMPOTENCY_KEY = "Idempotency-Key"
+MAX_KEY = 255
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -43,6 +46,18 @@ class StatusArguments(NoArguments):
     """The argument of `GET /scan/SCAN_ID/status`."""
 
     include_pod_statuses: Boolean = False
+
+
+def idempotency_key(headers: Mapping[str, str]) -> str | None:
+    """Read what the client calls this request, in order to repeat it safely; None if it gives no name.
+
+    Raises:
+        InvalidArguments: the name is empty or too long.
+    """
+    key = headers.get(IDEMPOTENCY_KEY)
+    if key is not None and not 1 <= len(key) <= MAX_KEY:
+        raise InvalidArguments({IDEMPOTENCY_KEY: f"must have 1 to {MAX_KEY} characters"})
+    return key
 
 
 async def read_body(request: Request, *, limit: int) -> bytes:

@@ -1,14 +1,17 @@
 """The arguments of `POST /scans/find`: a MongoDB filter, checked against what is allowed in one."""
 
+import base64
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+import orjson
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from skydriver.model.request import ProjectionArguments
-from skydriver.model.values import Boolean
+from skydriver.model.values import Boolean, NoBool
+from skydriver.store.scans import Position
 
-MAX_TIME_MS = 20_000
+MAX_LIMIT = 1000
 MAX_DEPTH = 20
 MAX_PATTERN = 200
 
@@ -91,11 +94,42 @@ def _check_pattern(pattern: Any) -> None:
         raise ValueError(f"'$regex' is no regular expression: {error}") from None
 
 
+def write_cursor(position: Position) -> str:
+    """Make the text that asks for what comes after a position."""
+    return base64.urlsafe_b64encode(orjson.dumps(position)).decode()
+
+
+def _read_cursor(text: Any) -> Any:
+    try:
+        time, scan_id = orjson.loads(base64.urlsafe_b64decode(text.encode()))
+    except (ValueError, TypeError, AttributeError):
+        raise ValueError("must be the 'cursor' of an earlier answer") from None
+    return float(time) if isinstance(time, int) else time, scan_id
+
+
 class FindArguments(ProjectionArguments):
     """The arguments of `POST /scans/find`."""
 
-    filter: Annotated[dict[str, Any], AfterValidator(check_filter)]
-    include_deleted: Boolean = False
+    filter: Annotated[dict[str, Any], AfterValidator(check_filter)] = Field(
+        description="a MongoDB filter on manifests; operators: " + ", ".join(sorted(OPERATORS)),
+        examples=[{"event_metadata.run_id": 130033, "event_metadata.event_id": 50579430}],
+    )
+    include_deleted: Boolean = Field(
+        False, description="also deleted scans; overridden by an `is_deleted` in the filter"
+    )
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), NoBool] | None = Field(
+        None, description="answer a page of this many manifests at the most, the newest first, and a cursor"
+    )
+    cursor: Annotated[Position, BeforeValidator(_read_cursor, json_schema_input_type=str)] | None = Field(
+        None, description="the page after the one whose answer had this `cursor`; needs a limit"
+    )
+
+    @field_validator("cursor")
+    @classmethod
+    def _needs_limit(cls, value: Position | None, info: ValidationInfo) -> Position | None:
+        if value is not None and info.data.get("limit") is None:
+            raise ValueError("needs a limit, too")
+        return value
 
     @property
     def condition(self) -> dict[str, Any]:

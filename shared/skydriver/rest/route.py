@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import inspect
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,7 +19,7 @@ from skydriver.logs import configure_logging
 from skydriver.model.scan import split_scanner_id
 from skydriver.rest.answers import answer_of, error_answer, json_answer
 from skydriver.rest.arguments import NoArguments, parse_body, query_arguments, read_body, validate
-from skydriver.rest.auth import Caller, Role, caller_of
+from skydriver.rest.auth import ANYBODY, Caller, Role, caller_of
 from skydriver.settings import settings
 from skydriver.store.mongo import OUTAGES
 
@@ -55,12 +56,27 @@ Handler = Callable[[Call[Arguments]], Awaitable[Response | dict[str, Any]]]
 
 @dataclass(frozen=True)
 class RouteInfo:
-    """What a route function says of itself, for the tests that compare it with the route table."""
+    """What a route function says of itself: for the interface's document, and for tests.
 
+    Attributes:
+        name: the function's.
+        method: in capitals.
+        path: with `{scan_id}` where it names a scan.
+        roles: whoever has one of them may call it; empty: anybody.
+        arguments: their model.
+        answer: the answer's model; None where it is no JSON.
+        description: a sentence.
+        takes_event: whether the body is a CloudEvent, not a JSON object of arguments.
+    """
+
+    name: str
     method: str
     path: str
     roles: tuple[Role, ...]
     arguments: type[BaseModel]
+    answer: type[BaseModel] | None
+    description: str
+    takes_event: bool
 
 
 def route(
@@ -68,6 +84,7 @@ def route(
     *,
     roles: tuple[Role, ...],
     arguments: type[Arguments] = NoArguments,  # type: ignore[assignment]
+    answer: type[BaseModel] | None = None,
     limit: Callable[[], int] = lambda: settings().max_body_bytes,
     nan_as_null: bool = False,
     body_holds_arguments: bool = True,
@@ -76,25 +93,36 @@ def route(
 
     Args:
         line: method and path, e.g. `GET /scan/{scan_id}/manifest`.
-        roles: whoever has one of them may call it.
+        roles: whoever has one of them may call it; empty: anybody, and nobody is asked who they are.
         arguments: the model of the arguments.
+        answer: the model of the answer, for the interface's document.
         limit: says the most bytes that a body may have.
         nan_as_null: whether NaN in the body is read as null.
         body_holds_arguments: whether the body is a JSON object of arguments, or left to the handler.
     """
     method, path = line.split(" ")
     pattern = re.compile(path.replace("{scan_id}", r"(?P<scan_id>\w+)"))
-    info = RouteInfo(method, path, roles, arguments)
 
     def decorate(handle: Handler[Arguments]) -> HttpFunction:
-        async def answer(request: Request) -> Response:
+        info = RouteInfo(
+            name=handle.__name__,
+            method=method,
+            path=path,
+            roles=roles,
+            arguments=arguments,
+            answer=answer,
+            description=inspect.getdoc(handle) or "",
+            takes_event=not body_holds_arguments,
+        )
+
+        async def respond(request: Request) -> Response:
             match = pattern.fullmatch(request.url.path)
             if match is None:
                 return error_answer(404, f"there is no such path; this function serves {path}")
             if request.method != method:
                 return error_answer(405, f"{request.method} is not served here", {"Allow": method})
-            caller = await caller_of(request)
-            if not caller.roles.intersection(roles):
+            caller = await caller_of(request) if roles else ANYBODY
+            if roles and caller.roles.isdisjoint(roles):
                 raise Forbidden(f"authorization failed: this needs the role {' or '.join(roles)}")
             scan_id, attempt = _scan(match.groupdict().get("scan_id", ""), caller)
             given = query_arguments(request)
@@ -111,7 +139,7 @@ def route(
             configure_logging()
             try:
                 async with asyncio.timeout(settings().step_deadline):
-                    return await answer(request)
+                    return await respond(request)
             except SkyDriverError as error:
                 return answer_of(error)
             except LATER as error:

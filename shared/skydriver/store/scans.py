@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
-from pymongo.errors import DuplicateKeyError, OperationFailure
+from pymongo.errors import DuplicateKeyError, ExecutionTimeout, OperationFailure
 
 from skydriver.errors import InvalidArguments
 from skydriver.model.scan import MAX_HISTORY, cut, history_entry
@@ -23,6 +23,8 @@ from skydriver.store.mongo import collection
 Document = dict[str, Any]
 
 NAME = "scans"
+BATCH = 100
+"""Scans that are fetched at once in a search, so that a long answer never is in memory."""
 INTERNALS: dict[str, int] = {"outbox": 0, "history": 0}
 """What is projected out unless asked for: it grows with a scan's age."""
 
@@ -41,13 +43,13 @@ class Change:
 async def ensure_indexes() -> None:
     """Make the indexes that the queries of this module use; repeating it changes nothing."""
     scans = collection(NAME)
-    newest = ("timestamp", DESCENDING)
+    newest = ("timestamp", DESCENDING), ("_id", DESCENDING)
     for keys in (
         [("event_metadata.event_id", DESCENDING), ("event_metadata.run_id", DESCENDING)],
         [("classifiers.$**", ASCENDING)],
-        [newest],
-        [("is_deleted", ASCENDING), newest],
-        [("submitted_by", ASCENDING), newest],
+        [*newest],
+        [("is_deleted", ASCENDING), *newest],
+        [("submitted_by", ASCENDING), *newest],
         [("phase", ASCENDING), ("priority", DESCENDING), ("timestamp", ASCENDING)],
         [("i3_event_id", ASCENDING)],
     ):
@@ -365,25 +367,96 @@ async def release_scanner(scan_id: str, *, attempt: int, gone: bool) -> None:
 
 
 async def add_clusters(
-    scan_id: str, *, attempt: int, entries: list[Document], outbox: Mapping[str, Document]
+    scan_id: str,
+    *,
+    attempt: int,
+    entries: list[Document],
+    outbox: Mapping[str, Document],
+    asked: int | None = None,
 ) -> bool:
-    """Add cluster entries to a RUNNING scan, once: False if one of them is there, or it is not wanted."""
+    """Add cluster entries to a RUNNING scan, once: False if one of them is there, or it is not wanted.
+
+    Args:
+        scan_id: the scan.
+        attempt: only if the scan is at this attempt.
+        entries: what to add.
+        outbox: events to publish.
+        asked: only if this many clusters stand in the scan's request.
+    """
     now = time.time()
     update: Document = {
         "$push": {"ewms_task.clusters": {"$each": entries}},
         "$set": {"last_updated": now},
     }
     _put_into_outbox(update, outbox, now)
-    result = await collection(NAME).update_one(
-        {
-            "_id": scan_id,
-            "phase": Phase.RUNNING,
-            "attempt": attempt,
-            "ewms_task.clusters.uuid": {"$nin": [entry["uuid"] for entry in entries]},
-        },
-        update,
-    )
+    condition: Document = {
+        "_id": scan_id,
+        "phase": Phase.RUNNING,
+        "attempt": attempt,
+        "ewms_task.clusters.uuid": {"$nin": [entry["uuid"] for entry in entries]},
+    }
+    if asked is not None:
+        condition["request.request_clusters"] = {"$size": asked}
+    result = await collection(NAME).update_one(condition, update)
     return bool(result.matched_count)
+
+
+async def ask_for_clusters(
+    scan_id: str,
+    clusters: list[list[Any]],
+    *,
+    phase: Phase,
+    attempt: int,
+    asked: int,
+    has_workers: bool,
+    tms_args: list[str],
+    tms_starters: list[Any],
+    entries: list[Document],
+    outbox: Mapping[str, Document],
+) -> Document | None:
+    """Add clusters to a scan's request and, with `entries`, to those whose workers were asked for.
+
+    Args:
+        scan_id: the scan.
+        clusters: `[name, n_workers]` each.
+        phase: only if the scan is in this phase.
+        attempt: only if the scan is at this attempt.
+        asked: only if this many clusters stand in its request.
+        has_workers: only if workers were, or were not, asked for on this attempt.
+        tms_args: what the manifest shows of their starters' arguments.
+        tms_starters: the same of their environment.
+        entries: cluster entries.
+        outbox: events to publish.
+
+    Returns:
+        The scan after it, or None if it has changed meanwhile.
+    """
+    now = time.time()
+    of_attempt = {"$elemMatch": {"attempt": attempt}}
+    condition: Document = {
+        "_id": scan_id,
+        "phase": phase,
+        "attempt": attempt,
+        "request.request_clusters": {"$size": asked},
+        "ewms_task.clusters": of_attempt if has_workers else {"$not": of_attempt},
+    }
+    update: Document = {
+        "$push": {
+            "request.request_clusters": {"$each": clusters},
+            "ewms_task.tms_args": {"$each": tms_args},
+            "ewms_task.env_vars.tms_starters": {"$each": tms_starters},
+            "ewms_task.clusters": {"$each": entries},
+        },
+        "$set": {"last_updated": now},
+    }
+    _put_into_outbox(update, outbox, now)
+    scan: Document | None = await collection(NAME).find_one_and_update(
+        condition,
+        update,
+        projection=INTERNALS,
+        return_document=ReturnDocument.AFTER,
+    )
+    return scan
 
 
 async def update_cluster(
@@ -408,6 +481,28 @@ async def update_cluster(
         {"_id": scan_id, "ewms_task.clusters": {"$elemMatch": entry}, **(guard or {})}, {"$set": update}
     )
     return bool(result.matched_count)
+
+
+async def report_cluster(scan_id: str, uuid: str, fields: Mapping[str, Any], *, entry: Document) -> bool:
+    """Set fields of a cluster entry, or add the entry where there is none; False if there is no such scan.
+
+    Only a scan whose scanner server runs takes a new one.
+    """
+    states = list(ClusterState)
+    if await update_cluster(scan_id, uuid, fields, states=states):
+        return True
+    await collection(NAME).update_one(
+        {
+            "_id": scan_id,
+            "phase": {"$in": [Phase.STARTING, Phase.RUNNING]},
+            "ewms_task.clusters.uuid": {"$ne": uuid},
+        },
+        {"$push": {"ewms_task.clusters": entry}, "$set": {"last_updated": time.time()}},
+    )
+    # Another report on the same cluster may have been quicker to add it.
+    return (
+        await update_cluster(scan_id, uuid, fields, states=states) or await get(scan_id, ["_id"]) is not None
+    )
 
 
 async def lease_cluster(
@@ -542,17 +637,49 @@ async def result_versions(ids: Iterable[str]) -> dict[str, str]:
 # --- what users ask for --------------------------------------------------------------------------------
 
 
-async def find(condition: Document, fields: Iterable[str], *, max_time_ms: int) -> AsyncIterator[Document]:
+Position = tuple[float, str]
+"""Where a page of found scans ends: the last one's time and id."""
+
+
+async def find(
+    condition: Document,
+    fields: Iterable[str],
+    *,
+    max_time_ms: int,
+    limit: int | None = None,
+    after: Position | None = None,
+) -> AsyncIterator[Document]:
     """Go through the scans that match a filter (checked by the caller), projected in the database.
 
+    Args:
+        condition: the filter.
+        fields: top-level fields of the scans.
+        max_time_ms: what the database may spend on it.
+        limit: the most scans; with one they come in their order, the newest first, else in any.
+        after: only what comes after this position in their order.
+
     Raises:
-        InvalidArguments: the database does not understand the filter, such as `{"$in": 5}`.
+        InvalidArguments: the database does not understand the filter, such as `{"$in": 5}`, or has spent
+            its time on it.
     """
     projection: Document = {"_id": 0, **dict.fromkeys(fields, 1)}
-    cursor = collection(NAME).find(condition, projection).max_time_ms(max_time_ms)
+    if after is not None:
+        time_, scan_id = after
+        further = {"$or": [{"timestamp": {"$lt": time_}}, {"timestamp": time_, "_id": {"$lt": scan_id}}]}
+        condition = {"$and": [condition, {"timestamp": {"$lte": time_}}, further]}
+    cursor = collection(NAME).find(condition, projection).max_time_ms(max_time_ms).batch_size(BATCH)
+    if limit is not None:
+        cursor = cursor.sort([("timestamp", DESCENDING), ("_id", DESCENDING)]).limit(limit)
     try:
         async for scan in cursor:
             yield scan
+    except ExecutionTimeout:
+        raise InvalidArguments(
+            {
+                "filter": f"the search took more than {max_time_ms / 1000:g} s: narrow it, for instance by "
+                "run and event, time, phase or a classifier, which have indexes"
+            }
+        ) from None
     except OperationFailure as error:
         if error.code not in BAD_FILTER:
             raise

@@ -58,7 +58,7 @@ def functions() -> dict[str, tuple[str, str]]:
 def test_every_function_has_its_service_and_every_service_its_function(name: str) -> None:
     services = {f.name: (f.source, f.target) for f in overlay(name).functions.values()}
     assert services == functions()
-    assert len(services) == 24
+    assert len(services) == 28
 
 
 @every_overlay

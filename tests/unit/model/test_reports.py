@@ -268,7 +268,7 @@ def test_an_empty_part_means_nothing(name: str, nothing: Any) -> None:
 
 
 def test_an_unknown_part_is_named() -> None:
-    assert problems(ManifestReport, {"cluster": {}}) == {"cluster": "is an unrecognized argument"}
+    assert problems(ManifestReport, {"clusters": {}}) == {"clusters": "is an unrecognized argument"}
 
 
 def nested(levels: int) -> dict[str, Any]:

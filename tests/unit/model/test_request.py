@@ -48,6 +48,7 @@ def named(found: dict[str, str]) -> set[str]:
 
 def test_the_defaults_are_those_of_the_readme() -> None:
     assert scan_arguments().model_dump(exclude=set(REQUIRED)) == {
+        "i3_event_id": None,
         "max_worker_runtime": None,  # the installation's: 24 hours
         "skyscan_mq_client_timeout_wait_for_first_message": -1,  # the image's
         "scanner_server_memory": 1_024_000_000,
@@ -82,6 +83,8 @@ WRONG: dict[str, list[Any]] = {
     ],
     "reco_algo": [*NO_TEXT, *BLANK, "two words", "a --nsides 8:0", "-c", "a;b", "a\n", "../a", "x" * 101],
     "event_i3live_json": [None, "", " ", "x", "7", "[]", "null", '"{}"', "{", 7, True, [], [EVENT]],
+    # null means the event itself, as no argument does
+    "i3_event_id": ["", " ", "x", "a" * 63, "A" * 64, "g" * 64, "a" * 65, 7, True, [], {}],
     "nsides": [
         *(None, "", "8:0", 7, True, [], {}, [8, 0]),
         *(
@@ -173,6 +176,16 @@ def test_a_required_argument_that_is_missing(name: str) -> None:
         validate(ScanArguments, given_)
     assert caught.value.problems == {name: "is required"}
     assert str(caught.value) == f"argument {name}: is required"
+
+
+def test_an_event_may_be_that_of_an_earlier_scan_but_not_two() -> None:
+    event_id = "0a" * 32
+    without = {name: value for name, value in REQUIRED.items() if name != "event_i3live_json"}
+    arguments = validate(ScanArguments, {**without, "i3_event_id": event_id})
+    assert (arguments.i3_event_id, arguments.event_i3live_json) == (event_id, None)
+    assert problems(i3_event_id=event_id) == {
+        "event_i3live_json": "must not be given together with i3_event_id"
+    }
 
 
 def test_all_problems_are_named_at_once() -> None:

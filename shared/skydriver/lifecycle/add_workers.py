@@ -1,0 +1,80 @@
+"""A user gives a scan more workers: `POST /scan/SCAN_ID/actions/add-workers`."""
+
+from typing import Any
+
+from skydriver.errors import Busy, Conflict, InvalidArguments, NotFound
+from skydriver.eventing.publish import publish
+from skydriver.lifecycle.ready import cluster_entries
+from skydriver.lifecycle.submit import check_clusters, describe_starters
+from skydriver.model.request import MAX_CLUSTERS
+from skydriver.model.states import COMPLETE, Phase
+from skydriver.store import scans
+
+FUNCTION = "add_workers"
+TRIES = 5
+
+
+async def add_workers(scan_id: str, clusters: list[tuple[str, int]]) -> dict[str, Any]:
+    """Add clusters to a scan's request, and ask for their workers if it has workers already.
+
+    Before that they are asked for together with the others, and so they are on every later attempt.
+
+    Args:
+        scan_id: the scan.
+        clusters: names and numbers of workers.
+
+    Returns:
+        The scan afterwards.
+
+    Raises:
+        NotFound: there is no such scan.
+        Conflict: it is complete.
+        InvalidArguments: an unknown cluster, or too many workers for it together with those that the scan
+            has.
+        Busy: others change the scan at the same time, again and again.
+    """
+    for _ in range(TRIES):
+        scan = await scans.get(scan_id, ["phase", "attempt", "request", "ewms_task.clusters.attempt"])
+        if scan is None:
+            raise NotFound(f"there is no scan '{scan_id}'")
+        if scan["phase"] in COMPLETE:
+            raise Conflict("the scan is complete: it takes no more workers; ask for a rescan instead")
+        changed = await _add(scan, [list(pair) for pair in clusters])
+        if changed is not None:
+            return changed
+    raise Busy("the scan changes all the time; try again")
+
+
+async def _add(scan: dict[str, Any], clusters: list[list[Any]]) -> dict[str, Any] | None:
+    scan_id, attempt, request = scan["_id"], scan["attempt"], scan["request"]
+    before = request["request_clusters"]
+    together = [*before, *clusters]
+    if len(together) > MAX_CLUSTERS:
+        raise InvalidArguments({"cluster": f"a scan has {MAX_CLUSTERS} clusters at the most"})
+    names = {name for name, _ in clusters}
+    check_clusters(
+        [(name, n_workers) for name, n_workers in together if name in names],
+        debug=bool(request["debug_mode"]),
+    )
+    entries: list[dict[str, Any]] = []
+    outbox: dict[str, dict[str, Any]] = {}
+    has_workers = any(cluster["attempt"] == attempt for cluster in scan["ewms_task"]["clusters"])
+    if scan["phase"] == Phase.RUNNING and has_workers:
+        added = list(enumerate(clusters, start=len(before)))
+        entries, outbox = cluster_entries(scan_id, added, attempt=attempt, function=FUNCTION)
+    tms_args, tms_starters = describe_starters({**request, "request_clusters": together})
+    changed = await scans.ask_for_clusters(
+        scan_id,
+        clusters,
+        phase=scan["phase"],
+        attempt=attempt,
+        asked=len(before),
+        has_workers=has_workers,
+        tms_args=tms_args[len(before) :],
+        tms_starters=tms_starters[len(before) :],
+        entries=entries,
+        outbox=outbox,
+    )
+    if changed is not None:
+        await publish(scan_id, outbox)
+    return changed

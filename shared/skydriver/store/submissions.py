@@ -1,0 +1,46 @@
+"""The `submissions` collection: which scan a user's idempotency key stands for, for a day."""
+
+import datetime as dt
+from hashlib import sha256
+
+from pymongo.errors import DuplicateKeyError
+
+from skydriver.errors import AlreadyUsed
+from skydriver.store.mongo import collection
+
+NAME = "submissions"
+KEPT = dt.timedelta(hours=24)
+
+
+async def ensure_indexes() -> None:
+    """Make the index that forgets old keys; repeating it changes nothing."""
+    await collection(NAME).create_index("at", expireAfterSeconds=int(KEPT.total_seconds()))
+
+
+async def scan_of(user: str, key: str, *, content: str, scan_id: str) -> str:
+    """Let a user's key stand for a scan, unless it stands for one already.
+
+    Args:
+        user: whose key it is.
+        key: what the client calls this submission.
+        content: a digest of what is submitted.
+        scan_id: the id that a new scan would have.
+
+    Returns:
+        The id that this submission's scan has, whether or not it is stored yet.
+
+    Raises:
+        AlreadyUsed: the key was used with other content.
+    """
+    # A digest: neither name nor key is bounded, and a plain join could be read in two ways.
+    name = sha256(f"{len(user)} {user} {key}".encode()).hexdigest()
+    now = dt.datetime.now(dt.UTC)
+    await collection(NAME).delete_one({"_id": name, "at": {"$lt": now - KEPT}})
+    entry = {"_id": name, "content": content, "scan_id": scan_id, "at": now}
+    try:
+        await collection(NAME).insert_one(entry)
+    except DuplicateKeyError:
+        entry = await collection(NAME).find_one({"_id": name}) or entry
+    if entry["content"] != content:
+        raise AlreadyUsed("this Idempotency-Key was used for another request within the last 24 hours")
+    return str(entry["scan_id"])

@@ -18,7 +18,9 @@ from skydriver.local.filters import Filter, every
 from skydriver.rest.routing import RouteTable
 
 # Objects that only a cluster needs.
-_IGNORED = frozenset({"ConfigMap", "ServiceAccount", "Role", "RoleBinding"})
+_IGNORED = frozenset(
+    {"ConfigMap", "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy", "DomainMapping", "HTTPRoute"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +209,9 @@ class _Objects:
 
     def _mounted(self, spec: objects.PodSpec) -> dict[str, Path]:
         """The files on this machine, by their paths in the container."""
-        volumes = {volume.name: volume.config_map.name for volume in spec.volumes}
+        volumes = {
+            volume.name: volume.config_map.name for volume in spec.volumes if volume.config_map is not None
+        }
         return {
             f"{mount.mount_path}/{key}": path
             for mount in spec.containers[0].volume_mounts

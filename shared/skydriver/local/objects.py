@@ -77,7 +77,10 @@ class _Container(_Model):
 
 class _Volume(_Model):
     name: str
-    config_map: _Named
+    config_map: _Named | None = None
+    # A Secret's files are not in the manifests; scratch folders need no place of their own here.
+    secret: dict[str, Any] | None = None
+    empty_dir: dict[str, Any] | None = None
 
 
 class PodSpec(_Model):

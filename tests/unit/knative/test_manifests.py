@@ -4,7 +4,6 @@ import datetime as dt
 import importlib
 import json
 import re
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -13,17 +12,23 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from pydantic import ValidationError
+from kubernetes.client import V1ConfigMap, V1NetworkPolicy, V1Role, V1RoleBinding, V1ServiceAccount
 
 from skydriver.local import kustomize
 from skydriver.local.manifests import Overlay, read_overlay
 from skydriver.local.schedule import next_tick
+from skydriver.rest.httproutes import http_routes
 from skydriver.settings import Settings
+from tests.components import missing
+from tests.components.build import folder_of
 
 ROOT = Path(__file__).parents[3]
 OVERLAYS = ROOT / "knative" / "overlays"
 CRDS = ROOT.parent / "shared" / "data" / "crds"
 SECRETS = {"MONGODB_URI", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "SCANNER_TOKEN_KEY"}
+
+GATEWAY = "gateway"
+"""The function that stands before all others on a cluster, and is not needed on one machine."""
 
 every_overlay = pytest.mark.parametrize("name", ["local", "dev", "prod"])
 
@@ -42,6 +47,11 @@ def of_kind(name: str, kind: str) -> list[dict[str, Any]]:
     return [resource for resource in resources(name) if resource["kind"] == kind]
 
 
+def services(name: str) -> list[dict[str, Any]]:
+    """The Services of the functions themselves."""
+    return [service for service in of_kind(name, "Service") if service["metadata"]["name"] != GATEWAY]
+
+
 def functions() -> dict[str, tuple[str, str]]:
     """Find the functions, by the names that their Services must have: source and target of each."""
     sources = (
@@ -56,9 +66,10 @@ def functions() -> dict[str, tuple[str, str]]:
 
 @every_overlay
 def test_every_function_has_its_service_and_every_service_its_function(name: str) -> None:
-    services = {f.name: (f.source, f.target) for f in overlay(name).functions.values()}
-    assert services == functions()
-    assert len(services) == 28
+    served = {f.name: (f.source, f.target) for f in overlay(name).functions.values()}
+    if name != "local":
+        assert served.pop(GATEWAY) == ("functions/gateway.py", "gateway")
+    assert served == functions()
 
 
 @every_overlay
@@ -68,7 +79,7 @@ def test_every_function_is_reached(name: str) -> None:
     reached |= {trigger.subscriber for trigger in read.triggers}
     reached |= {trigger.delivery.dead_letter for trigger in read.triggers if trigger.delivery.dead_letter}
     reached |= {source.sink for source in read.ping_sources}
-    assert reached == set(read.functions)
+    assert reached == set(read.functions) - {GATEWAY}
 
 
 def test_every_route_function_serves_its_line_of_the_route_table() -> None:
@@ -92,20 +103,58 @@ def test_every_step_hears_exactly_what_its_triggers_send() -> None:
 
 
 @every_overlay
-def test_steps_and_the_sweep_are_reachable_within_the_cluster_only(name: str) -> None:
+def test_functions_are_reachable_within_the_cluster_only(name: str) -> None:
+    """Users come by way of the gateway, or of an ingress that routes by path."""
     visibility = "networking.knative.dev/visibility"
-    local = {
+    public = {
         service["metadata"]["name"]
         for service in of_kind(name, "Service")
-        if service["metadata"]["labels"].get(visibility) == "cluster-local"
+        if service["metadata"]["labels"].get(visibility) != "cluster-local"
     }
-    assert local == {service for service, (source, _) in functions().items() if "/api/" not in source}
-    assert not local & overlay(name).routes.services
+    assert public == (set() if name == "local" else {GATEWAY})
+    steps = {service for service, (source, _) in functions().items() if "/api/" not in source}
+    assert not steps & overlay(name).routes.services
+
+
+@pytest.mark.parametrize("name", ["dev", "prod"])
+def test_the_public_host_is_the_gateways(name: str) -> None:
+    (mapping,) = of_kind(name, "DomainMapping")
+    assert overlay(name).settings["SKYDRIVER_URL"] == f"https://{mapping['metadata']['name']}"
+    assert mapping["spec"]["ref"]["name"] == GATEWAY
+
+
+@pytest.mark.parametrize("name", ["dev", "prod"])
+def test_the_image_beside_a_scanner_server_is_the_functions_own(name: str) -> None:
+    images = {
+        service["spec"]["template"]["spec"]["containers"][0]["image"] for service in of_kind(name, "Service")
+    }
+    assert images == {overlay(name).settings["SERVICE_IMAGE"]}
+
+
+@pytest.mark.parametrize("name", ["dev", "prod"])
+def test_the_secrets_of_known_clusters_reach_the_functions_that_use_them(name: str) -> None:
+    known = yaml.safe_load((ROOT / "knative/base/clusters.yaml").read_text())["clusters"]
+    wanted = {cluster["secret"] for cluster in known.values() if cluster.get("secret")}
+    folder = Settings.model_fields["cluster_secrets"].default
+    for service in services(name):
+        spec = service["spec"]["template"]["spec"]
+        secrets = {volume["name"] for volume in spec["volumes"] if "secret" in volume}
+        is_user = service["metadata"]["name"] in ("start-workers", "observe-workers", "stop-workers")
+        assert secrets == (wanted if is_user else set())
+        mounts = {mount["name"]: mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]}
+        assert all(mounts[secret] == f"{folder}/{secret}" for secret in secrets)
+
+
+def test_an_ingress_that_routes_by_path_has_the_same_routes() -> None:
+    folder = OVERLAYS / "gateway-api"
+    host = overlay("prod").settings["SKYDRIVER_URL"].removeprefix("https://")
+    made = http_routes(overlay("prod").routes, host=host, namespace=overlay("prod").namespace)
+    assert list(yaml.safe_load_all((folder / "httproutes.yaml").read_text())) == made
 
 
 @every_overlay
 def test_every_function_publishes_to_the_broker(name: str) -> None:
-    assert {function.sink for function in overlay(name).functions.values()} == {"skydriver"}
+    assert {overlay(name).functions[function].sink for function in functions()} == {"skydriver"}
 
 
 @every_overlay
@@ -114,12 +163,15 @@ def test_timeouts_are_nested(name: str) -> None:
     settings = overlay(name).settings
     deadline = float(settings.get("STEP_DEADLINE", Settings.model_fields["step_deadline"].default))
     lease = float(settings["STEP_LEASE"])
-    functions = overlay(name).functions
-    for function in functions.values():
+    served = overlay(name).functions
+    for function in served.values():
         assert deadline < function.timeout, function.name
     for trigger in overlay(name).triggers:
         assert trigger.delivery.timeout is not None
-        assert functions[trigger.subscriber].timeout < trigger.delivery.timeout < lease
+        assert served[trigger.subscriber].timeout < trigger.delivery.timeout < lease
+    if GATEWAY in served:
+        behind = {served[service].timeout for service in overlay(name).routes.services}
+        assert served[GATEWAY].timeout > max(behind)
 
 
 @every_overlay
@@ -146,7 +198,7 @@ def test_settings_are_known_and_no_secret_is_among_them(name: str) -> None:
     settings = overlay(name).settings
     known = {field.upper() for field in Settings.model_fields}
     # For whatever puts all functions behind one address, and for messages.
-    assert settings.keys() <= known | {"ROUTES_FILE", "SWEEP_INTERVAL"}
+    assert settings.keys() <= known | {"ROUTES_FILE", "FUNCTION_ADDRESS", "SWEEP_INTERVAL"}
     assert not settings.keys() & SECRETS
     assert not [key for key in settings if re.search("TOKEN|PASSWORD|SECRET", key)]
 
@@ -154,7 +206,7 @@ def test_settings_are_known_and_no_secret_is_among_them(name: str) -> None:
 @every_overlay
 def test_secrets_come_by_reference_only(name: str) -> None:
     assert not of_kind(name, "Secret")
-    for service in of_kind(name, "Service"):
+    for service in services(name):
         (container,) = service["spec"]["template"]["spec"]["containers"]
         assert {"secretRef": {"name": "skydriver-secrets"}} in container["envFrom"]
         assert [variable["name"] for variable in container["env"]] == ["FUNCTION_SOURCE", "FUNCTION_TARGET"]
@@ -167,15 +219,9 @@ def test_settings_are_complete(name: str, monkeypatch: pytest.MonkeyPatch) -> No
         run["SKYDRIVER_URL"] = "http://x"
     for key, value in {**overlay(name).settings, **run}.items():
         monkeypatch.setenv(key, value)
-    try:
-        read = Settings()  # type: ignore[call-arg]
-    except ValidationError as error:
-        # Backends that the manifests ask for and the library does not have yet.
-        assert name != "local"
-        assert {problem["loc"] for problem in error.errors()} <= {("scanner_backend",), ("image_tag_source",)}
-    else:
-        assert read.skydriver_no_auth is (name == "local")
-        assert read.clusters_file.exists()
+    read = Settings()  # type: ignore[call-arg]
+    assert read.skydriver_no_auth is (name == "local")
+    assert read.clusters_file.exists()
 
 
 @every_overlay
@@ -190,7 +236,8 @@ def test_every_function_has_an_identity_of_its_own_and_limits(name: str) -> None
         assert "memory" in spec["containers"][0]["resources"]["limits"]
         annotations = service["spec"]["template"]["metadata"]["annotations"]
         assert "autoscaling.knative.dev/max-scale" in annotations
-    assert accounts.keys() == overlay(name).functions.keys()
+    # A scanner server's has no rights, either.
+    assert accounts.keys() - {"scanner"} == overlay(name).functions.keys()
 
 
 def test_the_comment_of_a_service_says_why() -> None:
@@ -200,24 +247,66 @@ def test_the_comment_of_a_service_says_why() -> None:
         assert re.search(r"      # .+\n      containerConcurrency: ", text), path.name
 
 
-@every_overlay
-def test_objects_fit_the_schemas_of_knative(name: str) -> None:
+@pytest.mark.parametrize("name", ["local", "dev", "prod", "gateway-api"])
+def test_objects_fit_the_schemas_of_knative_and_the_gateway_api(name: str) -> None:
     if not CRDS.is_dir():
         pytest.skip("there is no ../shared/data/crds beside the project")
     schemas = schemas_by_kind()
     checked = set()
-    for resource in resources(name):
+    for resource in resources(name) if name != "gateway-api" else http_route_documents():
         schema = schemas.get((resource["apiVersion"], resource["kind"]))
         if schema is not None:
             errors = [error.message for error in Draft202012Validator(schema).iter_errors(resource)]
             assert not errors, resource["metadata"]["name"]
             checked.add(resource["kind"])
-    assert checked == {"Service", "Broker", "Trigger", "PingSource", "SinkBinding"}
+    ours = {"Service", "Broker", "Trigger", "PingSource", "SinkBinding"}
+    assert checked >= (ours if name != "gateway-api" else {"HTTPRoute"})
+
+
+def http_route_documents() -> tuple[dict[str, Any], ...]:
+    return tuple(yaml.safe_load_all((OVERLAYS / "gateway-api" / "httproutes.yaml").read_text()))
+
+
+@every_overlay
+def test_objects_fit_the_models_of_kubernetes(name: str) -> None:
+    checked = set()
+    for resource in resources(name):
+        model = MODELS.get(resource["kind"])
+        if model is not None and "knative" not in resource["apiVersion"]:
+            assert unknown_fields(resource, model.from_dict(resource).model_dump(by_alias=True)) == []
+            checked.add(resource["kind"])
+    in_cluster = set() if name == "local" else {"NetworkPolicy"}
+    assert checked == {"ConfigMap", "ServiceAccount", "Role", "RoleBinding"} | in_cluster
+
+
+MODELS: dict[str, Any] = {
+    "ConfigMap": V1ConfigMap,
+    "NetworkPolicy": V1NetworkPolicy,
+    "Role": V1Role,
+    "RoleBinding": V1RoleBinding,
+    "ServiceAccount": V1ServiceAccount,
+}
+
+
+def unknown_fields(given: Any, read: Any, path: str = "") -> list[str]:
+    """List what a model has dropped, since it does not know it."""
+    if isinstance(given, dict):
+        return [
+            field
+            for key, value in given.items()
+            for field in (
+                unknown_fields(value, read[key], f"{path}.{key}") if key in read else [f"{path}.{key}"]
+            )
+        ]
+    if isinstance(given, list):
+        pairs = zip(given, read, strict=True)
+        return [f for a, b in pairs for f in unknown_fields(a, b, f"{path}[]")]
+    return []
 
 
 def schemas_by_kind() -> dict[tuple[str, str], dict[str, Any]]:
     found = {}
-    for path in (*CRDS.glob("eventing/*.yaml"), *CRDS.glob("serving/*.yaml")):
+    for path in CRDS.glob("*/*.yaml"):
         for crd in yaml.safe_load_all(path.read_text()):
             for version in crd["spec"]["versions"]:
                 key = (f"{crd['spec']['group']}/{version['name']}", crd["spec"]["names"]["kind"])
@@ -244,13 +333,11 @@ def closed(schema: Any) -> Any:
 
 @every_overlay
 def test_the_local_reader_builds_what_kustomize_builds(name: str) -> None:
-    command = next(
-        (words for words in (["kustomize", "build"], ["kubectl", "kustomize"]) if shutil.which(words[0])),
-        None,
-    )
-    if command is None:
-        pytest.skip("neither kustomize nor kubectl is installed")
-    out = subprocess.run([*command, str(OVERLAYS / name)], check=True, capture_output=True, text=True).stdout
+    kustomize_itself = folder_of("kustomize") / "kustomize"
+    if not kustomize_itself.exists():
+        missing("kustomize", "it is not built")
+    command = [str(kustomize_itself), "build", str(OVERLAYS / name)]
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     # The suffix of generated names is kustomize's own.
     plain = re.sub(r"\b(skydriver-(?:settings|files))-[0-9a-z]{10}\b", r"\1", out)
     theirs = {identity(item): item for item in yaml.safe_load_all(plain)}

@@ -1,0 +1,43 @@
+"""All routes under one address: finds the function that answers a request, and passes both on.
+
+Knative routes by host only. This is the way to one host that needs nothing of the ingress; where that can
+route by path, `knative/overlays/gateway-api` does it without this hop.
+
+Environment: ROUTES_FILE, the route table; K8S_NAMESPACE; FUNCTION_ADDRESS, where a function is, with
+`{service}` and `{namespace}` in it.
+"""
+
+import os
+from functools import cache
+from pathlib import Path
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from skydriver.perloop import PerLoop
+from skydriver.rest.answers import error_answer
+from skydriver.rest.proxy import forward, proxy_client
+from skydriver.rest.routing import MethodNotAllowed, NotFound, RouteTable
+
+_client = PerLoop(proxy_client, lambda client: client.aclose())
+
+
+@cache
+def _table() -> RouteTable:
+    return RouteTable.load(Path(os.environ["ROUTES_FILE"]))
+
+
+@functions_framework.aio.http
+async def gateway(request: Request) -> Response:
+    """Answer as the function does that the route table names."""
+    match _table().match(request.method, request.url.path):
+        case NotFound():
+            return error_answer(404, "Not Found")
+        case MethodNotAllowed(allowed):
+            return error_answer(405, "Method Not Allowed", {"Allow": ", ".join(allowed)})
+        case service:
+            address = os.environ["FUNCTION_ADDRESS"].format(
+                service=service, namespace=os.environ["K8S_NAMESPACE"]
+            )
+            return await forward(request, client=_client.get(), address=address)

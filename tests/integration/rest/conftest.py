@@ -1,0 +1,34 @@
+"""The REST interface over HTTP with a real database behind it, and nobody who launches anything."""
+
+from collections.abc import AsyncIterator, Callable
+
+import httpx
+import pytest_asyncio
+
+from skydriver.local import functions
+from skydriver.local.front import Front
+from skydriver.local.manifests import read_overlay
+from skydriver.local.server import listen, serve, url
+from tests.conftest import ROOT
+from tests.integration.rest.api import Api
+
+
+@pytest_asyncio.fixture
+async def api(database: None, configure: Callable[..., None]) -> AsyncIterator[Api]:
+    """The interface at an address, every route of it; events find no broker and stay where they are."""
+    overlay = read_overlay(ROOT / "knative" / "overlays" / "local")
+    routed = {name: one for name, one in overlay.functions.items() if name in overlay.routes.services}
+    with listen(None) as listener:
+        configure(SKYDRIVER_URL=url(listener))
+        front = Front(routes=overlay.routes, functions=functions.load(routed), brokers={})
+        async with (
+            serve(front, listener),
+            httpx.AsyncClient(base_url=url(listener), timeout=60.0, trust_env=False) as client,
+        ):
+            yield Api(client)
+
+
+@pytest_asyncio.fixture
+async def scan_id(api: Api) -> str:
+    """A scan that waits to be started."""
+    return (await api.submit())["scan_id"]

@@ -273,8 +273,9 @@ async def test_a_public_key_is_never_taken_for_a_shared_secret(keycloak: Keycloa
         await refusal(by_hand({"alg": "HS256", "kid": "first"}, keycloak.claims(), secret))
 
 
-async def test_a_key_that_is_for_encryption_signs_nothing(keycloak: Keycloak) -> None:
-    keycloak.publish(public_jwk("first", use="enc", alg="RSA-OAEP"))
+@pytest.mark.parametrize("algorithm", ["RSA-OAEP", "RS256", None])
+async def test_a_key_that_is_for_encryption_signs_nothing(keycloak: Keycloak, algorithm: str | None) -> None:
+    keycloak.publish(public_jwk("first", use="enc", alg=algorithm))
     await refusal(keycloak.token())
 
 

@@ -3,13 +3,15 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DURATION ?= 60
 
-.PHONY: help demo test test-fast lint components lock clean
+.PHONY: help demo test test-fast lint components faults lock clean
 
 help:
 	@echo "make demo       scan a sample event on this machine, and leave its skymap in demo/"
 	@echo "make test       everything that this machine can test"
 	@echo "make test-fast  lint, types, import contracts and unit tests"
+	@echo "make faults     break things at random for DURATION seconds, and check that nothing is lost (SEED=)"
 	@echo "make lock       write the lock files anew from pyproject.toml"
 
 $(READY): requirements-dev.lock pyproject.toml
@@ -32,6 +34,10 @@ test-fast: lint
 
 test: lint
 	$(BIN)/python -m pytest tests
+
+# Functions are killed, events lost, the database restarted: prints the seed, and a table of what was checked.
+faults: $(READY)
+	$(BIN)/python -m tests.faults --seconds $(DURATION) $(if $(SEED),--seed $(SEED))
 
 # Real components that no wheel brings. MongoDB and the S3 API come with the lock file.
 components: $(READY)

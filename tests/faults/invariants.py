@@ -14,7 +14,6 @@ SLACK = 3.0
 """Seconds that an alert may have been ready while another was admitted, which was chosen before it was."""
 
 _STEPS = {(phase, row.to) for row in TABLE.values() if row.to for phase in row.accepts}
-_BUSY = (*PLACED, Phase.STOPPING)
 
 
 @dataclass

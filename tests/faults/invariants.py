@@ -183,15 +183,11 @@ def _admission(
             if ready < at - SLACK - away:
                 waiting.append(f"{other_id} for {at - ready:.1f} s")
     verdict.check("no alert waits while another is admitted", not waiting, f"{scan_id} before {waiting}")
-    placed = sum(other["phase"] in _BUSY for other in now.values())
-    verdict.check(
-        "the limits hold", placed < evidence.scans_running or _alerts(now) > 0, f"{placed} at {scan_id}"
-    )
-
-
-def _alerts(now: Mapping[str, dict[str, Any]]) -> int:
-    """How many placed scans are alerts, which the limits do not bound."""
-    return sum(scan["phase"] in _BUSY and scan["priority"] >= ALERT_PRIORITY for scan in now.values())
+    # Alerts are not bounded by the limits, but count. Scans that were aborted in the backlog do not.
+    placed = [other for other in now.values() if other["phase"] in PLACED]
+    alerts = sum(other["priority"] >= ALERT_PRIORITY for other in placed)
+    holds = len(placed) < max(evidence.scans_running, alerts + 1)
+    verdict.check("the limits hold", holds, f"{scan_id} with {len(placed)} placed, {alerts} alerts")
 
 
 def _acknowledged(evidence: Evidence, verdict: Verdict) -> None:

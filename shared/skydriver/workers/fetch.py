@@ -5,6 +5,7 @@
 It needs nothing but the standard library, and the presigned URL in SKYDRIVER_STARTUP_URL.
 """
 
+import http.client
 import os
 import sys
 import time
@@ -35,7 +36,7 @@ def fetch(url: str) -> bytes:
             if error.code < 500 and error.code not in (408, 429):
                 sys.exit(f"the startup file was refused with {error.code}")
             reason = str(error.code)
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             reason = type(error).__name__
         if time.monotonic() > deadline:
             sys.exit(f"the startup file could not be fetched: {reason}")

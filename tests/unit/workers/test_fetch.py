@@ -85,7 +85,7 @@ def test_it_gives_up_after_a_quarter_of_an_hour_and_tells_nothing_secret(
     loopback: Loopback, path: Path, clock: Clock
 ) -> None:
     loopback.on("GET", KEY, Answer(503))
-    with pytest.raises(SystemExit, match="^the startup file could not be fetched: 503$") as caught:
+    with pytest.raises(SystemExit, match=r"^the startup file could not be fetched: 503$") as caught:
         fetch.main()
     assert 900 < clock.now < 900 + 2 * fetch.LONGEST_DELAY
     assert SIGNATURE not in str(caught.value)

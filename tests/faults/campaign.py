@@ -172,7 +172,6 @@ async def _evidence(here: World, users: "Users", watch: Watch, disasters: "Disas
             "startup file": list(here.objects.held),
             "result without a scan": await _unclaimed(here),
             "permit": limits["running"],
-            "event under way": ["the broker is busy"] if here.broker.is_busy else [],
             "lease": [
                 scan_id
                 for scan_id, scan in scans.items()

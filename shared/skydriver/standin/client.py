@@ -26,7 +26,7 @@ from urllib.parse import quote, urlsplit
 
 from skydriver.standin.pilot import AWAITING, TASKING, Pilot
 from skydriver.standin.recos import Fit, RecoId
-from skydriver.standin.settings import SettingsError, level, seconds
+from skydriver.standin.settings import SettingsError, level, seconds, switch
 from skydriver.standin.surface import Surface, evaluate
 
 logger = logging.getLogger("skydriver.standin.client")
@@ -55,6 +55,7 @@ also be given to the server, which hands them on):
   EWMS_PILOT_QUARANTINE_TIME (0)                             a failed worker waits before it ends
   SKYSCAN_CRASH_DUMMY_PROBABILITY (0.5)                      of crash_dummy to fail or hang
   EWMS_PILOT_HTCHIRP (False)                                 report status and counts to HTCondor
+  EWMS_PILOT_DUMP_TASK_OUTPUT (False)                        a line of output for each reconstruction
   SKYSCAN_EWMS_PILOT_LOG (INFO)
 """
 
@@ -85,6 +86,8 @@ class Limits(NamedTuple):
     task_timeout: float
     quarantine: float
     crash_probability: float
+    dump: bool
+    """Whether each reconstruction is told of on standard output."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Limits":
@@ -100,6 +103,7 @@ class Limits(NamedTuple):
             task_timeout=seconds(environment, "EWMS_PILOT_TASK_TIMEOUT", 1800),
             quarantine=_number(environment, "EWMS_PILOT_QUARANTINE_TIME", 0, math.inf),
             crash_probability=_number(environment, "SKYSCAN_CRASH_DUMMY_PROBABILITY", 0.5, 1),
+            dump=switch(environment, "EWMS_PILOT_DUMP_TASK_OUTPUT"),
         )
 
 
@@ -231,6 +235,10 @@ class Worker:
 
     def _work(self, message: dict[str, Any]) -> None:
         started = time.time()
+        if self._limits.dump:
+            what = f"nside {message['nside']} pixel {message['ipix']} variation {message['variation']}"
+            sys.stdout.write(f"{message['reco_algo']}: {what}\n")
+            sys.stdout.flush()
         try:
             self._spend_time(message["reco_algo"])
             fit = _fit(message)

@@ -14,6 +14,8 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
+from skydriver.standin.settings import switch
+
 logger = logging.getLogger(__name__)
 
 PREFIX = "HTChirpEWMSPilot"
@@ -30,7 +32,7 @@ class Pilot:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         """Read whether reports are wanted (EWMS_PILOT_HTCHIRP), and how they get to HTCondor."""
-        wanted = environment.get("EWMS_PILOT_HTCHIRP", "").lower() in ("1", "true", "yes", "on")
+        wanted = switch(environment, "EWMS_PILOT_HTCHIRP")
         folder = environment.get("_CONDOR_SCRATCH_DIR")
         self._proxy = Path(folder) / ".chirp.config" if wanted and folder else None
         self._success = self._failed = 0

@@ -55,10 +55,15 @@ class Settings(NamedTuple):
             lease_seconds=seconds(text, "EWMS_PILOT_TASK_TIMEOUT", 1800) * 1.1 + 1,
             log_level=level(text, "SKYSCAN_LOG", "INFO"),
             log_level_third_party=level(text, "SKYSCAN_LOG_THIRD_PARTY", "WARNING"),
-            mini_test=text.get("SKYSCAN_MINI_TEST", "").lower() in ("1", "true", "yes", "on"),
+            mini_test=switch(text, "SKYSCAN_MINI_TEST"),
             host=text.get("SKYSCAN_STANDIN_HOST", "127.0.0.1"),
             for_workers={name: text[name] for name in FOR_WORKERS if name in text},
         )
+
+
+def switch(environment: Mapping[str, str], name: str) -> bool:
+    """Read whether something is switched on."""
+    return environment.get(name, "").lower() in ("1", "true", "yes", "on")
 
 
 def seconds(environment: Mapping[str, str], name: str, default: float) -> float:

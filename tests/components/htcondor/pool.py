@@ -1,12 +1,16 @@
 """A pool that runs while a context lasts: its own collector, schedd and slots, on this machine only."""
 
+import json
 import os
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -26,6 +30,7 @@ WORKER = ("/usr/bin/env", f"PYTHONPATH={LIBRARY}", "python3", "-m", "skydriver.s
 """The stand-in worker, as a job runs it."""
 
 _START = Path(__file__).with_name("start.sh")
+_SUBMIT = Path(__file__).with_name("submit.py")
 _CONFIG = """
 COLLECTOR_HOST = 127.0.0.1:{port}
 SCHEDD_NAME = {schedd}
@@ -41,10 +46,13 @@ SEC_DEFAULT_AUTHENTICATION_METHODS = FS, IDTOKENS
 # Else it changes the machine's own kernel settings.
 ENABLE_KERNEL_TUNING = False
 MOUNT_UNDER_SCRATCH =
+# It takes no more than that many of the small processes that jobs are here, whatever they ask for.
 NUM_CPUS = {slots}
-MEMORY = 8192
+MEMORY = {memory}
 DISCARD_SESSION_KEYRING_ON_STARTUP = False
 RUNBENCHMARKS = 0
+# Its log says what it was asked.
+SCHEDD_DEBUG = D_COMMAND
 # Seconds: nobody waits here for thousands of machines.
 NEGOTIATOR_INTERVAL = 1
 NEGOTIATOR_MIN_INTERVAL = 1
@@ -86,6 +94,45 @@ class Pool:
         """Run a command within the pool, as root, and return its output."""
         return _run_in(self._unshare, *command)
 
+    def jobs(self, constraint: str = "true") -> list[dict[str, Any]]:
+        """List the jobs in the queue, without those that are removed and run nowhere."""
+        there = f"({constraint}) && (JobStatus != 3 || RemoteHost isnt undefined)"
+        text = self.run("condor_q", "-allusers", "-json", "-constraint", there)
+        jobs: list[dict[str, Any]] = json.loads(text or "[]")
+        return jobs
+
+    def submit(self, *clusters: tuple[dict[str, str], int], spool: bool = False) -> list[int]:
+        """Submit clusters (a description, and how many jobs), as somebody else with our token would.
+
+        With `spool` the submissions are left half done, as by somebody who died.
+        """
+        task = {**self.location, "clusters": clusters, "spool": spool}
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "tokens").mkdir(mode=0o700)
+            (Path(folder) / "tokens" / "token").touch(mode=0o600)
+            (Path(folder) / "tokens" / "token").write_text(self.token)
+            config = Path(folder) / "config"
+            config.write_text(
+                f"COLLECTOR_HOST = {self.collector}\nSEC_TOKEN_DIRECTORY = {folder}/tokens\n"
+                "SEC_CLIENT_AUTHENTICATION_METHODS = IDTOKENS\n"
+            )
+            done = subprocess.run(
+                [sys.executable, _SUBMIT],
+                input=json.dumps(task),
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd=folder,
+                env={"CONDOR_CONFIG": str(config)},
+            )
+        assert done.returncode == 0, done.stderr
+        numbers: list[int] = json.loads(done.stdout)
+        return numbers
+
+    def heard(self, command: str) -> int:
+        """Count how often the schedd was asked something, like `QUERY_JOB_ADS`."""
+        return (self.folder / "log" / "SchedLog").read_text().count(f"({command})")
+
     def stop_schedd(self) -> None:
         """Stop the schedd with its shadows; the jobs' processes end, the queue stays on disk."""
         self.run("condor_off", "-fast", "-daemon", "schedd")
@@ -125,7 +172,9 @@ def running_pool(folder: Path) -> Iterator[Pool]:
     port = free_port()
     for part in ("root", "log"):
         (folder / part).mkdir(parents=True)
-    (folder / "config").write_text(_CONFIG.format(port=port, schedd=SCHEDD, domain=DOMAIN, slots=SLOTS))
+    (folder / "config").write_text(
+        _CONFIG.format(port=port, schedd=SCHEDD, domain=DOMAIN, slots=SLOTS, memory=SLOTS * 10_000)
+    )
     library = Path(skydriver.__file__).parents[1]
     with (folder / "start.log").open("w") as log:
         process = subprocess.Popen(

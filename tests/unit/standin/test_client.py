@@ -12,6 +12,7 @@ def test_defaults_are_the_real_workers() -> None:
         task_timeout=1800,
         quarantine=0,
         crash_probability=0.5,
+        dump=False,
     )
 
 

@@ -46,7 +46,8 @@ class Issuer:
         Raises:
             TemporaryError: the keys cannot be fetched, and this one is not known.
         """
-        if self._is_due(key_id):
+        # Whoever asks for a key while keys are being fetched waits for them, due again or not.
+        if key_id not in self._keys or self._is_due(key_id):
             async with _lock.get():
                 if self._is_due(key_id):
                     await self._fetch()

@@ -1,0 +1,107 @@
+"""An alert, from `POST /scan` to the creation of its Job, beside the bare round trips of its way.
+
+The local runtime runs it, with a job host that starts no processes, and 2,000 ordinary scans wait before it.
+"""
+
+import itertools
+import time
+from typing import Any
+
+import httpx
+import orjson
+
+from skydriver.local.service import LocalService
+from skydriver.model.states import Phase
+from skydriver.store.mongo import collection
+from tests.bench.figures import Figure, alternate, at_most, quantile
+from tests.bench.rows import Row
+from tests.bench.scenes import arguments, event, running
+from tests.bench.stage import Stage
+from tests.integration.documents import scan
+
+QUEUED = 2_000
+TIMES = 20
+"""Alerts a round, one after the other."""
+
+
+async def run(stage: Stage, rounds: int) -> list[Figure]:
+    """Measure it."""
+    async with stage.database("bench_alerts"):
+        await collection("scans").insert_many([scan(Phase.QUEUED) for _ in range(QUEUED)], ordered=False)
+        await collection("limits").insert_one({"_id": "launches", "running": ["another"], "starts": []})
+        settings = {
+            **stage.environment,
+            "MONGODB_DATABASE": "bench_alerts",
+            "SCANS_RUNNING": "1",
+            "SKYDRIVER_NO_AUTH": "true",
+        }
+        for name in ("SKYDRIVER_URL", "K_SINK"):
+            del settings[name]
+        service = LocalService(stage.folder / "alerts", settings=settings)
+        async with service, httpx.AsyncClient(base_url=service.url, trust_env=False, timeout=60) as client:
+            way = _Way(stage, client)
+            found = await alternate(rounds, ours=way.alerts, bare=way.bare)
+        await stage.use()
+    return [Figure.of(f"p95 of {TIMES} alerts", found["ours"], found["bare"], "ms", at_most(3.0))]
+
+
+class _Way:
+    """Ours, and the bare one."""
+
+    def __init__(self, stage: Stage, client: httpx.AsyncClient) -> None:
+        self._stage = stage
+        self._client = client
+        self._numbers = itertools.count()
+
+    async def alerts(self) -> float:
+        latencies = []
+        for _ in range(TIMES):
+            created = self._stage.parts.created("skyscan-")
+            body = orjson.dumps(arguments(20_000, number=next(self._numbers), priority=100))
+            started = time.perf_counter()
+            answer = await self._client.post("/scan", content=body)
+            answer.raise_for_status()
+            latencies.append(1000 * (await created - started))
+            await self._client.delete(f"/scan/{answer.json()['scan_id']}")
+        return quantile(latencies, 0.95)
+
+    async def bare(self) -> float:
+        latencies = []
+        for _ in range(TIMES):
+            content = orjson.dumps(event(20_000, number=next(self._numbers)))
+            new = running()
+            started = time.perf_counter()
+            await self._trips(content, new)
+            latencies.append(1000 * (time.perf_counter() - started))
+        return quantile(latencies, 0.95)
+
+    async def _trips(self, content: bytes, new: dict[str, Any]) -> None:
+        """Go the way: to the service, to the broker, to the job host, and to the database in between."""
+        bare, scans, this = collection("bare"), collection("scans"), {"_id": new["_id"]}
+        http, parts = self._client, self._stage.environment
+        await http.post("/broker/none", content=content)
+        await bare.insert_one({"json": content})
+        await bare.insert_one(new)
+        await http.post(parts["K_SINK"], content=b"{}", headers=_EVENT)
+        await bare.find_one(this)
+        await scans.find_one({"phase": Phase.QUEUED}, {"priority": 1}, sort=[("priority", -1)])
+        await collection("limits").update_one({"_id": "launches"}, {"$set": {"bare": 1}})
+        await bare.find_one_and_update(this, {"$set": {"phase": Phase.LAUNCHING}})
+        await bare.update_one(this, {"$set": {"leased_until": 1.0}})
+        await http.put(f"{parts['LOCAL_JOBS_URL']}/jobs/bare", content=b"{}")
+
+
+_EVENT = {
+    "ce-specversion": "1.0",
+    "ce-id": "1",
+    "ce-source": "bench",
+    "ce-type": "bench",
+    "content-type": "application/json",
+}
+
+ROW = Row(
+    "alerts",
+    f"Alert: `POST /scan` to the Job's creation, local runtime, {QUEUED:,} scans queued",
+    "the sum of its round trips, bare",
+    run,
+)

@@ -1,0 +1,42 @@
+"""What functions are compared with: the least that does the same, `python -m tests.bench.bare`.
+
+Starlette, Motor and the standard JSON, no authentication, no arguments, on the same server as functions.
+"""
+
+import os
+from typing import Any
+
+import uvicorn
+from motor.motor_asyncio import AsyncIOMotorClient
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+_clients: list[Any] = []
+
+
+def _database() -> Any:
+    if not _clients:
+        _clients.append(AsyncIOMotorClient(os.environ["MONGODB_URI"]))
+    return _clients[0][os.environ["MONGODB_DATABASE"]]
+
+
+async def scan(request: Request) -> Response:
+    """Answer a scan's document as JSON."""
+    found = await _database().scans.find_one({"_id": request.path_params["scan_id"]})
+    return JSONResponse(found)
+
+
+async def result(request: Request) -> Response:
+    """Answer the bytes of a result."""
+    cursor = _database().results.find({"scan_id": request.path_params["scan_id"]}, {"json": 1}).sort("n", 1)
+    return Response(b"".join([piece["json"] async for piece in cursor]), media_type="application/json")
+
+
+app = Starlette(routes=[Route("/scan/{scan_id}", scan), Route("/result/{scan_id}", result)])
+
+if __name__ == "__main__":
+    uvicorn.run(
+        app, host="127.0.0.1", port=int(os.environ["PORT"]), log_level="warning", access_log=False, ws="none"
+    )

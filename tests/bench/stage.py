@@ -1,0 +1,187 @@
+"""What the rows play on: a database, a broker and a job host that do nothing, an issuer of tokens."""
+
+import asyncio
+import json
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from skydriver.eventing.codec import decode
+from skydriver.eventing.events import Event
+from skydriver.local.functions import forget
+from skydriver.local.mongod import mongod
+from skydriver.local.processes import Processes
+from skydriver.local.s3 import s3
+from skydriver.local.server import listen, serve, url
+from skydriver.perloop import PerLoop
+from skydriver.store import inbox, results, scans
+from skydriver.store.mongo import collection
+
+ROOT = Path(__file__).parents[2]
+AUDIENCE = "skydriver"
+
+CLUSTERS = "clusters:\n" + "".join(
+    f"  c{n}: {{orchestrator: local, location: {{host: host{n}, namespace: local}}, max_workers: 100}}\n"
+    for n in range(5)
+)
+
+
+class Parts:
+    """A broker that takes every event, and a job host without processes, both as quick as can be.
+
+    Attributes:
+        events: those that the broker took.
+        jobs: by name, as the job host tells of them.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.jobs: dict[str, Any] = {}
+        self._wanted: dict[str, asyncio.Future[float]] = {}
+
+    def created(self, prefix: str) -> "asyncio.Future[float]":
+        """Tell when the next job is created whose name begins so, as `time.perf_counter` has it."""
+        return self._wanted.setdefault(prefix, asyncio.get_running_loop().create_future())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        request = Request(scope, receive)
+        await self._answer(request, await request.body())(scope, receive, send)
+
+    def _answer(self, request: Request, body: bytes) -> Response:
+        path, method = request.url.path, request.method
+        if path == "/broker":
+            self.events.append(decode(request.headers, body))
+            return Response(status_code=202)
+        name = path.removeprefix("/jobs").removeprefix("/")
+        if method == "GET":
+            return JSONResponse({"jobs": self.jobs} if not name else self.jobs[name])
+        if method == "DELETE":
+            self.jobs.pop(name, None)
+            return Response(status_code=204)
+        for prefix in [prefix for prefix in self._wanted if name.startswith(prefix)]:
+            self._wanted.pop(prefix).set_result(time.perf_counter())
+        return Response(status_code=201)
+
+
+@dataclass
+class Issuer:
+    """A realm that signs tokens with one key, and serves its public half."""
+
+    address: str = ""
+    _key: rsa.RSAPrivateKey = field(default_factory=lambda: rsa.generate_private_key(65537, 2048))
+
+    def token(self) -> str:
+        """Make the token of a user who may do everything; no two are the same."""
+        now = int(time.time())
+        claims = {
+            "iss": self.address,
+            "aud": AUDIENCE,
+            "exp": now + 7200,
+            "jti": secrets.token_hex(8),
+            "preferred_username": "bench",
+            "groups": ["/institutions/IceCube/UW"],
+            "skydriver_role": "system",
+            "padding": "a Keycloak token has about a kilobyte of claims " * 8,
+        }
+        return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": "k"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["path"].endswith("openid-configuration"):
+            content: Any = {"jwks_uri": f"{self.address}/keys"}
+        else:
+            key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key()))
+            content = {"keys": [{**key, "kid": "k", "use": "sig", "alg": "RS256"}]}
+        await JSONResponse(content)(scope, receive, send)
+
+
+@dataclass
+class Stage:
+    """Where everything is.
+
+    Attributes:
+        folder: for files of a run.
+        processes: starts children.
+        parts: the broker and the job host.
+        issuer: of tokens.
+        environment: the settings of functions here.
+    """
+
+    folder: Path
+    processes: Processes
+    parts: Parts
+    issuer: Issuer
+    environment: dict[str, str]
+
+    async def use(self, **changes: str) -> None:
+        """Let this process have the stage's settings, with some changed, and functions start afresh."""
+        os.environ.update({**self.environment, **changes})
+        await forget()
+
+    @asynccontextmanager
+    async def database(self, name: str = "bench") -> AsyncIterator[Any]:
+        """Make an empty database with its indexes, which this process then uses; dropped afterwards."""
+        await self.use(MONGODB_DATABASE=name)
+        database: Any = collection(scans.NAME).database
+        await database.client.drop_database(name)
+        for room in (scans, results, inbox):
+            await room.ensure_indexes()
+        try:
+            yield database
+        finally:
+            await self.use(MONGODB_DATABASE=name)
+            await collection(scans.NAME).database.client.drop_database(name)
+
+
+@asynccontextmanager
+async def stage(folder: Path) -> AsyncIterator[Stage]:
+    """Set the stage."""
+    processes = Processes(folder / "processes")
+    (folder / "mongod").mkdir()
+    clusters = folder / "clusters.yaml"
+    clusters.write_text(CLUSTERS)
+    parts, issuer = Parts(), Issuer()
+    with listen(None) as parts_listener, listen(None) as issuer_listener:
+        issuer.address = url(issuer_listener)
+        async with (
+            serve(parts, parts_listener),
+            serve(issuer, issuer_listener),
+            mongod(folder / "mongod", log=folder / "mongod.log", processes=processes) as uri,
+            s3("skydriver", log=folder / "s3.log", processes=processes) as s3_url,
+        ):
+            environment = {
+                "SKYDRIVER_URL": "http://skydriver.test",
+                "MONGODB_URI": uri,
+                "MONGODB_DATABASE": "bench",
+                "K_SINK": f"{url(parts_listener)}/broker",
+                "LOCAL_JOBS_URL": url(parts_listener),
+                "AUTH_OPENID_URL": issuer.address,
+                "AUTH_AUDIENCE": AUDIENCE,
+                "SCANNER_TOKEN_KEY": secrets.token_hex(32),
+                "IMAGE_TAG_SOURCE": "static",
+                "IMAGE_TAGS": "3.22.1",
+                "CLUSTERS_FILE": str(clusters),
+                "S3_ENDPOINT_URL": s3_url,
+                "AWS_ACCESS_KEY_ID": "bench",
+                "AWS_SECRET_ACCESS_KEY": "bench",
+            }
+            before = dict(os.environ)
+            os.environ.update(environment)
+            try:
+                yield Stage(folder, processes, parts, issuer, environment)
+            finally:
+                await PerLoop.close_all()
+                os.environ.clear()
+                os.environ.update(before)

@@ -6,8 +6,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from skydriver.cli.commands.check import check
 from skydriver.cli.commands.demo import demo
 from skydriver.cli.commands.inspect import backlog, find, history, status
+from skydriver.cli.commands.login import login
 from skydriver.cli.commands.result import plot, result
 from skydriver.cli.commands.scan import scan
 from skydriver.cli.commands.stop import stop
@@ -58,7 +60,7 @@ def options(
             envvar="SKYDRIVER_URL",
             metavar="URL",
             help="The service's address; default: the one that `skydriver up` runs on this machine. "
-            "SKYDRIVER_TOKEN, if set, is sent as its bearer token.",
+            "SKYDRIVER_TOKEN, if set, is sent as its bearer token; else that of `skydriver login`.",
         ),
     ] = None,
     version: Annotated[
@@ -72,7 +74,7 @@ def options(
     ctx.obj = Options(url=url)
 
 
-for command in (up, demo, scan, status, result, plot, stop, find, backlog, history):
+for command in (up, demo, login, scan, status, result, plot, stop, find, backlog, history, check):
     app.command()(command)
 
 

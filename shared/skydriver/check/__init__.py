@@ -1,0 +1,1 @@
+"""What is missing from an installation, in words; from within (`inside`) and from without (`outside`)."""

@@ -1,0 +1,159 @@
+"""Checks an installation with its own settings, as its functions have them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import httpx
+from pydantic import ValidationError
+
+from skydriver.check.finding import Finding
+from skydriver.errors import SkyDriverError
+from skydriver.kube.client import Kubernetes, in_cluster
+from skydriver.scanner.job import KIND
+from skydriver.scanner.tags import known_tags
+from skydriver.settings import known_clusters, settings
+
+Check = Callable[[], Awaitable[str]]
+PATIENCE = 15.0
+
+
+class Missing(Exception):
+    """Something is not as it must be; the message says what, and what to do."""
+
+
+async def check_inside() -> list[Finding]:
+    """Check everything that the settings name; without settings there is nothing else to check."""
+    problems = _settings_problems()
+    if problems:
+        return problems
+    found = [Finding("settings", True, "complete")]
+    found += await asyncio.gather(*(_find(what, check) for what, check in CHECKS.items()))
+    return found
+
+
+def _settings_problems() -> list[Finding]:
+    try:
+        settings()
+    except ValidationError as error:
+        return [
+            Finding(
+                f"setting {'.'.join(str(part) for part in one['loc']).upper() or 'of access'}",
+                False,
+                one["msg"],
+            )
+            for one in error.errors(include_input=False)
+        ]
+    return []
+
+
+async def _find(what: str, check: Check) -> Finding:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return Finding(what, True, await check())
+    except TimeoutError:
+        return Finding(what, False, f"no answer within {PATIENCE:g} s")
+    except (Missing, SkyDriverError) as error:
+        return Finding(what, False, str(error))
+
+
+async def _database() -> str:
+    from pymongo.errors import PyMongoError
+
+    from skydriver.store.mongo import collection
+
+    try:
+        await collection("scans").find_one({"_id": "check"}, {"_id": 1})
+        indexes = len(await collection("scans").index_information())
+    except PyMongoError as error:
+        raise Missing(f"MONGODB_URI leads to no usable MongoDB: {type(error).__name__}") from error
+    return (
+        f"answers, with {indexes} indexes on scans"
+        if indexes > 1
+        else "answers; the first sweep makes its indexes"
+    )
+
+
+async def _bucket() -> str:
+    def look() -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        from skydriver.s3.client import client
+
+        try:
+            client().head_bucket(Bucket=settings().s3_bucket)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            raise Missing(
+                f"S3 refuses bucket '{settings().s3_bucket}' ({code}): make it, or allow it"
+            ) from error
+        except BotoCoreError as error:
+            raise Missing(f"S3 does not answer at S3_ENDPOINT_URL: {type(error).__name__}") from error
+
+    await asyncio.to_thread(look)
+    return f"bucket '{settings().s3_bucket}' is there"
+
+
+async def _issuer() -> str:
+    realm = settings().auth_openid_url
+    if realm is None:
+        return "nobody is asked who they are (SKYDRIVER_NO_AUTH): for one machine only"
+    answer = await _get(f"{realm.rstrip('/')}/.well-known/openid-configuration", "AUTH_OPENID_URL")
+    if answer.status_code != 200:
+        raise Missing(f"AUTH_OPENID_URL is no realm: it answers {answer.status_code}")
+    return "the realm answers"
+
+
+async def _broker() -> str:
+    answer = await _get(settings().k_sink, "K_SINK")
+    if answer.status_code >= 500:
+        raise Missing(f"the Broker's ingress answers {answer.status_code}: is the Broker ready?")
+    return "the Broker's ingress answers"
+
+
+async def _get(url: str, setting: str) -> httpx.Response:
+    try:
+        async with httpx.AsyncClient(timeout=PATIENCE) as client:
+            return await client.get(url)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise Missing(f"nothing answers at {setting}: {type(error).__name__}") from error
+
+
+async def _kubernetes() -> str:
+    if settings().scanner_backend != "kubernetes":
+        return "not used: scanner servers are processes of this machine"
+    cluster = Kubernetes(in_cluster, settings().k8s_namespace)
+    servers = await cluster.find("Job", KIND)
+    return f"answers; {len(servers)} scanner servers in namespace '{settings().k8s_namespace}'"
+
+
+async def _images() -> str:
+    tags = await known_tags()
+    if not tags:
+        raise Missing(f"the source '{settings().image_tag_source}' knows no tag of the scanner's image")
+    return f"{len(tags)} tags of the scanner's image are known"
+
+
+async def _clusters() -> str:
+    try:
+        known = known_clusters()
+    except (OSError, ValueError) as error:
+        raise Missing(f"CLUSTERS_FILE cannot be read: {error}") from error
+    secrets = {name: cluster.secret for name, cluster in known.items() if cluster.secret}
+    absent = [name for name, secret in secrets.items() if not (settings().cluster_secrets / secret).is_dir()]
+    if absent:
+        raise Missing(
+            f"no credentials for {', '.join(sorted(absent))} in {settings().cluster_secrets}: make the "
+            "Secrets that clusters.yaml names (only functions that go there have them; run this in start-workers)"
+        )
+    return f"{', '.join(sorted(known)) or 'none'}"
+
+
+CHECKS: dict[str, Check] = {
+    "MongoDB": _database,
+    "S3": _bucket,
+    "Keycloak": _issuer,
+    "Broker": _broker,
+    "Kubernetes": _kubernetes,
+    "scanner images": _images,
+    "worker clusters": _clusters,
+}

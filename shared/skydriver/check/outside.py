@@ -1,0 +1,57 @@
+"""Checks an installation by its public address: is every route of the table answered by its function?
+
+It changes nothing: what it asks is refused for want of a token or of arguments, or is about no scan.
+"""
+
+import asyncio
+
+import httpx
+
+from skydriver.check.finding import Finding
+from skydriver.rest.routing import Route, RouteTable
+
+PATIENCE = 60.0
+"""Seconds for an answer: functions may have to be started first."""
+AT_ONCE = 4
+
+
+async def check_outside(url: str, table: RouteTable, *, token: str | None = None) -> list[Finding]:
+    """Ask for every route once.
+
+    Args:
+        url: of the service.
+        table: its routes.
+        token: sent with each request, if given.
+    """
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    gate = asyncio.Semaphore(AT_ONCE)
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE) as client:
+
+        async def ask(route: Route) -> Finding:
+            async with gate:
+                return await _ask(client, route)
+
+        return list(await asyncio.gather(*(ask(route) for route in table.routes)))
+
+
+async def _ask(client: httpx.AsyncClient, route: Route) -> Finding:
+    what = f"{route.method} {route.path}"
+    path = route.path.replace("{scan_id}", "0")
+    body: dict[str, object] | None = None if route.method == "GET" else {}
+    try:
+        answer = await client.request(route.method, path, json=body)
+    except httpx.HTTPError as error:
+        return Finding(what, False, f"no answer: {type(error).__name__}")
+    if answer.status_code >= 500:
+        return Finding(what, False, f"{route.service} answers {answer.status_code}: {_sentence(answer)}")
+    if answer.status_code in (404, 405) and _sentence(answer) in (None, "Not Found", "Method Not Allowed"):
+        return Finding(what, False, "nobody is behind it: is this SkyDriver, and of this version?")
+    return Finding(what, True, f"{route.service} answers {answer.status_code}")
+
+
+def _sentence(answer: httpx.Response) -> str | None:
+    try:
+        content = answer.json()
+    except ValueError:
+        return None
+    return str(content["error"]) if isinstance(content, dict) and "error" in content else None

@@ -1,0 +1,51 @@
+"""`check`: what is missing from an installation."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import skydriver
+from skydriver.check.finding import Finding
+from skydriver.check.inside import check_inside
+from skydriver.check.outside import check_outside
+from skydriver.cli.context import find_service
+from skydriver.cli.errors import CommandError
+from skydriver.cli.screen import clean, out
+from skydriver.perloop import PerLoop
+from skydriver.rest.routing import RouteTable
+
+
+def check(
+    ctx: typer.Context,
+    inside: Annotated[
+        bool,
+        typer.Option("--inside", help="Check what the settings in the environment name, as functions do."),
+    ] = False,
+) -> None:
+    """Tell what is missing from an installation: ask for every route, or (--inside) try every part."""
+    found = asyncio.run(_inside()) if inside else _outside(ctx)
+    for finding in found:
+        style = "green" if finding.good else "red"
+        out.print(f"{'ok' if finding.good else 'FAIL':<5}", style=style, end="")
+        out.print(clean(f"{finding.what}: {finding.words}"), markup=False, highlight=False, soft_wrap=True)
+    bad = sum(not finding.good for finding in found)
+    if bad:
+        raise CommandError(f"{bad} of {len(found)} are not as they must be")
+
+
+async def _inside() -> list[Finding]:
+    found = await check_inside()
+    await PerLoop.close_all()
+    return found
+
+
+def _outside(ctx: typer.Context) -> list[Finding]:
+    file = os.environ.get("ROUTES_FILE") or Path(skydriver.__file__).parents[2] / "knative/base/routes.yaml"
+    try:
+        table = RouteTable.load(Path(file))
+    except OSError as error:
+        raise CommandError(f"there is no route table at {file}: run this from a checkout") from error
+    return asyncio.run(check_outside(find_service(ctx).url, table, token=os.environ.get("SKYDRIVER_TOKEN")))

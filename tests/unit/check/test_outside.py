@@ -1,0 +1,80 @@
+"""What a check from without says of routes, with their functions played."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest_asyncio
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from skydriver.check.outside import check_outside
+from skydriver.local.server import listen, serve, url
+from skydriver.rest.routing import Route, RouteTable
+
+TABLE = RouteTable.of(
+    [
+        Route(method="GET", path="/", service="get-root"),
+        Route(method="DELETE", path="/scan/{scan_id}", service="delete-scan"),
+        Route(method="POST", path="/scans/find", service="find-scans"),
+        Route(method="PUT", path="/scan/{scan_id}/result", service="put-result"),
+    ]
+)
+
+
+class Service:
+    """Answers as the service, an outage or something else would."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        request = Request(scope, receive)
+        self.asked.append((request.method, request.url.path))
+        await self._answer(request.method)(scope, receive, send)
+
+    def _answer(self, method: str) -> Response:
+        match method:
+            case "GET":
+                return JSONResponse({}, 200)
+            case "DELETE":
+                return JSONResponse({"code": 404, "error": "there is no scan '0'"}, 404)
+            case "POST":
+                return JSONResponse({"code": 404, "error": "Not Found"}, 404)
+            case _:
+                return JSONResponse({"code": 503, "error": "MongoDB does not answer"}, 503)
+
+
+@pytest_asyncio.fixture
+async def found() -> AsyncIterator[tuple[Service, dict[str, tuple[bool, str]]]]:
+    service, listener = Service(), listen(None)
+    async with serve(service, listener):
+        findings = await check_outside(url(listener), TABLE)
+        yield service, {finding.what: (finding.good, finding.words) for finding in findings}
+
+
+async def test_each_route_is_asked_for_once(found: tuple[Service, Any]) -> None:
+    service, _ = found
+    assert sorted(service.asked) == [
+        ("DELETE", "/scan/0"),
+        ("GET", "/"),
+        ("POST", "/scans/find"),
+        ("PUT", "/scan/0/result"),
+    ]
+
+
+async def test_what_is_found_is_said_in_words(found: tuple[Service, dict[str, tuple[bool, str]]]) -> None:
+    _, words = found
+    assert words == {
+        "GET /": (True, "get-root answers 200"),
+        # A function has refused: it is there.
+        "DELETE /scan/{scan_id}": (True, "delete-scan answers 404"),
+        "POST /scans/find": (False, "nobody is behind it: is this SkyDriver, and of this version?"),
+        "PUT /scan/{scan_id}/result": (False, "put-result answers 503: MongoDB does not answer"),
+    }
+
+
+async def test_a_service_that_is_not_there() -> None:
+    with listen(None) as listener:
+        address = url(listener)
+    findings = await check_outside(address, TABLE)
+    assert {finding.words for finding in findings} == {"no answer: ConnectError"}

@@ -142,8 +142,8 @@ async def _clusters() -> str:
     absent = [name for name, secret in secrets.items() if not (settings().cluster_secrets / secret).is_dir()]
     if absent:
         raise Missing(
-            f"no credentials for {', '.join(sorted(absent))} in {settings().cluster_secrets}: make the "
-            "Secrets that clusters.yaml names (only functions that go there have them; run this in start-workers)"
+            f"no credentials for {', '.join(sorted(absent))} in {settings().cluster_secrets}: make the"
+            " Secrets that clusters.yaml names (only functions that go there have them: ask start-workers)"
         )
     return f"{', '.join(sorted(known)) or 'none'}"
 

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from skydriver.brokertoken import broker_environment
-from skydriver.errors import Busy, PermanentError, TemporaryError
+from skydriver.errors import Busy, Full, PermanentError, TemporaryError
 from skydriver.eventing.publish import publish_rest
 from skydriver.model.scan import cut, scanner_id
 from skydriver.model.states import ClusterState, Phase
@@ -44,7 +44,7 @@ async def start_workers(scan_id: str, uuid: str, *, cause: str) -> None:
     try:
         started = await _start(scan, cluster)
     except TemporaryError as error:
-        await _not_this_time(scan_id, cluster, str(error), cause=cause)
+        await _not_this_time(scan_id, cluster, error, cause=cause)
         raise
     except (PermanentError, NotImplementedError) as error:
         await _failed(scan_id, cluster, str(error), cause=cause)
@@ -111,12 +111,14 @@ async def _start(scan: dict[str, Any], cluster: dict[str, Any]) -> Started:
     return await backend(cluster["orchestrator"]).start(spec)
 
 
-async def _not_this_time(scan_id: str, cluster: dict[str, Any], reason: str, *, cause: str) -> None:
-    tries = cluster["tries"] + 1
+async def _not_this_time(scan_id: str, cluster: dict[str, Any], error: TemporaryError, *, cause: str) -> None:
+    reason = str(error)
+    # Where there is merely no room, workers wait for as long as that takes.
+    tries = cluster["tries"] + (not isinstance(error, Full))
     if tries >= settings().max_cluster_tries:
         await _failed(scan_id, cluster, f"given up after {tries} tries: {reason}", cause=cause)
         return
-    delay = min(settings().retry_delay * 2 ** (tries - 1), LONGEST_DELAY)
+    delay = min(settings().retry_delay * 2 ** max(tries - 1, 0), LONGEST_DELAY)
     await scans.update_cluster(
         scan_id,
         cluster["uuid"],

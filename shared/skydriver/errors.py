@@ -22,6 +22,10 @@ class Full(TemporaryError):
     """There is no room for it right now (a quota): no fault of it, however often that is so."""
 
 
+class TooMany(TemporaryError):
+    """So many are waiting already that another one would only make it worse."""
+
+
 class Busy(TemporaryError):
     """Somebody else is at it right now (a lease is taken)."""
 
@@ -44,6 +48,10 @@ class Forbidden(PermanentError):
 
 class TooLarge(PermanentError):
     """A body is over its limit."""
+
+
+class TooSlow(PermanentError):
+    """A request did not come in time."""
 
 
 class AlreadyUsed(PermanentError):

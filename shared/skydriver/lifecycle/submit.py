@@ -9,7 +9,7 @@ from uuid import uuid4
 import orjson
 
 from skydriver.brokertoken import VARIABLE, is_configured
-from skydriver.errors import Forbidden, InvalidArguments, NotFound
+from skydriver.errors import Forbidden, InvalidArguments, NotFound, TooMany
 from skydriver.eventing.events import entry
 from skydriver.eventing.publish import publish, publish_rest
 from skydriver.lifecycle.abort import abort
@@ -53,10 +53,12 @@ async def submit(
             exist.
         TooLarge: the event is.
         AlreadyUsed: the key was used for something else.
+        TooMany: the backlog is full.
         TemporaryError: the source of the image's tags does not answer.
     """
     check_priority(arguments.priority, may_alert=may_alert)
     check_clusters(arguments.cluster, debug=bool(arguments.debug_mode))
+    await check_backlog(arguments.priority)
     tag = await resolve_tag(arguments.docker_tag)
     event_id = await _event(arguments)
     scan_id = uuid4().hex
@@ -113,6 +115,7 @@ async def rescan(
         NotFound: there is no such scan.
         Forbidden: the priority is an alert's, and they may not.
         InvalidArguments: a cluster of the request is no longer known, or a change cannot be.
+        TooMany: the backlog is full.
         TemporaryError: the source of the image's tags does not answer.
     """
     original = await scans.get(scan_id, ["request", "phase"])
@@ -131,6 +134,7 @@ async def rescan(
     check_clusters(
         [(name, n_workers) for name, n_workers in again["request_clusters"]], debug=bool(again["debug_mode"])
     )
+    await check_backlog(again["priority"])
     if changes.docker_tag is not None:
         again["docker_tag"] = await resolve_tag(changes.docker_tag)
     if changes.abort_first and original["phase"] not in COMPLETE:
@@ -152,6 +156,17 @@ def check_priority(priority: int, *, may_alert: bool) -> None:
             f"argument priority: {ALERT_PRIORITY} and more are reserved for realtime alerts, which need the "
             f"role realtime or system; pass a lower one"
         )
+
+
+async def check_backlog(priority: int) -> None:
+    """Take no more scans than can be looked after; alerts are always taken.
+
+    Raises:
+        TooMany: the backlog is full.
+    """
+    limit = settings().backlog_limit
+    if priority < ALERT_PRIORITY and await scans.are_queued(limit):
+        raise TooMany(f"the backlog is full: {limit} scans are waiting already; try again later")
 
 
 def check_clusters(clusters: list[tuple[str, int]], *, debug: bool) -> None:

@@ -1,5 +1,6 @@
 """The scan document: everything about a scan that can change."""
 
+import re
 from typing import Any
 
 from skydriver.model.states import Phase
@@ -94,6 +95,6 @@ def scanner_id(scan_id: str, attempt: int) -> str:
 def split_scanner_id(name: str) -> tuple[str, int | None]:
     """Resolve `ID` or `ID_N` to the scan's id and, where named, the attempt."""
     scan_id, separator, attempt = name.partition("_")
-    if separator and attempt.isdecimal():
+    if separator and re.fullmatch(r"[1-9][0-9]{0,5}", attempt):
         return scan_id, int(attempt)
     return name, None

@@ -16,6 +16,8 @@ from skydriver.errors import (
     SkyDriverError,
     TemporaryError,
     TooLarge,
+    TooMany,
+    TooSlow,
 )
 
 _STATUS: tuple[tuple[type[SkyDriverError], int], ...] = (
@@ -24,7 +26,9 @@ _STATUS: tuple[tuple[type[SkyDriverError], int], ...] = (
     (Forbidden, 403),
     (NotFound, 404),
     (AlreadyUsed, 409),
+    (TooSlow, 408),
     (TooLarge, 413),
+    (TooMany, 429),
     (Busy, 503),
     (TemporaryError, 503),
     (SkyDriverError, 400),
@@ -70,4 +74,4 @@ def error_answer(code: int, error: str, headers: Mapping[str, str] | None = None
 def answer_of(error: SkyDriverError) -> Response:
     """Turn one of our errors into the answer that a client gets."""
     code = next(status for kind, status in _STATUS if isinstance(error, kind))
-    return error_answer(code, str(error), {"Retry-After": RETRY_AFTER} if code == 503 else None)
+    return error_answer(code, str(error), {"Retry-After": RETRY_AFTER} if code in (429, 503) else None)

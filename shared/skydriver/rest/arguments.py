@@ -1,5 +1,6 @@
 """Arguments of REST calls: off the query and the JSON body, validated by a pydantic model."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -8,12 +9,15 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 
-from skydriver.errors import InvalidArguments, TooLarge
-from skydriver.model.request import ProjectionArguments
+from skydriver.errors import InvalidArguments, TooLarge, TooSlow
+from skydriver.model.projection import ProjectionArguments
 from skydriver.model.values import Boolean
+from skydriver.settings import settings
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 MAX_KEY = 255
+BODY_SHARE = 0.75
+"""The part of a function's time that a request's body may take to come."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -69,7 +73,16 @@ async def read_body(request: Request, *, limit: int) -> bytes:
 
     Raises:
         TooLarge: there are more; no more than the limit is kept in memory.
+        TooSlow: it does not come in time.
     """
+    try:
+        async with asyncio.timeout(BODY_SHARE * settings().step_deadline):
+            return await _read(request, limit)
+    except TimeoutError:
+        raise TooSlow("the request did not come in time") from None
+
+
+async def _read(request: Request, limit: int) -> bytes:
     too_large = TooLarge(f"the body must have {limit} bytes at the most")
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > limit:

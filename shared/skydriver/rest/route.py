@@ -101,7 +101,7 @@ def route(
         body_holds_arguments: whether the body is a JSON object of arguments, or left to the handler.
     """
     method, path = line.split(" ")
-    pattern = re.compile(path.replace("{scan_id}", r"(?P<scan_id>\w+)"))
+    pattern = re.compile(path.replace("{scan_id}", r"(?P<scan_id>\w{1,64})"))
 
     def decorate(handle: Handler[Arguments]) -> HttpFunction:
         info = RouteInfo(

@@ -587,6 +587,11 @@ async def backlog_head(*, now: float, skip: Iterable[str] = ()) -> Document | No
     return head
 
 
+async def are_queued(n: int) -> bool:
+    """Say whether at least so many scans stand in the backlog; no more than these are counted."""
+    return bool(await collection(NAME).count_documents({"phase": Phase.QUEUED}, limit=n) == n)
+
+
 async def backlog() -> list[Document]:
     """List the queued scans, the next to start first."""
     cursor = collection(NAME).find(

@@ -27,6 +27,7 @@ class Client:
     Args:
         address: where the service is.
         token: bearer token, sent with every request; None sends none.
+        auth: adds a token that changes.
         patience_s: how long a read goes on trying, in seconds.
         pause: waits for the given seconds; may raise to end the waiting.
     """
@@ -36,6 +37,7 @@ class Client:
         address: Address,
         token: str | None = None,
         *,
+        auth: httpx.Auth | None = None,
         patience_s: float = 3.0,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -46,6 +48,7 @@ class Client:
             self._http = httpx.Client(
                 base_url=address.url,
                 headers={"Authorization": f"Bearer {token}"} if token else {},
+                auth=auth,
                 timeout=httpx.Timeout(60.0, connect=10.0),
                 # A proxy of the environment does not reach a service on this machine.
                 trust_env=not _is_loopback(address.url),
@@ -164,6 +167,8 @@ def _refusal(response: httpx.Response) -> str:
         error = response.json()["error"]
     except (ValueError, KeyError, TypeError):
         error = response.reason_phrase or "no reason given"
+    if response.status_code == HTTPStatus.FORBIDDEN and str(error).startswith("authentication failed"):
+        error = f"{error}; log in with `skydriver login`"
     return f"{error} (HTTP {response.status_code})"
 
 

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
-from skydriver.cli.address import default_data_folder, find_address
+from skydriver.cli.address import Address, default_data_folder, find_address
 from skydriver.cli.client import Client
+from skydriver.cli.errors import CommandError
 from skydriver.cli.follow import Pause
+from skydriver.cli.sessions import Renewing, load, user_of
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's JSON answer and nothing else.")]
 ScanId = Annotated[str, typer.Argument(metavar="ID", help="The scan's id.")]
@@ -33,13 +35,38 @@ class Options:
     url: str | None
 
 
-def connect(ctx: typer.Context, *, patience_s: float = 3.0, pause: Pause = time.sleep) -> Client:
-    """The service to talk to: --url or SKYDRIVER_URL, else the local one that runs on SKYDRIVER_DATA.
+def find_service(ctx: typer.Context) -> Address:
+    """Find the service to talk to: --url or SKYDRIVER_URL, else the local one that runs on SKYDRIVER_DATA.
 
     Raises:
         Unreachable: none is known.
     """
     options: Options = ctx.obj
-    data = Path(os.environ.get("SKYDRIVER_DATA") or default_data_folder())
-    address = find_address(options.url, data)
-    return Client(address, os.environ.get("SKYDRIVER_TOKEN"), patience_s=patience_s, pause=pause)
+    return find_address(options.url, Path(os.environ.get("SKYDRIVER_DATA") or default_data_folder()))
+
+
+def connect(ctx: typer.Context, *, patience_s: float = 3.0, pause: Pause = time.sleep) -> Client:
+    """Talk to the service, as whoever SKYDRIVER_TOKEN or a login there says.
+
+    Raises:
+        Unreachable: no service is known.
+    """
+    address = find_service(ctx)
+    token = os.environ.get("SKYDRIVER_TOKEN")
+    session = None if token else load(address.url)
+    auth = None if session is None else Renewing(address.url, session)
+    return Client(address, token, auth=auth, patience_s=patience_s, pause=pause)
+
+
+def user_name(ctx: typer.Context) -> str:
+    """Say who the user is to the service.
+
+    Raises:
+        CommandError: they have not said so.
+    """
+    session = load(find_service(ctx).url)
+    token = os.environ.get("SKYDRIVER_TOKEN") or (session.access_token if session else "")
+    name = user_of(token)
+    if name is None:
+        raise CommandError("who you are is not known here: log in with `skydriver login`")
+    return name

@@ -6,7 +6,7 @@ import typer
 from rich.text import Text
 
 from skydriver.cli.arguments import read_json_object, read_labels
-from skydriver.cli.context import JsonOption, ScanId, connect
+from skydriver.cli.context import JsonOption, ScanId, connect, user_name
 from skydriver.cli.follow import amount, state_color
 from skydriver.cli.progress import FIELDS, Snapshot, take_snapshot
 from skydriver.cli.screen import clean, out, print_json, row, say, table, when
@@ -99,6 +99,7 @@ def find(
     query: Annotated[
         str | None, typer.Option("--filter", metavar="JSON", help="A MongoDB filter on manifests.")
     ] = None,
+    mine: Annotated[bool, typer.Option("--mine", help="Scans that you have submitted.")] = False,
     include_deleted: Annotated[bool, typer.Option("--include-deleted", help="Deleted scans too.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -110,6 +111,8 @@ def find(
         conditions.append({"event_metadata.event_id": event})
     labels = read_labels(classifier or (), "--classifier")
     conditions += [{f"classifiers.{key}": value} for key, value in labels.items()]
+    if mine:
+        conditions.append({"submitted_by": user_name(ctx)})
     if query is not None:
         conditions.append(read_json_object(query, "--filter"))
     with connect(ctx) as client:

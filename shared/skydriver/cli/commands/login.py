@@ -1,0 +1,75 @@
+"""`login`: let the service know who you are."""
+
+import time
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from skydriver.cli.context import find_service
+from skydriver.cli.errors import CommandError
+from skydriver.cli.screen import clean, say
+from skydriver.cli.sessions import Session, ask, endpoint, save, user_of
+
+ICECUBE = "https://keycloak.icecube.wisc.edu/auth/realms/IceCube"
+CLIENT_ID = "skydriver-external"
+_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+
+
+def login(
+    ctx: typer.Context,
+    issuer: Annotated[
+        str,
+        typer.Option(envvar="SKYDRIVER_ISSUER", metavar="URL", help="The Keycloak realm to log in at."),
+    ] = ICECUBE,
+    client_id: Annotated[str, typer.Option(metavar="NAME", help="This command's name there.")] = CLIENT_ID,
+) -> None:
+    """Log in at a service: approve a code in a browser, on any device."""
+    url = find_service(ctx).url
+    session = log_in(issuer.rstrip("/"), client_id)
+    save(url, session)
+    say(f"Logged in at {url} as {clean(user_of(session.access_token) or 'somebody')}.", style="green")
+
+
+def log_in(issuer: str, client_id: str, pause: Callable[[float], None] = time.sleep) -> Session:
+    """Go through the device flow (RFC 8628): show a code, and wait until it is approved.
+
+    Raises:
+        CommandError: it was refused, or nobody approved it in time.
+        Unreachable: the realm does not answer.
+    """
+    form = {"client_id": client_id, "scope": "openid offline_access"}
+    started = _object(ask(endpoint(issuer, "device_authorization_endpoint"), form))
+    address = started.get("verification_uri_complete") or started["verification_uri"]
+    say(f"Open {clean(address)} in a browser and approve the code {clean(started['user_code'])}.")
+    delay = float(started.get("interval", 5))
+    deadline = time.monotonic() + float(started.get("expires_in", 600))
+    token_endpoint = endpoint(issuer, "token_endpoint")
+    while time.monotonic() < deadline:
+        pause(delay)
+        form = {"grant_type": _GRANT, "device_code": started["device_code"], "client_id": client_id}
+        answer = ask(token_endpoint, form)
+        if answer.is_success:
+            return Session.of(answer.json(), issuer=issuer, client_id=client_id)
+        match _problem(answer):
+            case "authorization_pending":
+                pass
+            case "slow_down":
+                delay += 5
+            case problem:
+                raise CommandError(f"the login was not approved: {problem}")
+    raise CommandError("nobody has approved the login in time")
+
+
+def _object(answer: Any) -> dict[str, Any]:
+    if answer.is_error:
+        raise CommandError(f"the realm takes no login: {_problem(answer)}")
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def _problem(answer: Any) -> str:
+    try:
+        return clean(answer.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {answer.status_code}"

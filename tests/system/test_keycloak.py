@@ -5,6 +5,9 @@ import base64
 import hashlib
 import hmac
 import json
+import os
+import stat
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,7 +22,7 @@ from anyio.from_thread import start_blocking_portal
 
 from tests.components import missing, need
 from tests.components.build import folder_of
-from tests.conftest import eventually
+from tests.conftest import ROOT, eventually
 from tests.system.conftest import SLOW, Skydriver, running, scan_arguments
 
 with need("keycloak"):
@@ -297,6 +300,66 @@ async def test_a_scanners_own_token_is_good_for_its_own_scan_only(
     shown = json.loads(manifest)["ewms_task"]["env_vars"]
     assert names in shown["scanner_server"]
     assert names in shown["tms_starters"][0]
+
+
+async def test_the_command_logs_in_and_goes_on_as_that_user(
+    guarded: Skydriver, server: Keycloak, tmp_path: Path
+) -> None:
+    environment = {
+        **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "shared"), str(ROOT)]),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+        "SKYDRIVER_URL": guarded.service.url,
+        "SKYDRIVER_ISSUER": server.url(),
+        "COLUMNS": "200",
+    }
+
+    async def skydriver(*arguments: str, code: int = 0, approve: bool = False) -> tuple[str, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "skydriver.cli.main", *arguments),
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        said = b""
+        if approve:
+            said = await process.stderr.readline()
+            await asyncio.to_thread(pages.approve_device, said.decode().split()[1])
+        out, err = await process.communicate()
+        assert process.returncode == code, err.decode()
+        return out.decode(), (said + err).decode()
+
+    assert "skydriver login" in (await skydriver("backlog", code=1))[1]
+    assert "skydriver login" in (await skydriver("find", "--mine", code=1))[1]
+    assert f"as {USER}." in (await skydriver("login", approve=True))[1]
+    kept = tmp_path / "state" / "skydriver" / "sessions.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
+
+    event = str(ROOT / "examples" / "IC170922A.json")
+    options = ("--cluster", "local=1", "--nsides", "1:0", "--no-follow")
+    scan_id = (await skydriver("scan", event, *options))[0].strip()
+    other = await ask(guarded, server.user_token(client="realtime"), "POST", "/scan", **scan_arguments())
+    assert other.status_code == 200
+    mine = json.loads((await skydriver("find", "--mine", "--json"))[0])["manifests"]
+    assert scan_id in {found["scan_id"] for found in mine}
+    assert {found["submitted_by"] for found in mine} == {USER}
+    await skydriver("status", scan_id)
+
+    # An access token that has ended is renewed, and what is kept is the new one.
+    sessions = json.loads(kept.read_text())
+    before = sessions[guarded.service.url]
+    kept.write_text(json.dumps({guarded.service.url: {**before, "ends_at": 0.0}}))
+    await skydriver("status", scan_id)
+    after = json.loads(kept.read_text())[guarded.service.url]
+    assert after["access_token"] != before["access_token"]
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+    # It goes to the service that it is for, and to no other.
+    environment["SKYDRIVER_URL"] = guarded.service.url.replace("127.0.0.1", "localhost")
+    assert "skydriver login" in (await skydriver("backlog", code=1))[1]
 
 
 def _scanner_environment(scan_id: str) -> dict[str, str] | None:

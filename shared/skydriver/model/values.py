@@ -1,9 +1,8 @@
 """Kinds of values that arguments share: exact integers, data sizes, booleans, labels."""
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import humanfriendly
 import orjson
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -34,6 +33,9 @@ def _size_to_bytes(value: Any) -> int:
     """Read a data size as humanfriendly does: `8G` is decimal, `8GiB` binary, a bare number bytes."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("must be a data size such as '8G' or '512MiB'")
+    # Few functions read sizes.
+    import humanfriendly
+
     try:
         size = value if isinstance(value, int) else humanfriendly.parse_size(value)
     except (humanfriendly.InvalidSize, ValueError, OverflowError):
@@ -75,7 +77,7 @@ Integer = Annotated[int, Field(ge=-INT32_MAX, le=INT32_MAX), NoBool]
 PositiveInteger = Annotated[int, Field(ge=1, le=INT32_MAX), NoBool]
 Integer64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1), NoBool]
 Number = Annotated[float, Field(allow_inf_nan=False), NoBool]
-Boolean = Annotated[bool, BeforeValidator(_word_to_bool, json_schema_input_type=bool | str)]
+Boolean = Annotated[bool, BeforeValidator(_word_to_bool, json_schema_input_type=bool | str | Literal[0, 1])]
 Bytes = Annotated[int, BeforeValidator(_size_to_bytes, json_schema_input_type=int | str)]
 Scalar = Annotated[str | bool | int | float | None, BeforeValidator(_scalar)]
 Json = Annotated[dict[str, Any], AfterValidator(_writable)]

@@ -218,7 +218,7 @@ class Request(_Answer):
     real_or_simulated_event: str
     predictive_scanning_threshold: float
     classifiers: dict[str, str | bool | int | float | None]
-    request_clusters: list[tuple[str, int]]
+    request_clusters: list[list[str | int]] = Field(examples=[[["sub-2", 1234]]])
     worker_memory_bytes: int
     worker_disk_bytes: int
     max_pixel_reco_time: int

@@ -1,10 +1,52 @@
-"""Logging of a function: to standard error, at the level that the settings say."""
+"""Logging of a function: one JSON object a line on standard error, at the level that the settings say.
 
+Each line says which function, scan and event it is about, whatever module writes it.
+"""
+
+import datetime as dt
+import json
 import logging
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 
 from skydriver.settings import settings
+
+_about: ContextVar[Mapping[str, str]] = ContextVar("about", default={})  # noqa: B039 - never changed in place
+
+
+@contextmanager
+def about(**what: str) -> Iterator[None]:
+    """Say in every line that is logged within this context what it is about; what is empty is left out."""
+    token = _about.set({**_about.get(), **{name: value for name, value in what.items() if value}})
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
+class Lines(logging.Formatter):
+    """Writes a record as one line of JSON.
+
+    `figures` of a record (`extra={"figures": {...}}`) are numbers that are measured by, not read.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write the record."""
+        line: dict[str, object] = {
+            "time": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            **_about.get(),
+            "message": record.getMessage(),
+        }
+        if figures := getattr(record, "figures", None):
+            line["figures"] = figures
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
 
 
 @cache
@@ -17,5 +59,5 @@ def configure_logging() -> None:
     ours.setLevel(settings().log_level.upper())
     if not ours.handlers and not logging.getLogger().handlers:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(Lines())
         ours.addHandler(handler)

@@ -1,5 +1,7 @@
 """Logging of a function, in a process of its own, as it is when functions-framework has configured none."""
 
+import datetime as dt
+import json
 import os
 import subprocess
 import sys
@@ -11,10 +13,11 @@ import skydriver
 
 PROGRAM = """
 import logging
-from skydriver.logs import configure_logging
+from skydriver.logs import about, configure_logging
 configure_logging()
 configure_logging()
-logging.getLogger("skydriver.lifecycle.launch").info("launched 5d2e")
+with about(function="launch_scanner", scan_id="5d2e"), about(event_id="5d2e/scan.requested/0", scan_id=""):
+    logging.getLogger("skydriver.lifecycle.launch").info("launched\\n5d2e", extra={"figures": {"tries": 2}})
 logging.getLogger("skydriver.lifecycle.launch").debug("a detail")
 logging.getLogger("httpx").info("GET https://s3.example.org/?X-Amz-Signature=secret")
 """
@@ -46,10 +49,26 @@ def run(tmp_path: Path, level: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     ("level", "messages"),
-    [("info", ["launched 5d2e"]), ("DEBUG", ["launched 5d2e", "a detail"]), ("WARNING", [])],
+    [("info", ["launched\n5d2e"]), ("DEBUG", ["launched\n5d2e", "a detail"]), ("WARNING", [])],
 )
 def test_our_own_messages_go_to_standard_error_once(tmp_path: Path, level: str, messages: list[str]) -> None:
     process = run(tmp_path, level)
     assert process.stdout == ""
-    assert [line.rpartition(": ")[2] for line in process.stderr.splitlines()] == messages
-    assert all(" skydriver.lifecycle.launch: " in line for line in process.stderr.splitlines())
+    lines = [json.loads(line) for line in process.stderr.splitlines()]
+    assert [line["message"] for line in lines] == messages
+    assert all(line["logger"] == "skydriver.lifecycle.launch" for line in lines)
+
+
+def test_a_line_says_what_it_is_about(tmp_path: Path) -> None:
+    said, other = (json.loads(line) for line in run(tmp_path, "DEBUG").stderr.splitlines())
+    assert dt.datetime.fromisoformat(said.pop("time")).tzinfo == dt.UTC
+    assert said == {
+        "level": "INFO",
+        "logger": "skydriver.lifecycle.launch",
+        "function": "launch_scanner",
+        "scan_id": "5d2e",
+        "event_id": "5d2e/scan.requested/0",
+        "message": "launched\n5d2e",
+        "figures": {"tries": 2},
+    }
+    assert other.keys() == {"time", "level", "logger", "message"}

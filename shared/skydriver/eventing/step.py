@@ -18,7 +18,7 @@ from starlette.responses import Response
 from skydriver.errors import Busy, PermanentError, TemporaryError
 from skydriver.eventing.codec import decode
 from skydriver.eventing.events import Event, event_type
-from skydriver.logs import configure_logging
+from skydriver.logs import about, configure_logging
 from skydriver.model.transitions import Fact
 from skydriver.settings import settings
 from skydriver.store.mongo import OUTAGES
@@ -49,7 +49,8 @@ def step(*facts: Fact) -> Callable[[Step], HttpFunction]:
                     raise PermanentError(f"this step does not hear events of type {event.type}")
             except PermanentError as error:
                 return _refusal(400, str(error))
-            return await _answer(handle, event)
+            with about(function=handle.__name__, scan_id=event.subject, event_id=event.id):
+                return await _answer(handle, event)
 
         function.facts = facts  # type: ignore[attr-defined]
         return cast(HttpFunction, function)

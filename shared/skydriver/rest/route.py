@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from skydriver.errors import Forbidden, SkyDriverError
-from skydriver.logs import configure_logging
+from skydriver.logs import about, configure_logging
 from skydriver.model.scan import split_scanner_id
 from skydriver.rest.answers import answer_of, error_answer, json_answer
 from skydriver.rest.arguments import NoArguments, parse_body, query_arguments, read_body, validate
@@ -64,7 +64,7 @@ class RouteInfo:
         path: with `{scan_id}` where it names a scan.
         roles: whoever has one of them may call it; empty: anybody.
         arguments: their model.
-        answer: the answer's model; None where it is no JSON.
+        answer: the name of the answer's model in `rest.schemas`; None where it is no JSON.
         description: a sentence.
         takes_event: whether the body is a CloudEvent, not a JSON object of arguments.
     """
@@ -74,7 +74,7 @@ class RouteInfo:
     path: str
     roles: tuple[Role, ...]
     arguments: type[BaseModel]
-    answer: type[BaseModel] | None
+    answer: str | None
     description: str
     takes_event: bool
 
@@ -84,7 +84,7 @@ def route(
     *,
     roles: tuple[Role, ...],
     arguments: type[Arguments] = NoArguments,  # type: ignore[assignment]
-    answer: type[BaseModel] | None = None,
+    answer: str | None = None,
     limit: Callable[[], int] = lambda: settings().max_body_bytes,
     nan_as_null: bool = False,
     body_holds_arguments: bool = True,
@@ -95,7 +95,8 @@ def route(
         line: method and path, e.g. `GET /scan/{scan_id}/manifest`.
         roles: whoever has one of them may call it; empty: anybody, and nobody is asked who they are.
         arguments: the model of the arguments.
-        answer: the model of the answer, for the interface's document.
+        answer: the model of the answer in `rest.schemas`, for the interface's document; by its name, since no
+            request needs those models.
         limit: says the most bytes that a body may have.
         nan_as_null: whether NaN in the body is read as null.
         body_holds_arguments: whether the body is a JSON object of arguments, or left to the handler.
@@ -115,8 +116,7 @@ def route(
             takes_event=not body_holds_arguments,
         )
 
-        async def respond(request: Request) -> Response:
-            match = pattern.fullmatch(request.url.path)
+        async def respond(request: Request, match: re.Match[str] | None) -> Response:
             if match is None:
                 return error_answer(404, f"there is no such path; this function serves {path}")
             if request.method != method:
@@ -137,19 +137,22 @@ def route(
         @functools.wraps(handle)
         async def function(request: Request) -> Response:
             configure_logging()
-            try:
-                async with asyncio.timeout(settings().step_deadline):
-                    return await respond(request)
-            except SkyDriverError as error:
-                return answer_of(error)
-            except LATER as error:
-                logger.warning("%s: %s", line, error)
-                return error_answer(503, "the database does not answer; try again", {"Retry-After": "5"})
-            except ClientDisconnect:
-                return error_answer(400, "the request was not complete")
-            except Exception:
-                logger.exception("%s", line)
-                return error_answer(500, "a fault of the service; it has been logged")
+            match = pattern.fullmatch(request.url.path)
+            names = match.groupdict() if match else {}
+            with about(function=handle.__name__, **names):
+                try:
+                    async with asyncio.timeout(settings().step_deadline):
+                        return await respond(request, match)
+                except SkyDriverError as error:
+                    return answer_of(error)
+                except LATER as error:
+                    logger.warning("%s: %s", line, error)
+                    return error_answer(503, "the database does not answer; try again", {"Retry-After": "5"})
+                except ClientDisconnect:
+                    return error_answer(400, "the request was not complete")
+                except Exception:
+                    logger.exception("%s", line)
+                    return error_answer(500, "a fault of the service; it has been logged")
 
         function.route = info  # type: ignore[attr-defined]
         return cast(HttpFunction, function)

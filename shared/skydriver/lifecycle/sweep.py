@@ -17,6 +17,7 @@ from skydriver.lifecycle.admit import admit
 from skydriver.lifecycle.fail import fail
 from skydriver.lifecycle.finish import finish, is_finished
 from skydriver.lifecycle.logs import remove_old_logs
+from skydriver.lifecycle.measure import measure
 from skydriver.lifecycle.observe import all_workers_dead
 from skydriver.lifecycle.relaunch import act, is_due, judge
 from skydriver.lifecycle.unclaimed import remove_unclaimed_results
@@ -55,6 +56,7 @@ async def sweep() -> dict[str, str]:
         give_back_permits,
         remove_unclaimed_results,
         remove_old_logs,
+        measure,
     ):
         await _try(duty, failed)
     return failed

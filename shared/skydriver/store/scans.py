@@ -5,6 +5,7 @@ publishes them afterwards and tells `published`. The outbox is an object by slot
 a kind waits there: a newer progress event takes the place of an older one that was not yet published.
 """
 
+import logging
 import math
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -19,6 +20,8 @@ from skydriver.model.scan import MAX_HISTORY, cut, history_entry
 from skydriver.model.states import COMPLETE, PLACED, ClusterState, Phase
 from skydriver.model.transitions import TABLE, Fact
 from skydriver.store.mongo import collection
+
+logger = logging.getLogger(__name__)
 
 Document = dict[str, Any]
 
@@ -149,6 +152,8 @@ async def advance(
         array_filters=array_filters,
     )
     if scan is not None:
+        if transition.to is not None:
+            logger.info("scan %s is %s: %s", scan_id, transition.to, cause)
         return Change(applied=True, scan=scan)
     scan = await get(scan_id)
     return None if scan is None else Change(applied=False, scan=scan)
@@ -624,6 +629,37 @@ async def alive() -> AsyncIterator[Document]:
     )
     async for scan in cursor:
         yield scan
+
+
+async def figures() -> tuple[dict[str, int], float | None, int, float | None]:
+    """Count what is under way.
+
+    Returns:
+        How many scans are in each phase but the last; since when the scan waits that has been in the backlog
+        for longest; how many outboxes hold events; since when the oldest of them does. Times are seconds
+        since the epoch, None where nothing waits.
+    """
+    under_way = [phase for phase in Phase if phase is not Phase.ENDED]
+    phases = {
+        found["_id"]: found
+        async for found in collection(NAME).aggregate(
+            [
+                {"$match": {"phase": {"$in": under_way}}},
+                {"$group": {"_id": "$phase", "n": {"$sum": 1}, "since": {"$min": "$phase_since"}}},
+            ]
+        )
+    }
+    condition = {"outbox_since": {"$gt": 0.0}}
+    outboxes = await collection(NAME).count_documents(condition)
+    oldest = await collection(NAME).find_one(
+        condition, {"outbox_since": 1}, sort=[("outbox_since", ASCENDING)]
+    )
+    return (
+        {phase: found["n"] for phase, found in phases.items()},
+        phases[Phase.QUEUED]["since"] if Phase.QUEUED in phases else None,
+        outboxes,
+        oldest["outbox_since"] if oldest else None,
+    )
 
 
 async def ids_in(ids: Iterable[str], phases: Iterable[Phase]) -> set[str]:

@@ -73,6 +73,7 @@ class World:
     Attributes:
         doors: of the parts that can be stopped, by name.
         names: of the functions.
+        supervisor: the process that all functions are forked from.
     """
 
     folder: Path
@@ -89,6 +90,7 @@ class World:
     names: list[str]
     functions: httpx.AsyncClient
     namespace: str
+    supervisor: int
 
     @property
     def db(self) -> Any:
@@ -98,7 +100,9 @@ class World:
     def process(self, function: str) -> psutil.Process | None:
         """The process of a function; None just after its death."""
         try:
-            return psutil.Process(int((self.folder / f"{function}.pid").read_text() or 0))
+            process = psutil.Process(int((self.folder / f"{function}.pid").read_text() or 0))
+            # Numbers are used again: it must still be ours.
+            return process if process.ppid() == self.supervisor else None
         except (psutil.NoSuchProcess, FileNotFoundError):
             return None
 
@@ -168,7 +172,9 @@ async def world(folder: Path, *, seed: int, odds: Odds, manners: Manners) -> Asy
             "K_SINK": addresses["broker"],
             "LOCAL_JOBS_URL": addresses["jobs"] + jobs_api.prefix,
         }
-        await stack.enter_async_context(_processes(folder, overlay, ports, environment, seed, odds))
+        supervisor = await stack.enter_async_context(
+            _processes(folder, overlay, ports, environment, seed, odds)
+        )
         stack.push_async_callback(play.stop)
         stack.push_async_callback(broker.stop, 0.0)
         schedule = Schedule(overlay.ping_sources, namespace=overlay.namespace, client=functions)
@@ -191,6 +197,7 @@ async def world(folder: Path, *, seed: int, odds: Odds, manners: Manners) -> Asy
             names=list(overlay.functions),
             functions=functions,
             namespace=overlay.namespace,
+            supervisor=supervisor,
         )
 
 
@@ -221,7 +228,7 @@ def _ingress(broker: FaultyBroker) -> ASGIApp:
 @asynccontextmanager
 async def _processes(
     folder: Path, overlay: Overlay, ports: dict[str, int], environment: dict[str, str], seed: int, odds: Odds
-) -> AsyncIterator[None]:
+) -> AsyncIterator[int]:
     plan = {
         "functions": {
             name: [function.source, function.target, ports[name]]
@@ -240,7 +247,7 @@ async def _processes(
     )
     try:
         await asyncio.gather(*(child.listening(port) for port in ports.values()))
-        yield
+        yield child.pid
     finally:
         with_group = [child.pid, *(process.pid for process in psutil.Process(child.pid).children())]
         for pid in with_group:

@@ -8,14 +8,13 @@ from skydriver.model.request import AddWorkersArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import manifest, projected
-from skydriver.rest.schemas import Manifest
 
 
 @route(
     "POST /scan/{scan_id}/actions/add-workers",
     roles=(Role.USER,),
     arguments=AddWorkersArguments,
-    answer=Manifest,
+    answer="Manifest",
 )
 async def add_workers(call: Call[AddWorkersArguments]) -> dict[str, Any]:
     """Ask for more workers, at once where the scan has workers already, and answer its manifest."""

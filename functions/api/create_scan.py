@@ -9,7 +9,6 @@ from skydriver.rest.arguments import idempotency_key
 from skydriver.rest.auth import Role, may_alert
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import manifest, projected
-from skydriver.rest.schemas import Manifest
 from skydriver.settings import settings
 
 
@@ -17,7 +16,7 @@ def _limit() -> int:
     return settings().max_event_bytes + settings().max_body_bytes
 
 
-@route("POST /scan", roles=(Role.USER,), arguments=ScanArguments, limit=_limit, answer=Manifest)
+@route("POST /scan", roles=(Role.USER,), arguments=ScanArguments, limit=_limit, answer="Manifest")
 async def create_scan(call: Call[ScanArguments]) -> dict[str, Any]:
     """Store the scan, say that it was requested, and answer its manifest."""
     fields = projected(call.arguments, DEFAULT_FIELDS)

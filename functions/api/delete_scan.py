@@ -8,10 +8,9 @@ from skydriver.rest.arguments import DeleteArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import manifest, projected, read_result
-from skydriver.rest.schemas import Scan
 
 
-@route("DELETE /scan/{scan_id}", roles=(Role.USER,), arguments=DeleteArguments, answer=Scan)
+@route("DELETE /scan/{scan_id}", roles=(Role.USER,), arguments=DeleteArguments, answer="Scan")
 async def delete_scan(call: Call[DeleteArguments]) -> dict[str, Any]:
     """Abort or mark, and answer the manifest and the result as they are then."""
     fields = projected(call.arguments, DEFAULT_FIELDS)

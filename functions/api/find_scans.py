@@ -12,12 +12,11 @@ from skydriver.rest.auth import Role
 from skydriver.rest.find import FindArguments, write_cursor
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import projected
-from skydriver.rest.schemas import Found
 from skydriver.settings import settings
 from skydriver.store import scans
 
 
-@route("POST /scans/find", roles=(Role.USER,), arguments=FindArguments, answer=Found)
+@route("POST /scans/find", roles=(Role.USER,), arguments=FindArguments, answer="Found")
 async def find_scans(call: Call[FindArguments]) -> Response:
     """Answer the manifests that match as they are found, deleted ones only if they are asked for."""
     asked = call.arguments

@@ -5,11 +5,10 @@ from typing import Any
 from skydriver.rest.arguments import NoArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
-from skydriver.rest.schemas import Backlog
 from skydriver.store import scans
 
 
-@route("GET /scans/backlog", roles=(Role.USER,), answer=Backlog)
+@route("GET /scans/backlog", roles=(Role.USER,), answer="Backlog")
 async def get_backlog(call: Call[NoArguments]) -> dict[str, Any]:
     """Answer the backlog, the next to start first."""
     return {

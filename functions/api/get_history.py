@@ -6,10 +6,9 @@ from skydriver.rest.arguments import NoArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import read_scan
-from skydriver.rest.schemas import History
 
 
-@route("GET /scan/{scan_id}/history", roles=(Role.USER, Role.SYSTEM), answer=History)
+@route("GET /scan/{scan_id}/history", roles=(Role.USER, Role.SYSTEM), answer="History")
 async def get_history(call: Call[NoArguments]) -> dict[str, Any]:
     """Answer the history, the oldest first, of deleted scans, too."""
     scan = await read_scan(call.scan_id, ["history"])

@@ -8,10 +8,9 @@ from skydriver.rest.arguments import NoArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import read_event, read_scan
-from skydriver.rest.schemas import Event
 
 
-@route("GET /scan/{scan_id}/i3-event", roles=(Role.USER, Role.SYSTEM), answer=Event)
+@route("GET /scan/{scan_id}/i3-event", roles=(Role.USER, Role.SYSTEM), answer="Event")
 async def get_i3_event(call: Call[NoArguments]) -> dict[str, Any]:
     """Answer the event as it was submitted, of deleted scans, too."""
     scan = await read_scan(call.scan_id, ["i3_event_id"])

@@ -9,12 +9,11 @@ from skydriver.rest.arguments import NoArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import read_scan
-from skydriver.rest.schemas import Logs
 from skydriver.s3 import logs
 from skydriver.settings import settings
 
 
-@route("GET /scan/{scan_id}/logs", roles=(Role.USER,), answer=Logs)
+@route("GET /scan/{scan_id}/logs", roles=(Role.USER,), answer="Logs")
 async def get_logs(call: Call[NoArguments]) -> dict[str, Any]:
     """Answer links: to the dashboard with the scanner server's logs, and to workers' logs that were kept.
 

@@ -7,14 +7,13 @@ from skydriver.rest.arguments import ManifestArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import manifest, projected, read_scan
-from skydriver.rest.schemas import Manifest
 
 
 @route(
     "GET /scan/{scan_id}/manifest",
     roles=(Role.USER, Role.SYSTEM, Role.SCANNER),
     arguments=ManifestArguments,
-    answer=Manifest,
+    answer="Manifest",
 )
 async def get_manifest(call: Call[ManifestArguments]) -> dict[str, Any]:
     """Answer the manifest: scanner servers read their event from it."""

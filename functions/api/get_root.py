@@ -5,10 +5,9 @@ from typing import Any
 from skydriver.rest.arguments import NoArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
-from skydriver.rest.schemas import Nothing
 
 
-@route("GET /", roles=(Role.USER, Role.SYSTEM), answer=Nothing)
+@route("GET /", roles=(Role.USER, Role.SYSTEM), answer="Nothing")
 async def get_root(call: Call[NoArguments]) -> dict[str, Any]:
     """Answer an empty object."""
     return {}

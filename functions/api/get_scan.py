@@ -7,10 +7,9 @@ from skydriver.rest.arguments import ManifestArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import manifest, projected, read_result, read_scan
-from skydriver.rest.schemas import Scan
 
 
-@route("GET /scan/{scan_id}", roles=(Role.USER, Role.SYSTEM), arguments=ManifestArguments, answer=Scan)
+@route("GET /scan/{scan_id}", roles=(Role.USER, Role.SYSTEM), arguments=ManifestArguments, answer="Scan")
 async def get_scan(call: Call[ManifestArguments]) -> dict[str, Any]:
     """Answer both, the result empty before there is one."""
     fields = projected(call.arguments, DEFAULT_FIELDS)

@@ -6,10 +6,9 @@ from skydriver.rest.arguments import NoArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import read_scan
-from skydriver.rest.schemas import Request
 
 
-@route("GET /scan-request/{scan_id}", roles=(Role.USER, Role.SYSTEM), answer=Request)
+@route("GET /scan-request/{scan_id}", roles=(Role.USER, Role.SYSTEM), answer="Request")
 async def get_scan_request(call: Call[NoArguments]) -> dict[str, Any]:
     """Answer the request with its defaults filled, of deleted scans, too."""
     scan = await read_scan(call.scan_id, ["request"])

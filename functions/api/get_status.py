@@ -10,7 +10,6 @@ from skydriver.rest.arguments import StatusArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import read_scan
-from skydriver.rest.schemas import Status
 from skydriver.scanner.backend import backend
 
 _FIELDS = ("phase", "outcome", "reason", "attempt", "progress", "ewms_task.clusters")
@@ -20,7 +19,7 @@ _FIELDS = ("phase", "outcome", "reason", "attempt", "progress", "ewms_task.clust
     "GET /scan/{scan_id}/status",
     roles=(Role.USER, Role.SYSTEM, Role.SCANNER),
     arguments=StatusArguments,
-    answer=Status,
+    answer="Status",
 )
 async def get_status(call: Call[StatusArguments]) -> dict[str, Any]:
     """Answer the state code, deleted scans included; scanner servers read it as their kill switch."""

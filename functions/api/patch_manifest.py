@@ -9,14 +9,13 @@ from skydriver.model.reports import ManifestReport
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import manifest, projected
-from skydriver.rest.schemas import Manifest
 
 
 @route(
     "PATCH /scan/{scan_id}/manifest",
     roles=(Role.SYSTEM, Role.SCANNER),
     arguments=ManifestReport,
-    answer=Manifest,
+    answer="Manifest",
 )
 async def patch_manifest(call: Call[ManifestReport]) -> dict[str, Any]:
     """Take the report, unless it is stale, and answer the manifest as it is then."""

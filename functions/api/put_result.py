@@ -8,7 +8,6 @@ from skydriver.lifecycle.report import report_result
 from skydriver.model.reports import ResultReport
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
-from skydriver.rest.schemas import Result
 from skydriver.settings import settings
 
 
@@ -22,7 +21,7 @@ def _limit() -> int:
     arguments=ResultReport,
     limit=_limit,
     nan_as_null=True,
-    answer=Result,
+    answer="Result",
 )
 async def put_result(call: Call[ResultReport]) -> dict[str, Any]:
     """Store the result and answer it; an empty one is answered with an empty object and not stored."""

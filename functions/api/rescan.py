@@ -8,10 +8,11 @@ from skydriver.model.request import RescanArguments
 from skydriver.rest.auth import Role, may_alert
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import manifest, projected
-from skydriver.rest.schemas import Manifest
 
 
-@route("POST /scan/{scan_id}/actions/rescan", roles=(Role.USER,), arguments=RescanArguments, answer=Manifest)
+@route(
+    "POST /scan/{scan_id}/actions/rescan", roles=(Role.USER,), arguments=RescanArguments, answer="Manifest"
+)
 async def rescan(call: Call[RescanArguments]) -> dict[str, Any]:
     """Store a new scan with the request of the former, and answer its manifest."""
     fields = projected(call.arguments, DEFAULT_FIELDS)

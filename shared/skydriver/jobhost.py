@@ -1,25 +1,29 @@
 """The client of the local runtime's job host, which plays Kubernetes and HTCondor for local processes."""
 
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from skydriver.errors import PermanentError, TemporaryError
+from skydriver.httpclient import http_client
 from skydriver.perloop import PerLoop
 from skydriver.settings import settings
 
+if TYPE_CHECKING:
+    import httpx
 
-def _connect() -> httpx.AsyncClient:
+
+def _connect() -> "httpx.AsyncClient":
     address = settings().local_jobs_url
     if address is None:
         raise PermanentError("LOCAL_JOBS_URL is not set: there is no local runtime here")
-    return httpx.AsyncClient(base_url=address, timeout=settings().call_timeout, trust_env=False)
+    return http_client(address, base_url=address, timeout=settings().call_timeout)
 
 
 _client = PerLoop(_connect, lambda client: client.aclose())
 
 
-async def _call(method: str, path: str, **arguments: Any) -> httpx.Response:
+async def _call(method: str, path: str, **arguments: Any) -> "httpx.Response":
+    import httpx
+
     try:
         answer = await _client.get().request(method, path, **arguments)
     except httpx.HTTPError as error:

@@ -1,20 +1,20 @@
 """The settings of an installation, read from the environment once a process."""
 
+import os
 from functools import cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-import yaml
-from pydantic import AliasChoices, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from skydriver.model.clusters import ClustersFile, KnownCluster
+if TYPE_CHECKING:
+    from skydriver.model.clusters import KnownCluster
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What functions need to know; each field is an environment variable of the same name in capitals."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     skydriver_url: str = Field(description="the service's own public address, which scanners report to")
     mongodb_uri: SecretStr
@@ -130,6 +130,15 @@ class Settings(BaseSettings):
             raise ValueError("set AUTH_OPENID_URL to a Keycloak realm, or SKYDRIVER_NO_AUTH=true")
         return self
 
+    @classmethod
+    def of_environment(cls) -> Self:
+        """Read the environment of this process.
+
+        Raises:
+            pydantic.ValidationError: a variable is missing or wrong; the error names it.
+        """
+        return cls.model_validate({name.lower(): value for name, value in os.environ.items()})
+
 
 @cache
 def settings() -> Settings:
@@ -138,16 +147,21 @@ def settings() -> Settings:
     Raises:
         pydantic.ValidationError: a variable is missing or wrong; the error names it.
     """
-    return Settings()
+    return Settings.of_environment()
 
 
 @cache
-def known_clusters() -> dict[str, KnownCluster]:
+def known_clusters() -> "dict[str, KnownCluster]":
     """Read the known worker clusters from the file that CLUSTERS_FILE names, by name.
 
     Raises:
         pydantic.ValidationError: the file is wrong; the error names the entry.
         OSError: it cannot be read.
     """
+    # Few functions need them.
+    import yaml
+
+    from skydriver.model.clusters import ClustersFile
+
     content = yaml.safe_load(settings().clusters_file.read_text())
     return ClustersFile.model_validate(content).clusters

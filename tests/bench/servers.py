@@ -79,7 +79,7 @@ async def first_success(server: Server, request: bytes, *, deadline: float = 30.
 
     Raises:
         RuntimeError: it answered something else.
-        TimeoutError: it did not answer.
+        TimeoutError: it did not answer; its log is in the stage's folder.
     """
     async with asyncio.timeout(deadline):
         while True:

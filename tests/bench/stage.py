@@ -170,6 +170,8 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
                 "AUTH_OPENID_URL": issuer.address,
                 "AUTH_AUDIENCE": AUDIENCE,
                 "SCANNER_TOKEN_KEY": secrets.token_hex(32),
+                "STARTS_PER_MINUTE": "100000",
+                "SCANS_RUNNING": "100000",
                 "IMAGE_TAG_SOURCE": "static",
                 "IMAGE_TAGS": "3.22.1",
                 "CLUSTERS_FILE": str(clusters),

@@ -63,8 +63,9 @@ class Play:
         reports: every report that was answered.
     """
 
-    def __init__(self, *, dice: Dice, tally: Tally) -> None:
+    def __init__(self, *, dice: Dice, tally: Tally, pace: float = 1.0) -> None:
         self._dice = dice
+        self._pace = pace
         self._tally = tally
         self._jobs: dict[str, Job] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -183,7 +184,7 @@ class Play:
         await speaker.progress("has started up", metadata=True)
         since = time.time()
         while not stage.workers:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1 * self._pace)
             if time.time() - since > NO_WORKERS:
                 pod.fail("Error", "no worker has come")
                 return
@@ -199,7 +200,7 @@ class Play:
                 elif fate < 0.08:
                     pod.fail("Error", "exit code 1")
                 return
-            await asyncio.sleep(dice.uniform(0.1, 0.8))
+            await asyncio.sleep(self._pace * dice.uniform(0.1, 0.8))
             await speaker.progress(f"round {n}")
             await speaker.result({"round": n}, is_final=False)
             if await speaker.is_unwanted():

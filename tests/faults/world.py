@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ clusters:
   near: {orchestrator: local, location: {host: near, namespace: local}}
   far: {orchestrator: local, location: {host: far, namespace: local}}
 """
-STEP_DEADLINE, SERVICE_TIMEOUT, DELIVERY_TIMEOUT, STEP_LEASE = 4.0, 5.0, 6.0, 8.0
+STEP_DEADLINE, SERVICE_TIMEOUT, STEP_LEASE = 4.0, 5.0, 8.0
 UNCLAIMED_RESULT_AGE = 30.0
 """Seconds: longer than anything here is frozen for."""
 SCANS_RUNNING = 16
@@ -113,17 +113,36 @@ class World:
 
 
 @asynccontextmanager
-async def world(folder: Path, *, seed: int, odds: Odds, manners: Manners) -> AsyncIterator[World]:
-    """Run a world while the context lasts; faults begin with `tally.begin()`."""
+async def world(
+    folder: Path,
+    *,
+    seed: int,
+    odds: Odds,
+    manners: Manners,
+    settings: Mapping[str, str] | None = None,
+    service_timeout: float = SERVICE_TIMEOUT,
+    pace: float = 1.0,
+) -> AsyncIterator[World]:
+    """Run a world while the context lasts; faults begin with `tally.begin()`.
+
+    Args:
+        folder: of all its files.
+        seed: of all that is thrown.
+        odds: of the functions' processes.
+        manners: of the parts around them.
+        settings: that win over those of a hurried world.
+        service_timeout: seconds that a function may take; less than its events' delivery.
+        pace: by which the scanners' own time is stretched.
+    """
     tally = Tally(folder / "shared")
     database = Database(folder)
-    overlay = _hurried(read_overlay(ROOT / "knative" / "overlays" / "local"))
+    overlay = _hurried(read_overlay(ROOT / "knative" / "overlays" / "local"), service_timeout)
     clusters = folder / "clusters.yaml"
     clusters.write_text(CLUSTERS)
     async with AsyncExitStack() as stack:
         await database.start()
         stack.push_async_callback(database.stop)
-        play = Play(dice=Dice(seed, "play"), tally=tally)
+        play = Play(dice=Dice(seed, "play"), tally=tally, pace=pace)
         jobs_api = JobApi(play)  # type: ignore[arg-type]
         objects = Objects()
         mongo: AsyncMongoClient[dict[str, Any]] = await stack.enter_async_context(
@@ -165,6 +184,7 @@ async def world(folder: Path, *, seed: int, odds: Odds, manners: Manners) -> Asy
         environment = {
             **overlay.settings,
             **SETTINGS,
+            **(settings or {}),
             "CLUSTERS_FILE": str(clusters),
             "MONGODB_URI": database.uri,
             "S3_ENDPOINT_URL": addresses["s3"],
@@ -201,15 +221,15 @@ async def world(folder: Path, *, seed: int, odds: Odds, manners: Manners) -> Asy
         )
 
 
-def _hurried(overlay: Overlay) -> Overlay:
+def _hurried(overlay: Overlay, service_timeout: float) -> Overlay:
     """The deployment's own manifests, with times in the same order but short."""
     functions = {
-        name: dataclasses.replace(function, timeout=SERVICE_TIMEOUT)
+        name: dataclasses.replace(function, timeout=service_timeout)
         for name, function in overlay.functions.items()
     }
     triggers = tuple(
         dataclasses.replace(
-            trigger, delivery=dataclasses.replace(trigger.delivery, timeout=DELIVERY_TIMEOUT, retry=5)
+            trigger, delivery=dataclasses.replace(trigger.delivery, timeout=service_timeout + 1.0, retry=5)
         )
         for trigger in overlay.triggers
     )

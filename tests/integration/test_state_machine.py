@@ -92,21 +92,27 @@ class Model:
 
 @dataclass(frozen=True)
 class Said:
-    """Something that is said of a scan.
+    """Something that is said of a scan, by somebody who has looked at it before.
 
     Attributes:
         what: a fact, or another change.
-        off: how far the attempt it speaks of is from the scan's own.
-        second: the second at which a scanner says it, or which of several things is meant.
+        attempt: the attempt that it speaks of.
+        second: the second at which a scanner says it.
         flag: finished, final, or gone.
         number: tells it from anything else that is said.
+        uuid: the cluster that it speaks of.
+        slot: the event that it speaks of ...
+        event_id: ... and its id.
     """
 
     what: str
-    off: int
+    attempt: int
     second: int
     flag: bool
     number: int
+    uuid: str
+    slot: str | None
+    event_id: str | None
 
 
 _numbers = count()
@@ -143,7 +149,17 @@ class Draw:
     def said_of(self, model: Model, whats: tuple[str, ...] | None = None) -> Said:
         """Say something of a scan as it is now."""
         whats = whats or (FITTING[model.phase] if self.fits else ANYTHING)
-        return Said(whats[self.which % len(whats)], self.off, self.second, self.flag, next(_numbers))
+        what, attempt = whats[self.which % len(whats)], model.attempt + self.off
+        uuid = f"{attempt}-{self.second % 2}"
+        if what == "workers gone":
+            uuid = _pick(model.clusters, self.second) or uuid
+        slot = _pick(model.outbox, self.second)
+        event_id = slot and model.outbox[slot]
+        return Said(what, attempt, self.second, self.flag, next(_numbers), uuid, slot, event_id)
+
+
+def _pick(these: dict[str, str], which: int) -> str | None:
+    return sorted(these)[which % len(these)] if these else None
 
 
 DRAWS = st.builds(
@@ -158,8 +174,8 @@ DRAWS = st.builds(
 
 def follow(model: Model, it: Said, scan_id: str) -> None:
     """Do to the model what `it` should do to the scan."""
-    attempt = model.attempt + it.off
-    own, now = it.off == 0, model.phase
+    attempt, uuid = it.attempt, it.uuid
+    own, now = attempt == model.attempt, model.phase
     taken = False
     match it.what:
         case "admitted" if now == "QUEUED":
@@ -210,26 +226,22 @@ def follow(model: Model, it: Said, scan_id: str) -> None:
             model.result = (attempt, it.flag, str(it.number))
             taken = True
         case "request workers" if now == "RUNNING" and own:
-            uuid = f"{attempt}-{it.second % 2}"
             if uuid not in model.clusters:
                 model.clusters[uuid] = "requested"
                 model.outbox[f"workers_requested:{uuid}"] = f"{scan_id}/workers.requested/{it.number}"
         case "start workers" if now == "RUNNING" and own:
-            uuid = f"{attempt}-{it.second % 2}"
             if model.clusters.get(uuid) == "requested":
                 model.clusters[uuid] = "started"
         case "workers gone":
-            for uuid, state in model.clusters.items():
-                if state == "unwanted":
-                    model.clusters[uuid] = "gone"
+            if model.clusters.get(uuid) == "unwanted":
+                model.clusters[uuid] = "gone"
         case "lease" if now == ("STOPPING" if it.flag else "LAUNCHING") and own and not model.leased:
             model.leased, model.gone = True, False
         case "release" if own:
             model.leased, model.gone = False, it.flag
         case "published":
-            slots = sorted(model.outbox)
-            if slots:
-                del model.outbox[slots[it.second % len(slots)]]
+            if it.slot and model.outbox.get(it.slot) == it.event_id:
+                del model.outbox[it.slot]
     if taken:
         fact = FACTS[it.what]
         model.outbox[fact.replace(".", "_")] = f"{scan_id}/{fact}/{it.number}"
@@ -256,10 +268,9 @@ GUARDS: dict[str, Document] = {
 ENDS_WORK = ("relaunched", "finished", "aborted", "failed")
 
 
-async def tell(scan_id: str, it: Said, model: Model) -> None:
-    """Say it of the real scan, as the steps do; what they know of it beforehand is what the model says."""
-    attempt = model.attempt + it.off
-    uuid = f"{attempt}-{it.second % 2}"
+async def tell(scan_id: str, it: Said) -> None:
+    """Say it of the real scan, as the steps do: each time by one update."""
+    attempt, uuid = it.attempt, it.uuid
     outbox: dict[str, Document] = {}
     if fact := FACTS.get(it.what):
         outbox = entry(fact, subject=scan_id, function="tests", cause=str(it.number))
@@ -298,20 +309,16 @@ async def tell(scan_id: str, it: Said, model: Model) -> None:
                 guard={"phase": Phase.RUNNING, "attempt": attempt},
             )
         case "workers gone":
-            for one in model.clusters:
-                await scans.update_cluster(
-                    scan_id, one, {"state": ClusterState.GONE}, states=[ClusterState.UNWANTED]
-                )
+            gone = {"state": ClusterState.GONE}
+            await scans.update_cluster(scan_id, uuid, gone, states=[ClusterState.UNWANTED])
         case "lease":
             phase = Phase.STOPPING if it.flag else Phase.LAUNCHING
             await scans.lease_scanner(scan_id, phase=phase, attempt=attempt, seconds=3600)
         case "release":
             await scans.release_scanner(scan_id, attempt=attempt, gone=it.flag)
         case "published":
-            slots = sorted(model.outbox)
-            if slots:
-                slot = slots[it.second % len(slots)]
-                await scans.published(scan_id, slot, model.outbox[slot])
+            if it.slot and it.event_id:
+                await scans.published(scan_id, it.slot, it.event_id)
         case _:
             await scans.advance(
                 scan_id,
@@ -378,7 +385,7 @@ class Scan(RuleBasedStateMachine):
     def something_is_said(self, draw: Draw) -> None:
         self.go_on()
         it = draw.said_of(self.model)
-        self.run(tell(self.scan_id, it, self.model))
+        self.run(tell(self.scan_id, it))
         follow(self.model, it, self.scan_id)
 
     @rule(draw=DRAWS, another=DRAWS)
@@ -388,16 +395,15 @@ class Scan(RuleBasedStateMachine):
         one, other = draw.said_of(self.model), another.said_of(self.model)
 
         async def both() -> Model:
-            await asyncio.gather(tell(self.scan_id, one, self.model), tell(self.scan_id, other, self.model))
+            await asyncio.gather(tell(self.scan_id, one), tell(self.scan_id, other))
             return (await look(self.scan_id))[0]
 
         seen = self.run(both())
         possible = []
         for order in ((one, other), (other, one)):
             model = deepcopy(self.model)
-            attempt, outbox = model.attempt, dict(model.outbox)
             for it in order:
-                _follow_as_told(model, it, self.scan_id, attempt, outbox)
+                follow(model, it, self.scan_id)
             possible.append(model)
         assert seen in possible
         self.model = seen
@@ -407,7 +413,7 @@ class Scan(RuleBasedStateMachine):
         """Through the same calls as over HTTP: the second of the two last words finishes the scan."""
         self.go_on()
         it = draw.said_of(self.model, ("progress", "result"))
-        attempt = self.model.attempt + it.off
+        attempt = it.attempt
         if it.what == "progress":
             said = report(str(it.second), finished=it.flag)
             self.run(report_manifest(self.scan_id, attempt=attempt, report=said, function="tests"))
@@ -420,8 +426,10 @@ class Scan(RuleBasedStateMachine):
         seen, _ = self.run(look(self.scan_id))
         before = deepcopy(self.model)
         follow(self.model, it, self.scan_id)
-        was_heard = it.off == 0 and before.phase in WITH_A_SERVER
-        if was_heard and self.model.has_both_last_words:
+        # A stale report changes nothing at all; a result that was there already is one of the two last words.
+        taken = self.model.outbox != before.outbox
+        heard = taken or (it.what == "result" and attempt == before.attempt and before.phase in WITH_A_SERVER)
+        if heard and self.model.has_both_last_words:
             self.model.enter("STOPPING", "finished")
             self.model.want_no_workers()
             self.model.outbox["scan_finished"] = f"{self.scan_id}/scan.finished/0"
@@ -453,19 +461,6 @@ class Scan(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.run(_forget())
-
-
-def _follow_as_told(model: Model, it: Said, scan_id: str, attempt: int, outbox: dict[str, str]) -> None:
-    """Follow what was said with the attempt and the outbox in mind that were true before."""
-    if it.what == "published":
-        slots = sorted(outbox)
-        if slots:
-            slot = slots[it.second % len(slots)]
-            if model.outbox.get(slot) == outbox[slot]:
-                del model.outbox[slot]
-        return
-    off = attempt + it.off - model.attempt
-    follow(model, Said(it.what, off, it.second, it.flag, it.number), scan_id)
 
 
 async def _forget() -> None:

@@ -4,10 +4,9 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import httpx
-
 from skydriver.errors import TemporaryError
 from skydriver.eventing.codec import encode
+from skydriver.httpclient import http_client
 from skydriver.perloop import PerLoop
 from skydriver.settings import settings
 from skydriver.store import scans
@@ -20,9 +19,7 @@ PATIENCE = 3.0
 """Seconds that the broker has to take an event; what it does not take stays in the outbox for the sweep."""
 
 
-_client = PerLoop(
-    lambda: httpx.AsyncClient(timeout=PATIENCE, trust_env=False), lambda client: client.aclose()
-)
+_client = PerLoop(lambda: http_client(settings().k_sink, timeout=PATIENCE), lambda client: client.aclose())
 
 
 async def send(event: Mapping[str, Any]) -> None:
@@ -31,6 +28,8 @@ async def send(event: Mapping[str, Any]) -> None:
     Raises:
         TemporaryError: the broker did not take it.
     """
+    import httpx
+
     headers, body = encode(event)
     try:
         answer = await _client.get().post(settings().k_sink, headers=headers, content=body)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from skydriver.model.clusters import CondorLocation, KubernetesLocation
-from skydriver.model.request import ProjectionArguments
+from skydriver.model.projection import ProjectionArguments
 from skydriver.model.values import INT32_MAX, Boolean, Integer, Integer64, Json, NoBool, Number
 
 MAX_DEPTH = 50

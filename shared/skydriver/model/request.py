@@ -8,15 +8,14 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationInfo,
     field_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from skydriver.model.projection import ProjectionArguments
 from skydriver.model.secrets import is_secret
 from skydriver.model.values import (
     INT32_MAX,
@@ -162,31 +161,7 @@ def _removed(value: Any) -> Any:
     return value
 
 
-def projection_list(value: Any) -> Any:
-    """Take a projection as a list of names, or as one string (names separated by commas)."""
-    if isinstance(value, str):
-        return [name.strip() for name in value.split(",") if name.strip()]
-    return value
-
-
-Projection = Annotated[
-    list[str], BeforeValidator(projection_list, json_schema_input_type=list[str] | str), Field(max_length=100)
-]
 NonBlank = Annotated[str, Field(pattern=r"^\S+$", max_length=256)]
-
-
-class ProjectionArguments(BaseModel):
-    """The argument that says which manifest fields an answer holds, under both of its names."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    manifest_projection: Projection | None = None
-    projection: Projection | None = None
-
-    @property
-    def fields(self) -> list[str] | None:
-        """The fields asked for, or None for the route's default."""
-        return self.manifest_projection if self.manifest_projection is not None else self.projection
 
 
 Cluster = Annotated[

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 
 from skydriver.errors import InvalidArguments, TooLarge, TooSlow
-from skydriver.model.request import ProjectionArguments
+from skydriver.model.projection import ProjectionArguments
 from skydriver.model.values import Boolean
 from skydriver.settings import settings
 

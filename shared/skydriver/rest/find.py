@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import orjson
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from skydriver.model.request import ProjectionArguments
+from skydriver.model.projection import ProjectionArguments
 from skydriver.model.values import Boolean, NoBool
 from skydriver.store.scans import Position
 

@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass, field
 from functools import cache
 
-import httpx
 import jwt
 
 from skydriver.errors import TemporaryError
+from skydriver.httpclient import http_client
 from skydriver.perloop import PerLoop
 from skydriver.settings import settings
 
@@ -61,9 +61,11 @@ class Issuer:
         return wanted and now - self._tried_at > REFETCH
 
     async def _fetch(self) -> None:
+        import httpx
+
         self._tried_at = time.monotonic()
         try:
-            async with httpx.AsyncClient(timeout=settings().call_timeout, trust_env=False) as client:
+            async with http_client(self.url, timeout=settings().call_timeout) as client:
                 answer = await client.get(f"{self.url}/.well-known/openid-configuration")
                 answer.raise_for_status()
                 answer = await client.get(answer.json()["jwks_uri"])

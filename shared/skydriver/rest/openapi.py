@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from skydriver.rest import schemas as answers
 from skydriver.rest.arguments import IDEMPOTENCY_KEY, MAX_KEY
 from skydriver.rest.auth import Role
 from skydriver.rest.route import RouteInfo
-from skydriver.rest.schemas import Error
 
 DESCRIPTION = """\
 SkyDriver takes a neutrino event, runs the Skymap Scanner on it, and keeps request, progress and result.
@@ -83,14 +83,19 @@ Schemas = Mapping[tuple[Any, JsonSchemaMode], dict[str, Any]]
 
 def _schemas(routes: Sequence[RouteInfo]) -> tuple[Schemas, dict[str, Any]]:
     """Make the schemas of all models at once, so that what they share is shared."""
-    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Error, "serialization")]
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(answers.Error, "serialization")]
     models += [(route.arguments, "validation") for route in routes]
-    models += [(route.answer, "serialization") for route in routes if route.answer is not None]
+    models += [(_model(route.answer), "serialization") for route in routes if route.answer is not None]
     found, definitions = models_json_schema(
         list(dict.fromkeys(models)), ref_template="#/components/schemas/{model}"
     )
     components: dict[str, Any] = definitions.get("$defs", {})
     return found, components
+
+
+def _model(answer: str) -> type[BaseModel]:
+    model: type[BaseModel] = getattr(answers, answer)
+    return model
 
 
 def _operation(route: RouteInfo, schemas: Schemas) -> dict[str, Any]:
@@ -176,8 +181,9 @@ def _answers(route: RouteInfo, schemas: Schemas) -> dict[str, Any]:
         return {"204": {"description": "taken"}}
     if route.answer is None:
         return {"200": {"description": "a page or a file", "content": {"*/*": {}}}}
-    schema = schemas[route.answer, "serialization"]
-    description = (route.answer.__doc__ or "").splitlines()[0]
+    model = _model(route.answer)
+    schema = schemas[model, "serialization"]
+    description = (model.__doc__ or "").splitlines()[0]
     return {"200": {"description": description, "content": {"application/json": {"schema": schema}}}}
 
 

@@ -7,7 +7,7 @@ import orjson
 
 from skydriver.errors import InvalidArguments, NotFound
 from skydriver.model.manifest import EVENT_FIELD, FIELDS, manifest_of, resolve_projection
-from skydriver.model.request import ProjectionArguments
+from skydriver.model.projection import ProjectionArguments
 from skydriver.store import events, results, scans
 
 

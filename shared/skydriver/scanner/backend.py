@@ -94,11 +94,12 @@ class ScannerBackend(Protocol):
 @cache
 def backend() -> ScannerBackend:
     """Return the backend that the settings name."""
-    from skydriver.scanner.kubernetes import KubernetesScanners
-    from skydriver.scanner.local import LocalScanners
-
     match settings().scanner_backend:
         case "kubernetes":
+            from skydriver.scanner.kubernetes import KubernetesScanners
+
             return KubernetesScanners()
         case "local":
+            from skydriver.scanner.local import LocalScanners
+
             return LocalScanners()

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from skydriver.errors import TemporaryError
 from skydriver.settings import settings
 
@@ -73,6 +71,8 @@ async def _cached(source: tuple[str, str], ask: Callable[[], Awaitable[Tags]]) -
 
 
 async def _ask_dockerhub() -> Tags:
+    import httpx
+
     tags: Tags = {}
     async with httpx.AsyncClient(
         base_url=settings().dockerhub_url, timeout=settings().call_timeout

@@ -102,5 +102,6 @@ def word(value: str | int) -> str:
     """Write a value as a ClassAd literal, and that as one word of a command."""
     if isinstance(value, int):
         return str(value)
-    text = re.sub(r'["\\]', r"\\\g<0>", " ".join(value.split()))
+    # In the old syntax of ClassAds a backslash is one, unless a quote follows: better there is none.
+    text = " ".join(value.replace("\\", "/").split()).replace('"', '\\"')
     return re.sub(r"[\\\s]", r"\\\g<0>", f'"{text}"')

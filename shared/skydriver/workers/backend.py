@@ -134,16 +134,18 @@ def backend(orchestrator: str) -> WorkerBackend:
     Raises:
         NotImplementedError: this installation has no backend for it.
     """
-    from skydriver.workers.htcondor import HTCondorWorkers
-    from skydriver.workers.kubernetes import KubernetesWorkers
-    from skydriver.workers.local import LocalWorkers
-
     match orchestrator:
         case "condor":
+            from skydriver.workers.htcondor import HTCondorWorkers
+
             return HTCondorWorkers()
         case "k8s":
+            from skydriver.workers.kubernetes import KubernetesWorkers
+
             return KubernetesWorkers()
         case "local":
+            from skydriver.workers.local import LocalWorkers
+
             return LocalWorkers()
         case _:
             raise NotImplementedError(f"workers on '{orchestrator}' cannot be run by this installation")

@@ -129,6 +129,11 @@ class Pool:
         numbers: list[int] = json.loads(done.stdout)
         return numbers
 
+    def clear(self) -> None:
+        """Remove all jobs, and wait until none runs."""
+        _run_in(self._unshare, "condor_rm", "-all", check=False)  # it fails where there is none
+        _wait(lambda: not self.jobs(), what="all jobs are gone")
+
     def heard(self, command: str) -> int:
         """Count how often the schedd was asked something, like `QUERY_JOB_ADS`."""
         return (self.folder / "log" / "SchedLog").read_text().count(f"({command})")

@@ -1,4 +1,4 @@
-"""Submits to a pool, in a process of its own: `{clusters: [[description, count]], spool}` where it is told."""
+"""Submits to a pool, in a process of its own: `{clusters: [[description, count]], spool}`, at a place."""
 
 import json
 import sys

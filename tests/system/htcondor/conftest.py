@@ -1,26 +1,31 @@
 """A real HTCondor pool, and a service whose workers run as its jobs."""
 
+import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import pytest_asyncio
+from anyio.from_thread import start_blocking_portal
 
+from skydriver.local.service import LocalService
 from tests.components.htcondor.pool import WORKER, Pool, running_pool
 from tests.conftest import eventually
-from tests.system.conftest import Skydriver, running
+from tests.system.conftest import Skydriver
 
 Document = dict[str, Any]
-Service = Callable[..., AbstractAsyncContextManager[Skydriver]]
 
 SETTINGS = {
-    "HTCONDOR_TIMEOUT": "12",
+    "HTCONDOR_TIMEOUT": "8",
     "STEP_DEADLINE": "30",
     "RETRY_DELAY": "1",
     "WORKERS_DEAD_GRACE": "3",
+    "MAX_CLUSTER_TRIES": "2",
+    "STOP_DEADLINE": "5",
     "EWMS_PILOT_QUARANTINE_TIME": "0",
 }
 
@@ -32,16 +37,21 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
         yield running_one
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def silent() -> Iterator[str]:
     """The address of a collector that accepts and never answers."""
-    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+    with socket.create_server(("127.0.0.1", 0), backlog=1000) as listener:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.fixture
 def condor_settings(pool: Pool, silent: str, tmp_path: Path) -> dict[str, str]:
-    """The settings of a service that knows the pool, and some clusters that are out of order."""
+    """The settings of functions that know the pool, and some clusters that are out of order."""
+    return settings_for(pool, silent, tmp_path)
+
+
+def settings_for(pool: Pool, silent: str, folder: Path) -> dict[str, str]:
+    """Write the files that settings point to into a folder, and return the settings."""
     good: Document = {
         "orchestrator": "condor",
         "location": pool.location,
@@ -58,28 +68,35 @@ def condor_settings(pool: Pool, silent: str, tmp_path: Path) -> dict[str, str]:
         "silent": {**good, "location": {"collector": silent, "schedd": "nobody"}},
         "local": {"orchestrator": "local", "location": {"host": "localhost", "namespace": "local"}},
     }
-    (tmp_path / "clusters.yaml").write_text(json.dumps({"clusters": clusters}))
+    (folder / "clusters.yaml").write_text(json.dumps({"clusters": clusters}))
     for secret, token in (("good-token", pool.token), ("wrong-token", f"{pool.token[:-8]}AAAAAAAA")):
-        (tmp_path / "secrets" / secret).mkdir(parents=True)
-        (tmp_path / "secrets" / secret / "token").write_text(token)
+        (folder / "secrets" / secret).mkdir(parents=True)
+        (folder / "secrets" / secret / "token").write_text(token)
     return {
         **SETTINGS,
-        "CLUSTERS_FILE": str(tmp_path / "clusters.yaml"),
-        "CLUSTER_SECRETS": str(tmp_path / "secrets"),
+        "CLUSTERS_FILE": str(folder / "clusters.yaml"),
+        "CLUSTER_SECRETS": str(folder / "secrets"),
     }
 
 
-@pytest.fixture
-def service(condor_settings: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """Run a service that knows the pool, with more settings by their variables' names."""
-    monkeypatch.delenv("MONGODB_URI", raising=False)
+@pytest.fixture(scope="module")
+def service(pool: Pool, silent: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
+    """A service that knows the pool, for all tests of a module: each has scans of its own there."""
+    folder = tmp_path_factory.mktemp("service")
+    settings = settings_for(pool, silent, folder)
+    with pytest.MonkeyPatch.context() as patch, start_blocking_portal() as portal:
+        patch.delenv("MONGODB_URI", raising=False)
+        local = LocalService(folder / "data", settings=settings)
+        with portal.wrap_async_context_manager(local) as running:
+            yield running
 
-    @asynccontextmanager
-    async def run(**settings: str) -> AsyncIterator[Skydriver]:
-        async with running(tmp_path / "data", **{**condor_settings, **settings}) as skydriver:
-            yield skydriver
 
-    return run
+@pytest_asyncio.fixture
+async def skydriver(service: LocalService, pool: Pool) -> AsyncIterator[Skydriver]:
+    """The service, as users see it; a test that fails leaves no jobs behind."""
+    async with httpx.AsyncClient(base_url=service.url, timeout=60.0, trust_env=False) as client:
+        yield Skydriver(service, client)
+    await asyncio.to_thread(pool.clear)
 
 
 async def seen(

@@ -6,7 +6,7 @@ import pytest
 
 from skydriver.errors import InvalidArguments
 from skydriver.model.manifest import DEFAULT_FIELDS, FIELDS, FIND_EXCLUDED, FIND_FIELDS
-from skydriver.model.request import ProjectionArguments
+from skydriver.model.projection import ProjectionArguments
 from skydriver.rest.arguments import validate
 from skydriver.rest.scans import projected
 

@@ -1,0 +1,35 @@
+"""The argument that says which fields of a manifest an answer holds.
+
+A module of its own: routes that read need it, and not the large models of submissions, which take time to
+load.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def projection_list(value: Any) -> Any:
+    """Take a projection as a list of names, or as one string (names separated by commas)."""
+    if isinstance(value, str):
+        return [name.strip() for name in value.split(",") if name.strip()]
+    return value
+
+
+Projection = Annotated[
+    list[str], BeforeValidator(projection_list, json_schema_input_type=list[str] | str), Field(max_length=100)
+]
+
+
+class ProjectionArguments(BaseModel):
+    """The argument that says which manifest fields an answer holds, under both of its names."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    manifest_projection: Projection | None = None
+    projection: Projection | None = None
+
+    @property
+    def fields(self) -> list[str] | None:
+        """The fields asked for, or None for the route's default."""
+        return self.manifest_projection if self.manifest_projection is not None else self.projection

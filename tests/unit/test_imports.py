@@ -1,0 +1,82 @@
+"""What functions may import: cold starts are paid in modules, so each kind of function has a budget of them.
+
+Lists of modules, not times: a machine's mood is nobody's fault.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skydriver
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted(
+    path for folder in ("api", "steps", "cron") for path in (ROOT / "functions" / folder).glob("[!_]*.py")
+)
+
+NEVER = {
+    *("boto3", "botocore", "kubernetes", "keycloak", "htcondor2", "classad2", "requests", "urllib3"),
+    *("pydantic_settings", "dotenv", "humanfriendly", "httpx", "rich", "yaml", "gunicorn"),
+    *("numpy", "healpy", "healpix", "matplotlib", "pandas", "moto", "psutil", "typer"),
+    *("skydriver.rest.schemas", "skydriver.local", "skydriver.cli", "skydriver.standin"),
+    *("skydriver.scanner.kubernetes", "skydriver.workers.kubernetes", "skydriver.workers.htcondor"),
+}
+"""What no function needs before it is called; it is imported where it is first used."""
+
+GATEWAY = {"httpx", "yaml"}
+"""What the function that only passes calls on cannot do without."""
+
+SUBMISSIONS = "skydriver.model.request"
+"""The models of what users ask for, large ones."""
+READS = {
+    *("get_root", "get_scan", "get_manifest", "get_result", "get_status", "get_logs", "get_history"),
+    *("get_i3_event", "get_backlog", "find_scans", "get_scan_request"),
+}
+STEPS = {path.stem for path in SOURCES if path.parent.name != "api"}
+
+LIST = """
+import importlib, os, sys
+import functions_framework.aio, motor.motor_asyncio, pydantic  # of all functions; forks share them
+for name in sys.argv[1:]:
+    pid = os.fork()
+    if pid == 0:
+        importlib.import_module(name)
+        print(name, *sys.modules, flush=True)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0, name
+"""
+
+
+@pytest.fixture(scope="module")
+def imported() -> dict[str, set[str]]:
+    """The modules that each function's process has before its first request, by the function's name."""
+    names = [".".join(source.relative_to(ROOT).with_suffix("").parts) for source in SOURCES]
+    process = subprocess.run(
+        [sys.executable, "-c", LIST, *names],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(skydriver.__file__).parents[1])},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    lines = [line.split() for line in process.stdout.splitlines()]
+    return {name.rpartition(".")[2]: set(modules) for name, *modules in lines}
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_a_function_imports_no_more_than_its_budget(source: Path, imported: dict[str, set[str]]) -> None:
+    found = imported[source.stem]
+    budgeted = NEVER - (GATEWAY if source.stem == "gateway" else set())
+    if source.stem in ("get_docs", "get_openapi"):
+        budgeted -= {"skydriver.rest.schemas"}
+    assert not found & budgeted
+    if source.stem in READS:
+        assert SUBMISSIONS not in found
+        assert not any(name.startswith("skydriver.lifecycle") for name in found)
+    if source.stem in STEPS:
+        assert not any(name.startswith("skydriver.rest") for name in found)

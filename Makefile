@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DURATION ?= 60
 
-.PHONY: help demo test test-fast lint components faults lock clean
+.PHONY: help demo test test-fast lint components faults load lock clean
 
 help:
 	@echo "make demo       scan a sample event on this machine, and leave its skymap in demo/"
 	@echo "make test       everything that this machine can test"
 	@echo "make test-fast  lint, types, import contracts and unit tests"
 	@echo "make faults     break things at random for DURATION seconds, and check that nothing is lost (SEED=)"
+	@echo "make load       thousands of scans without faults: nobody waits for long, nothing grows"
 	@echo "make lock       write the lock files anew from pyproject.toml"
 
 $(READY): requirements-dev.lock pyproject.toml
@@ -38,6 +39,10 @@ test: lint
 # Functions are killed, events lost, the database restarted: prints the seed, and a table of what was checked.
 faults: $(READY)
 	$(BIN)/python -m tests.faults --seconds $(DURATION) $(if $(SEED),--seed $(SEED))
+
+# Thousands of scans in the backlog, hundreds at work, alerts in between: for a quarter of an hour.
+load: $(READY)
+	$(BIN)/python -m tests.faults.load
 
 # Real components that no wheel brings. MongoDB and the S3 API come with the lock file.
 components: $(READY)

@@ -171,9 +171,8 @@ async def main(scans: int, running: int, seconds: float, seed: int) -> int:
     )
     print(f"CPU seconds of the machine: {after.user - before.user + after.system - before.system:.0f}")
     for name, samples in sorted(found.memory.items()):
-        print(
-            f"  {name:24} {samples[0]:6.1f} MiB at first, {max(samples):6.1f} at most, {samples[-1]:6.1f} last"
-        )
+        first, most, last = samples[0], max(samples), samples[-1]
+        print(f"  {name:24} {first:6.1f} MiB at first, {most:6.1f} at most, {last:6.1f} at last")
     print("\n".join(["problems:", *bad] if bad else ["no problem"]))
     return 1 if bad else 0
 

@@ -99,8 +99,10 @@ def _environment(known: CondorCluster, spec: WorkersSpec, quarantine: int) -> di
     if spec.collect_logs:
         environment["EWMS_PILOT_DUMP_TASK_OUTPUT"] = "True"
     if known.image != "none":
-        # By either name of the program that runs the image.
-        environment |= dict.fromkeys(("APPTAINERENV_I3_DATA", "SINGULARITYENV_I3_DATA"), _I3_DATA)
+        # Both programs that may run the image take what is for its inside by a prefix of their own.
+        environment |= {f"{program}ENV_I3_DATA": _I3_DATA for program in ("APPTAINER", "SINGULARITY")}
+    if known.image == "container":
+        environment["I3_DATA"] = _I3_DATA  # Docker takes it as it is
     return environment
 
 

@@ -6,7 +6,7 @@ from skydriver.model.manifest import FIELDS
 from skydriver.rest.arguments import ManifestArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
-from skydriver.rest.scans import manifest, projected, read_scan
+from skydriver.rest.scans import projected, read_manifest
 
 
 @route(
@@ -18,5 +18,4 @@ from skydriver.rest.scans import manifest, projected, read_scan
 async def get_manifest(call: Call[ManifestArguments]) -> dict[str, Any]:
     """Answer the manifest: scanner servers read their event from it."""
     fields = projected(call.arguments, FIELDS)
-    scan = await read_scan(call.scan_id, fields, include_deleted=call.arguments.include_deleted)
-    return await manifest(scan, fields)
+    return await read_manifest(call.scan_id, fields, include_deleted=call.arguments.include_deleted)

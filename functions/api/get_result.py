@@ -1,15 +1,14 @@
 """`GET /scan/SCAN_ID/result`: the result of a scan, partial or final."""
 
-from typing import Any
+from starlette.responses import Response
 
 from skydriver.rest.arguments import ReadArguments
 from skydriver.rest.auth import Role
+from skydriver.rest.results import result_answer
 from skydriver.rest.route import Call, route
-from skydriver.rest.scans import read_result, read_scan
 
 
 @route("GET /scan/{scan_id}/result", roles=(Role.USER,), arguments=ReadArguments, answer="Result")
-async def get_result(call: Call[ReadArguments]) -> dict[str, Any]:
+async def get_result(call: Call[ReadArguments]) -> Response:
     """Answer the result, or an empty object before there is one."""
-    scan = await read_scan(call.scan_id, ["result"], include_deleted=call.arguments.include_deleted)
-    return await read_result(scan)
+    return await result_answer(call.scan_id, include_deleted=call.arguments.include_deleted)

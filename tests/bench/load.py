@@ -137,7 +137,7 @@ async def load(
     )
     answer, _ = await process.communicate(order)
     if process.returncode:
-        raise RuntimeError("the load came to nothing")
+        raise RuntimeError(f"the load came to nothing: {process.returncode}")
     return Load(**json.loads(answer))
 
 

@@ -8,7 +8,7 @@ import orjson
 from skydriver.errors import InvalidArguments, NotFound
 from skydriver.model.manifest import EVENT_FIELD, FIELDS, manifest_of, resolve_projection
 from skydriver.model.projection import ProjectionArguments
-from skydriver.store import events, results, scans
+from skydriver.store import events, joined, results, scans
 
 
 async def read_scan(scan_id: str, fields: Iterable[str], *, include_deleted: bool = True) -> dict[str, Any]:
@@ -18,11 +18,43 @@ async def read_scan(scan_id: str, fields: Iterable[str], *, include_deleted: boo
         NotFound: there is no such scan, or it was deleted and deleted ones are not asked for.
     """
     scan = await scans.get(scan_id, {*fields, "is_deleted"})
+    return shown(scan_id, scan, include_deleted=include_deleted)
+
+
+async def read_manifest(
+    scan_id: str, fields: tuple[str, ...], *, include_deleted: bool = True
+) -> dict[str, Any]:
+    """Read a scan's manifest in one round trip, the event itself included where it is asked for.
+
+    Raises:
+        NotFound: there is no such scan, it was deleted and deleted ones are not asked for, or its event is
+            gone.
+    """
+    if EVENT_FIELD not in fields:
+        return manifest_of(await read_scan(scan_id, fields, include_deleted=include_deleted), fields)
+    found = await joined.scan_and_event(scan_id, {*fields, "is_deleted"})
+    scan, event = found or (None, None)
+    scan = shown(scan_id, scan, include_deleted=include_deleted)
+    if event is None:
+        raise _gone(scan["i3_event_id"])
+    return {**manifest_of(scan, fields), EVENT_FIELD: orjson.Fragment(event)}
+
+
+def shown(scan_id: str, scan: dict[str, Any] | None, *, include_deleted: bool) -> dict[str, Any]:
+    """Let a scan pass that may be shown.
+
+    Raises:
+        NotFound: there is no such scan, or it was deleted and deleted ones are not asked for.
+    """
     if scan is None:
         raise NotFound(f"there is no scan '{scan_id}'")
     if scan["is_deleted"] and not include_deleted:
         raise NotFound(f"scan '{scan_id}' was deleted; pass 'include_deleted' to see it all the same")
     return scan
+
+
+def _gone(event_id: str) -> NotFound:
+    return NotFound(f"the event '{event_id}' of this scan is gone")
 
 
 def projected(
@@ -57,7 +89,7 @@ async def read_event(event_id: str) -> bytes:
     """
     event = await events.get(event_id)
     if event is None:
-        raise NotFound(f"the event '{event_id}' of this scan is gone")
+        raise _gone(event_id)
     return event
 
 

@@ -35,10 +35,11 @@ async def put(scan_id: str, content: bytes) -> str:
     return version
 
 
-async def pieces(scan_id: str, version: str) -> AsyncIterator[bytes]:
-    """Read the pieces of a version in their order."""
-    cursor = collection(NAME).find({"scan_id": scan_id, "version": version}, {"json": 1})
-    async for piece in cursor.sort("n", ASCENDING).batch_size(2):
+async def pieces(scan_id: str, version: str, *, first: int = 0) -> AsyncIterator[bytes]:
+    """Read the pieces of a version in their order, from the number `first` on; one is in memory at a time."""
+    condition = {"scan_id": scan_id, "version": version, "n": {"$gte": first}}
+    cursor = collection(NAME).find(condition, {"_id": 0, "json": 1})
+    async for piece in cursor.sort("n", ASCENDING).batch_size(1):
         yield bytes(piece["json"])
 
 

@@ -1,0 +1,55 @@
+"""Answering a scan's result: at once where it is small, piece by piece where it is large."""
+
+from collections.abc import AsyncIterator
+
+import orjson
+from starlette.responses import Response
+
+from skydriver.errors import TemporaryError
+from skydriver.rest.answers import json_answer, streamed_json
+from skydriver.rest.scans import shown
+from skydriver.store import joined, results
+
+
+async def result_answer(scan_id: str, *, include_deleted: bool) -> Response:
+    """Answer a scan's result; an empty object before there is one.
+
+    One of a single piece takes one round trip. Of a larger one no more than a piece is in memory.
+
+    Raises:
+        NotFound: there is no such scan, or it was deleted and deleted ones are not asked for.
+        TemporaryError: a newer result has just taken this one's place.
+    """
+    scan, piece = await joined.scan_and_result(scan_id, ["is_deleted"]) or (None, None)
+    pointer = shown(scan_id, scan, include_deleted=include_deleted)["result"]
+    if pointer is None:
+        return json_answer({})
+    if piece is None:
+        raise _replaced()
+    missing = pointer["bytes"] - len(piece)
+    before = b'{"scan_id":%b,"skyscan_result":' % orjson.dumps(scan_id)
+    after = b',"is_final":%b}' % orjson.dumps(pointer["is_final"])
+    if missing <= 0:
+        return Response(b"".join((before, piece, after)), media_type="application/json")
+    rest = _rest(scan_id, pointer["version"], missing)
+    return await streamed_json(_chained(before + piece, rest, after))
+
+
+async def _rest(scan_id: str, version: str, missing: int) -> AsyncIterator[bytes]:
+    """Read all pieces but the first, which must have so many bytes: else the answer is cut off."""
+    async for piece in results.pieces(scan_id, version, first=1):
+        missing -= len(piece)
+        yield piece
+    if missing:
+        raise _replaced()
+
+
+async def _chained(before: bytes, pieces: AsyncIterator[bytes], after: bytes) -> AsyncIterator[bytes]:
+    yield before
+    async for piece in pieces:
+        yield piece
+    yield after
+
+
+def _replaced() -> TemporaryError:
+    return TemporaryError("a newer result has just taken this one's place; try again")

@@ -1,0 +1,53 @@
+"""A scan together with what it points to in another collection, in one round trip."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from skydriver.store import events, results, scans
+from skydriver.store.mongo import collection
+
+Document = dict[str, Any]
+
+
+async def scan_and_event(scan_id: str, fields: Iterable[str]) -> tuple[Document, bytes | None] | None:
+    """Read fields of a scan (dotted paths) and its event as JSON; None if there is no such scan."""
+    join: Document = {"from": events.NAME, "localField": "i3_event_id", "foreignField": "_id"}
+    found = await _join(scan_id, {*fields, "i3_event_id"}, join)
+    if found is None:
+        return None
+    scan, joined = found
+    return scan, bytes(joined[0]["json"]) if joined else None
+
+
+async def scan_and_result(scan_id: str, fields: Iterable[str]) -> tuple[Document, bytes | None] | None:
+    """Read fields of a scan and the first piece of its result; None if there is no such scan.
+
+    The other pieces, of a large result, are not read: an answer of the database holds 16 MB.
+    """
+    join: Document = {
+        "from": results.NAME,
+        "let": {"version": "$result.version"},
+        "localField": "_id",
+        "foreignField": "scan_id",
+        "pipeline": [
+            {"$match": {"n": 0, "$expr": {"$eq": ["$version", "$$version"]}}},
+            {"$project": {"_id": 0, "json": 1}},
+        ],
+    }
+    found = await _join(scan_id, {*fields, "result"}, join)
+    if found is None:
+        return None
+    scan, joined = found
+    return scan, bytes(joined[0]["json"]) if joined else None
+
+
+async def _join(
+    scan_id: str, fields: Iterable[str], join: Document
+) -> tuple[Document, list[Document]] | None:
+    pipeline: list[Document] = [
+        {"$match": {"_id": scan_id}},
+        {"$project": dict.fromkeys(fields, 1)},
+        {"$lookup": {**join, "as": "joined"}},
+    ]
+    found = await collection(scans.NAME).aggregate(pipeline).to_list(1)
+    return (found[0], found[0].pop("joined")) if found else None

@@ -1,0 +1,153 @@
+"""`GET manifest` and `GET result` take one round trip, and results of any size come back as they were."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import pytest
+from pymongo import monitoring
+
+from functions.api.get_manifest import get_manifest
+from functions.api.get_result import get_result
+from skydriver.model.states import Phase
+from skydriver.perloop import PerLoop
+from skydriver.store import events, results, scans
+from skydriver.store.mongo import collection
+from tests.integration.documents import EVENT, result, scan, stored
+from tests.serving import client_of
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+class Trips(monitoring.CommandListener):
+    """Remembers what the database is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        self.asked.append(event.command_name)
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
+
+
+@pytest.fixture
+def trips(monkeypatch: pytest.MonkeyPatch) -> Iterator[Trips]:
+    listeners: Any = monitoring._LISTENERS  # type: ignore[attr-defined]
+    trips = Trips()
+    monkeypatch.setattr(monitoring, "_LISTENERS", listeners._replace(command_listeners=[trips]))
+    return trips
+
+
+async def with_result(content: dict[str, Any] | None, **fields: Any) -> str:
+    document = scan(Phase.RUNNING, **fields)
+    document["i3_event_id"] = await events.put(EVENT)
+    if content is not None:
+        raw = orjson.dumps(content)
+        version = await results.put(document["_id"], raw)
+        document["result"] = {**result(is_final=True, version=version), "bytes": len(raw)}
+    await scans.insert(document)
+    scan_id: str = document["_id"]
+    return scan_id
+
+
+async def test_a_manifest_comes_with_its_event() -> None:
+    scan_id = await with_result(None)
+    async with client_of(get_manifest) as client:
+        answer = await client.get(f"/scan/{scan_id}/manifest")
+        assert answer.json()["event_i3live_json_dict"] == EVENT
+        only = await client.get(f"/scan/{scan_id}/manifest", params={"projection": "scan_id"})
+        assert only.json() == {"scan_id": scan_id}
+        both = await client.get(
+            f"/scan/{scan_id}/manifest", params={"projection": "scan_id,event_i3live_json_dict"}
+        )
+        assert both.json() == {"scan_id": scan_id, "event_i3live_json_dict": EVENT}
+
+
+async def test_a_manifest_whose_event_is_gone_is_not_found() -> None:
+    scan_id = await stored(Phase.RUNNING)
+    async with client_of(get_manifest) as client:
+        answer = await client.get(f"/scan/{scan_id}/manifest")
+    assert answer.status_code == 404
+    assert "an event" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("piece", [results.PIECE, 1_000, 10])
+async def test_a_result_comes_back_as_it_was_however_many_pieces_it_has(
+    monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(results, "PIECE", piece)
+    content = {"nside-8": [[n, 0.5, None] for n in range(100)]}
+    scan_id = await with_result(content)
+    async with client_of(get_result) as client:
+        answer = await client.get(f"/scan/{scan_id}/result")
+    assert answer.json() == {"scan_id": scan_id, "skyscan_result": content, "is_final": True}
+    assert answer.headers["content-type"] == "application/json"
+
+
+async def test_before_there_is_a_result_the_answer_is_an_empty_object() -> None:
+    scan_id = await with_result(None)
+    async with client_of(get_result) as client:
+        assert (await client.get(f"/scan/{scan_id}/result")).json() == {}
+
+
+async def test_a_deleted_scans_result_is_not_found_unless_it_is_asked_for() -> None:
+    scan_id = await with_result({"a": 1}, is_deleted=True)
+    async with client_of(get_result) as client:
+        assert (await client.get(f"/scan/{scan_id}/result")).status_code == 404
+        answer = await client.get(f"/scan/{scan_id}/result", params={"include_deleted": "true"})
+        assert answer.json()["skyscan_result"] == {"a": 1}
+        assert (await client.get("/scan/nothing/result")).status_code == 404
+
+
+async def test_a_result_that_a_newer_one_replaces_while_it_is_read_is_asked_for_again() -> None:
+    scan_id = await with_result({"a": 1})
+    await collection(results.NAME).delete_many({})
+    async with client_of(get_result) as client:
+        answer = await client.get(f"/scan/{scan_id}/result")
+    assert answer.status_code == 503
+    assert "retry-after" in answer.headers
+
+
+async def test_a_result_that_is_replaced_while_it_is_sent_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "PIECE", 10)
+    scan_id = await with_result({"a": "x" * 100})
+    await collection(results.NAME).delete_many({"n": {"$gt": 3}})
+    async with client_of(get_result) as client:
+        with pytest.raises(AssertionError):  # how this client says that an answer is not complete
+            await client.get(f"/scan/{scan_id}/result")
+
+
+async def test_reads_take_one_round_trip(trips: Trips) -> None:
+    scan_id = await with_result({"a": 1})
+    await PerLoop.close_all()  # a client heeds the listeners there are when it is made
+    async with client_of(get_manifest) as manifest, client_of(get_result) as answer:
+        trips.asked.clear()
+        assert (await manifest.get(f"/scan/{scan_id}/manifest")).is_success
+        assert trips.asked == ["aggregate"]
+        trips.asked.clear()
+        assert (await answer.get(f"/scan/{scan_id}/result")).is_success
+        assert trips.asked == ["aggregate"]
+
+
+async def test_both_joins_are_served_by_indexes(configure: Callable[..., None]) -> None:
+    configure(MONGODB_DATABASE=f"test-{uuid.uuid4().hex[:12]}")  # its profiler's notes cannot be deleted
+    await results.ensure_indexes()
+    scan_id = await with_result({"a": 1})
+    for _ in range(5):
+        await with_result({"a": 2})
+    database = collection(scans.NAME).database
+    await database.command("profile", 2)
+    try:
+        async with client_of(get_manifest) as manifest, client_of(get_result) as answer:
+            await manifest.get(f"/scan/{scan_id}/manifest")
+            await answer.get(f"/scan/{scan_id}/result")
+    finally:
+        await database.command("profile", 0)
+    asked = await database["system.profile"].find({"command.aggregate": scans.NAME}).to_list(None)
+    await database.client.drop_database(database.name)
+    # The scan and what it points to, and no other.
+    assert [one["docsExamined"] for one in asked] == [2, 2]

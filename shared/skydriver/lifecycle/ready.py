@@ -53,7 +53,7 @@ async def request_workers(scan_id: str, *, cause: str) -> None:
     if scan["phase"] != Phase.RUNNING:
         return
     attempt, asked = scan["attempt"], scan["request"]["request_clusters"]
-    there = {cluster["uuid"] for cluster in scan["ewms_task"]["clusters"]}
+    there = {cluster["uuid"] for cluster in scan["ewms_task"]["clusters"] if cluster["attempt"] == attempt}
     entries, outbox = cluster_entries(
         scan_id, list(enumerate(asked)), attempt=attempt, function=function, there=there
     )

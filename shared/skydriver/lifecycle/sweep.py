@@ -204,7 +204,11 @@ def overdue_events(scan: Mapping[str, Any], *, now: float, after: float) -> dict
                 say(Fact.REQUESTED, priority=scan["priority"])
             case Phase.STOPPING:
                 say(_SAID_AT_THE_END[scan["outcome"]])
-            case Phase.RUNNING if not any(cluster["attempt"] == scan["attempt"] for cluster in clusters):
+            case Phase.RUNNING if not any(
+                # What others have started says nothing of our own.
+                cluster["attempt"] == scan["attempt"] and cluster["state"] != ClusterState.REPORTED
+                for cluster in clusters
+            ):
                 say(Fact.READY)
     for cluster in clusters:
         if cluster["due"] > now or cluster["leased_until"] > now:

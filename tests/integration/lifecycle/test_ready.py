@@ -12,7 +12,7 @@ from skydriver.model.manifest import manifest_of
 from skydriver.model.states import ClusterState, Outcome, Phase, scan_state
 from skydriver.model.transitions import Fact
 from skydriver.store import scans
-from tests.integration.documents import clusters_of, read, stored
+from tests.integration.documents import cluster, clusters_of, read, stored
 from tests.integration.parts import NOWHERE, Broker
 from tests.integration.repeats import Repeat
 
@@ -152,7 +152,8 @@ async def test_a_cluster_that_is_no_longer_known_is_left_out_with_a_note(
 async def test_a_scan_none_of_whose_clusters_is_known_fails(
     broker: Broker, configure: Configure, tmp_path: Path
 ) -> None:
-    scan_id = await stored(Phase.RUNNING)
+    # It had some on an earlier attempt.
+    scan_id = await stored(Phase.RUNNING, attempt=2, clusters=[cluster("a", ClusterState.GONE)])
     none = tmp_path / "none.yaml"
     none.write_text("clusters: {}")
     configure(CLUSTERS_FILE=str(none))

@@ -97,6 +97,8 @@ async def test_what_is_said_again_of_clusters(configure: Configure) -> None:
     # Workers of the former attempt only: the new one's are still to be asked for.
     clusters = [cluster("gone", ClusterState.GONE)]
     assert _overdue(_still(Phase.RUNNING, attempt=2, clusters=clusters)) == {Fact.READY: [None]}
+    clusters = [cluster("somebody else's", ClusterState.REPORTED)]
+    assert _overdue(_still(Phase.RUNNING, clusters=clusters)) == {Fact.READY: [None]}
     clusters = [_unwanted("old"), _unwanted("later", due=NOW + 1), cluster("gone", ClusterState.GONE)]
     assert _overdue(_still(Phase.LAUNCHING, attempt=2, clusters=clusters)) == {
         Fact.REQUESTED: [None],

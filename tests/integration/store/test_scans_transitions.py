@@ -165,6 +165,7 @@ async def test_the_history_keeps_the_newest_lines_only() -> None:
     for attempt in range(1, MAX_HISTORY + 3):
         change = await advance(scan_id, Fact.RELAUNCHED, function="tests", cause="", attempt=attempt)
         assert change is not None and change.applied
+    assert len((await read(scan_id))["history"]) == MAX_HISTORY
     await scans.note(scan_id, function="tests", cause="dead letter", reason="the newest")
 
     history = (await read(scan_id))["history"]

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,8 +159,12 @@ class Pool:
             process.resume()
 
     def _schedds(self) -> list[psutil.Process]:
-        found = psutil.Process(self._unshare).children(recursive=True)
-        return [process for process in found if process.name() == "condor_schedd"]
+        schedds = []
+        for process in psutil.Process(self._unshare).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                if process.name() == "condor_schedd":
+                    schedds.append(process)
+        return schedds
 
     def _answers(self) -> bool:
         return "Total for all users" in _run_in(self._unshare, "condor_q", "-allusers", check=False)

@@ -20,7 +20,7 @@ from tests.system.conftest import Skydriver
 Document = dict[str, Any]
 
 SETTINGS = {
-    "HTCONDOR_TIMEOUT": "8",
+    "HTCONDOR_TIMEOUT": "6",
     "STEP_DEADLINE": "30",
     "RETRY_DELAY": "1",
     "WORKERS_DEAD_GRACE": "3",

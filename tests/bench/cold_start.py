@@ -15,7 +15,6 @@ async def run(stage: Stage, rounds: int) -> list[Figure]:
         requests = await every_function(stage)
         ratios: dict[str, Figure] = {}
         for source, wanted in requests.items():
-            print(source, flush=True)
             ratios[source] = await _beside_hello(stage, source, wanted, rounds)
     ordered = sorted(ratios.items(), key=lambda one: one[1].ratio)
     middle, worst = ordered[len(ordered) // 2][1], ordered[-1]

@@ -1,17 +1,15 @@
 """The functions, as ASGI apps by the names of their Services: in this process, or each in its own."""
 
 import asyncio
-import importlib
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from functions_framework.aio import create_asgi_app_from_module
 from starlette.types import ASGIApp
 
+from skydriver import serve
 from skydriver.local.calls import TimeLimit
 from skydriver.local.errors import ManifestError
 from skydriver.local.manifests import Function
@@ -46,21 +44,10 @@ def load(functions: Mapping[str, Function]) -> dict[str, ASGIApp]:
 
 
 def _load(function: Function) -> ASGIApp:
-    path = PurePosixPath(function.source)
-    name = ".".join(path.with_suffix("").parts)
     try:
-        module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not name.startswith(error.name):
-            raise  # the module is there, but something that it imports is not
-        raise ManifestError(f"Service {function.name}: there is no {function.source}") from None
-    if not hasattr(module, function.target):
-        raise ManifestError(f"Service {function.name}: {function.source} has no {function.target}")
-    # The framework's loader by path puts the bare file name into sys.modules, its folder into sys.path.
-    app: ASGIApp = create_asgi_app_from_module(  # type: ignore[no-untyped-call]
-        function.target, module.__file__, "http", module, None
-    )
-    return app
+        return serve.load(function.source, function.target)
+    except serve.NoFunctionError as error:
+        raise ManifestError(f"Service {function.name}: {error}") from None
 
 
 async def forget() -> None:
@@ -85,7 +72,7 @@ async def run(
     logs: Path | None,
     processes: Processes,
 ) -> AsyncIterator[dict[str, ASGIApp]]:
-    """Run each function in a functions-framework process of its own while the context lasts.
+    """Run each function in a process of its own, as the image does, while the context lasts.
 
     Args:
         functions: by the names of their Services.
@@ -99,18 +86,19 @@ async def run(
     """
 
     async def start(function: Function, port: int) -> Child:
-        command = [
-            *(sys.executable, "-m", "functions_framework", "--asgi", "--host", "127.0.0.1"),
-            *("--port", str(port), "--source", function.source, "--target", function.target),
-        ]
+        own = {
+            "FUNCTION_SOURCE": function.source,
+            "FUNCTION_TARGET": function.target,
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "PYTHONPATH": python_path(root),
+        }
         return await processes.start(
             function.name,
-            command,
-            environment={**os.environ, **environment, "PYTHONPATH": python_path(root)},
+            [sys.executable, "-m", "skydriver.serve"],
+            environment={**os.environ, **environment, **own},
             folder=root,
             output=None if logs is None else logs / f"{function.name}.log",
-            # Its master process must live to end its workers.
-            parting=signal.SIGTERM,
         )
 
     ports = {name: free_port() for name in functions}

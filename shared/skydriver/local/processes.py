@@ -105,7 +105,6 @@ class Processes:
         environment: Mapping[str, str],
         folder: Path,
         output: Path | None = None,
-        parting: signal.Signals = signal.SIGKILL,
     ) -> Child:
         """Start a process.
 
@@ -115,7 +114,6 @@ class Processes:
             environment: all of its environment.
             folder: its working folder.
             output: the file that its output is appended to; None for our own standard error.
-            parting: the signal that it gets when we die.
 
         Raises:
             OSError: it cannot be run.
@@ -130,7 +128,7 @@ class Processes:
                 stdout=sink,
                 stderr=sink,
                 start_new_session=True,
-                preexec_fn=_die_with_parent(parting),
+                preexec_fn=_die_with_parent(),
             )
         finally:
             if output is not None:
@@ -226,11 +224,11 @@ def last_words(output: Path | None, lines: int = 20, size: int = 2000) -> str:
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
-def _die_with_parent(parting: signal.Signals) -> Callable[[], None] | None:
-    """Make what a child runs before its program: ask the kernel for a signal when its parent dies."""
+def _die_with_parent() -> Callable[[], None] | None:
+    """Make what a child runs before its program: ask the kernel to end it when its parent dies."""
     if _LIBC is None:
         return None
-    parent, prctl, number = os.getpid(), _LIBC.prctl, int(parting)
+    parent, prctl, number = os.getpid(), _LIBC.prctl, int(signal.SIGKILL)
 
     def ask() -> None:
         prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)

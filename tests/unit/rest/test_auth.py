@@ -4,6 +4,7 @@ A small HTTP server of the test stands for Keycloak: it serves the realm's disco
 keys, which is all that is asked of one. `tests/system` asks a real Keycloak.
 """
 
+import asyncio
 import base64
 import hmac
 import json
@@ -302,6 +303,14 @@ async def test_a_key_named_by_something_that_is_no_name(keycloak: Keycloak, kid:
 async def test_keys_are_fetched_once_for_many_tokens(keycloak: Keycloak) -> None:
     for n in range(5):
         await who(f"Bearer {keycloak.token(preferred_username=str(n))}")
+    assert keycloak.fetches == 1
+
+
+async def test_whoever_asks_while_keys_are_being_fetched_waits_for_them(keycloak: Keycloak) -> None:
+    """The first calls of a fresh process come at once: none of them may be refused for that."""
+    tokens = [keycloak.token(preferred_username=str(n)) for n in range(8)]
+    callers = await asyncio.gather(*(who(f"Bearer {token}") for token in tokens))
+    assert [caller.name for caller in callers] == [str(n) for n in range(8)]
     assert keycloak.fetches == 1
 
 

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 _BEGUN = re.compile(r"\s*\d+/(\d+)")
@@ -109,6 +110,9 @@ def describe_cluster(cluster: Mapping[str, Any]) -> str:
     told = ", ".join(f"{count} {what}" for what, count in doing.most_common()) or "nothing heard yet"
     # What was last heard of workers that are gone is no news.
     told = {"gone": "all gone", "unwanted": "being removed"}.get(str(cluster.get("state")), told)
+    if cluster.get("stale_since") and cluster.get("state") == "started":
+        since = datetime.fromtimestamp(cluster["stale_since"], UTC)
+        told += f"; nothing newer since {since:%H:%M:%S} UTC: {cluster.get('stale_reason')}"
     reason = f" ({cluster['reason']})" if cluster.get("reason") else ""
     return f"{place or 'somewhere'}: {cluster.get('n_workers')} asked; {told}{reason}"
 

@@ -17,13 +17,13 @@ from skydriver.workers.condor_submit import QUARANTINE, starter_info, submit_des
 
 CLOCK = 600
 """Seconds that a schedd's clock may differ from ours."""
-HISTORY = 10.0
+HISTORY = 8.0
 """Seconds that a look into a schedd's history may take: figures without it are better than none."""
 MOST_PAST = 20_000
 """Jobs that are read from a schedd's history at the most, in one look."""
 MOST_TRIES = 3
 """Looks into the history for a job that has left the queue and is not found there."""
-LOGS = 15.0
+LOGS = 12.0
 """Seconds that one try to fetch logs may take: the workers are to be removed in the same step."""
 MARGIN = 3.0
 """Seconds before its deadline at which a task that waits stops waiting, to say how far it has come."""

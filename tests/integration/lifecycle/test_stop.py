@@ -147,6 +147,23 @@ async def test_a_cluster_that_cannot_be_stopped_for_long_counts_as_gone_but_not_
     assert (await read(scan_id))["phase"] == Phase.ENDED
 
 
+async def test_a_cluster_that_is_no_longer_configured_counts_as_gone_after_a_while(
+    broker: Broker, configure: Configure
+) -> None:
+    entry = cluster("a", ClusterState.UNWANTED, name="sub-2", cluster_id=5)
+    entry["location"] = {"collector": "former.example.org", "schedd": "former.example.org"}
+    scan_id = await stored(Phase.STOPPING, clusters=[entry], scanner=GONE)
+    with pytest.raises(TemporaryError, match="no known cluster is at the schedd former"):
+        await _stop(scan_id)
+    assert (await read(scan_id))["phase"] == Phase.STOPPING
+    configure(STOP_DEADLINE="0")
+    await _stop(scan_id)
+    after = (await clusters_of(scan_id))["a"]
+    assert after["state"] == ClusterState.GONE
+    assert after["reason"].startswith("not verified to be gone: no known cluster")
+    assert (await read(scan_id))["phase"] == Phase.ENDED
+
+
 async def test_a_crash_after_the_workers_end_is_made_good_by_a_repeat(jobs: Jobs, broker: Broker) -> None:
     scan_id = await stored(Phase.STOPPING, clusters=[cluster("a", ClusterState.GONE)], scanner=GONE)
     await _stop(scan_id)

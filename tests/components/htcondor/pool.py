@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ LIBRARY = "/skydriver"
 WORKER = ("/usr/bin/env", f"PYTHONPATH={LIBRARY}", "python3", "-m", "skydriver.standin.client")
 """The stand-in worker, as a job runs it."""
 
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
+"""Nothing of ours: the bindings set variables of HTCondor's own in whatever process imports them."""
 _START = Path(__file__).with_name("start.sh")
 _SUBMIT = Path(__file__).with_name("submit.py")
 _CONFIG = """
@@ -82,7 +84,7 @@ class Pool:
     folder: Path
     collector: str
     schedd: str
-    token: str
+    token: str = field(repr=False)
     _unshare: int
 
     @property
@@ -197,6 +199,7 @@ def running_pool(folder: Path) -> Iterator[Pool]:
             stdout=log,
             stderr=log,
             start_new_session=True,
+            env=_ENVIRONMENT,
         )
     try:
         pool = _ready(process, folder, port)
@@ -228,7 +231,7 @@ def _run_in(unshare: int, *command: str, check: bool = True) -> str:
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": "/usr/sbin:/usr/bin", "HOME": "/root"},
+        env=_ENVIRONMENT,
     )
     if check and done.returncode != 0:
         pytest.fail(f"{command[0]} failed in the pool: {done.stderr}")

@@ -6,8 +6,8 @@ from typing import Any
 
 from skydriver.errors import TemporaryError
 from skydriver.eventing.codec import encode
-from skydriver.httpclient import http_client
 from skydriver.perloop import PerLoop
+from skydriver.poster import Poster, PostError
 from skydriver.settings import settings
 from skydriver.store import scans
 from skydriver.store.mongo import OUTAGES
@@ -19,7 +19,19 @@ PATIENCE = 3.0
 """Seconds that the broker has to take an event; what it does not take stays in the outbox for the sweep."""
 
 
-_client = PerLoop(lambda: http_client(settings().k_sink, timeout=PATIENCE), lambda client: client.aclose())
+async def _close(posters: dict[str, Poster]) -> None:
+    for poster in posters.values():
+        await poster.aclose()
+
+
+_posters: PerLoop[dict[str, Poster]] = PerLoop(dict, _close)
+
+
+def _poster(address: str) -> Poster:
+    posters = _posters.get()
+    if address not in posters:
+        posters[address] = Poster(address, patience=PATIENCE)
+    return posters[address]
 
 
 async def send(event: Mapping[str, Any]) -> None:
@@ -28,15 +40,13 @@ async def send(event: Mapping[str, Any]) -> None:
     Raises:
         TemporaryError: the broker did not take it.
     """
-    import httpx
-
     headers, body = encode(event)
     try:
-        answer = await _client.get().post(settings().k_sink, headers=headers, content=body)
-    except httpx.HTTPError as error:
-        raise TemporaryError(f"the event broker does not answer: {type(error).__name__}") from error
-    if not answer.is_success:
-        raise TemporaryError(f"the event broker answered {answer.status_code}")
+        status = await _poster(settings().k_sink).post(headers, body)
+    except PostError as error:
+        raise TemporaryError(f"the event broker does not answer: {error}") from error
+    if not 200 <= status < 300:
+        raise TemporaryError(f"the event broker answered {status}")
 
 
 async def publish(scan_id: str, outbox: Mapping[str, Mapping[str, Any]]) -> bool:

@@ -1,7 +1,9 @@
 """The token that a scanner gets for its own scan, signed by the service and stored nowhere."""
 
+import base64
 import time
 from dataclasses import dataclass
+from functools import cache
 
 import jwt
 
@@ -10,6 +12,13 @@ from skydriver.settings import settings
 _ALGORITHM = "HS256"
 _ISSUER = "skydriver"
 _AUDIENCE = "skydriver-scan"
+
+
+@cache
+def _key(secret: str) -> jwt.PyJWK:
+    """Make a key of the secret once: from a plain text it would be made, and examined, with every token."""
+    encoded = base64.urlsafe_b64encode(secret.encode()).decode().rstrip("=")
+    return jwt.PyJWK({"kty": "oct", "k": encoded}, algorithm=_ALGORITHM)
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,7 @@ def make_scanner_token(scan_id: str, attempt: int, *, lifetime: float) -> str:
         "iat": now,
         "exp": now + int(lifetime),
     }
-    return jwt.encode(claims, settings().scanner_token_key.get_secret_value(), algorithm=_ALGORITHM)
+    return jwt.encode(claims, _key(settings().scanner_token_key.get_secret_value()), algorithm=_ALGORITHM)
 
 
 def read_scanner_token(token: str) -> ScannerToken | None:
@@ -45,7 +54,7 @@ def read_scanner_token(token: str) -> ScannerToken | None:
     try:
         claims = jwt.decode(
             token,
-            settings().scanner_token_key.get_secret_value(),
+            _key(settings().scanner_token_key.get_secret_value()),
             algorithms=[_ALGORITHM],
             issuer=_ISSUER,
             audience=_AUDIENCE,

@@ -30,13 +30,17 @@ async def _disconnect(client: Any) -> None:
 
 
 _client = PerLoop(_connect, _disconnect)
+_collections: PerLoop[dict[tuple[str, str], Any]] = PerLoop(dict, lambda _: asyncio.sleep(0))
 
 
 def collection(name: str) -> Any:
     """Return a collection of this event loop's client: majority writes, primary reads."""
-    database = _client.get().get_database(
-        settings().mongodb_database,
-        read_preference=ReadPreference.PRIMARY,
-        write_concern=WriteConcern(w="majority", wtimeout=10_000),
-    )
-    return database[name]
+    known, key = _collections.get(), (settings().mongodb_database, name)
+    if key not in known:
+        database = _client.get().get_database(
+            settings().mongodb_database,
+            read_preference=ReadPreference.PRIMARY,
+            write_concern=WriteConcern(w="majority", wtimeout=10_000),
+        )
+        known[key] = database[name]
+    return known[key]

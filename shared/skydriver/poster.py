@@ -7,14 +7,26 @@ processor time an event under load (`tests/bench`).
 import asyncio
 import re
 from collections.abc import Mapping
-from typing import cast
+from functools import cache
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 import httptools
 
+if TYPE_CHECKING:
+    import ssl
+
 CONNECTIONS = 32
 """At once; further posts wait for one."""
 _VISIBLE = re.compile(r"[\x20-\x7e]*")
+
+
+@cache
+def _authorities() -> "ssl.SSLContext":
+    """Read the authorities' certificates once; inside a cluster most addresses need none."""
+    import ssl
+
+    return ssl.create_default_context()
 
 
 class PostError(Exception):
@@ -74,11 +86,7 @@ class Poster:
         return (self._head + "\r\n".join(lines)).encode() + body
 
     async def _connect(self) -> "_Connection":
-        context = None
-        if self._is_safe:
-            import ssl
-
-            context = ssl.create_default_context()
+        context = _authorities() if self._is_safe else None
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(_Connection, self._host, self._port, ssl=context)
         return connection

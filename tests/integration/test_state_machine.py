@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import Phase as HypothesisPhase
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -125,7 +126,7 @@ ANYTHING = (
 # What fits is said more often than what does not, so that stories get somewhere.
 FITTING = {
     "QUEUED": ("admitted",),
-    "LAUNCHING": ("lease", "launched", "ready", "progress", "result", "refused", "relaunched", "release"),
+    "LAUNCHING": ("lease", "launched", "launched", "launched", "ready", "refused", "progress", "result"),
     "STARTING": ("ready", "ready", "progress", "result", "relaunched"),
     "RUNNING": (
         *("request workers", "request workers", "start workers", "start workers", "workers gone"),
@@ -164,7 +165,7 @@ def _pick(these: dict[str, str], which: int) -> str | None:
 
 DRAWS = st.builds(
     Draw,
-    fits=st.sampled_from([True, True, True, False]),
+    fits=st.booleans(),
     which=st.integers(0, 10_000),
     off=st.sampled_from([0, 0, 0, 0, 0, 0, -1, 1]),
     second=st.integers(0, 3),
@@ -483,9 +484,11 @@ def test_every_story_goes_as_the_model_says(machine: type[Scan]) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=int(EXAMPLES or 20),
+            max_examples=int(EXAMPLES or 35),
             stateful_step_count=STEPS,
             derandomize=EXAMPLES is None,
+            # A failure is told as it was found: to find a shorter story takes minutes.
+            phases=[HypothesisPhase.generate] if EXAMPLES is None else list(HypothesisPhase),
             database=None,
             deadline=None,
             suppress_health_check=list(HealthCheck),

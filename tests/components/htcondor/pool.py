@@ -85,7 +85,7 @@ class Pool:
     collector: str
     schedd: str
     token: str = field(repr=False)
-    _unshare: int
+    _inside: "_Inside" = field(repr=False)
 
     @property
     def location(self) -> dict[str, str]:
@@ -94,7 +94,7 @@ class Pool:
 
     def run(self, *command: str) -> str:
         """Run a command within the pool, as root, and return its output."""
-        return _run_in(self._unshare, *command)
+        return self._inside.run(*command)
 
     def jobs(self, constraint: str = "true") -> list[dict[str, Any]]:
         """List the jobs in the queue, without those that are removed and run nowhere."""
@@ -133,7 +133,7 @@ class Pool:
 
     def clear(self) -> None:
         """Remove all jobs, and wait until none runs."""
-        _run_in(self._unshare, "condor_rm", "-all", check=False)  # it fails where there is none
+        self._inside.run("condor_rm", "-all", check=False)  # it fails where there is none
         _wait(lambda: not self.jobs(), what="all jobs are gone")
 
     def heard(self, command: str) -> int:
@@ -162,14 +162,37 @@ class Pool:
 
     def _schedds(self) -> list[psutil.Process]:
         schedds = []
-        for process in psutil.Process(self._unshare).children(recursive=True):
+        for process in self._inside.first().children(recursive=True):
             with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
                 if process.name() == "condor_schedd":
                     schedds.append(process)
         return schedds
 
     def _answers(self) -> bool:
-        return "Total for all users" in _run_in(self._unshare, "condor_q", "-allusers", check=False)
+        return "Total for all users" in self._inside.run("condor_q", "-allusers", check=False)
+
+
+@dataclass(frozen=True)
+class _Inside:
+    """A pool's namespaces and its root."""
+
+    unshare: int
+    root: Path
+
+    def first(self) -> psutil.Process:
+        """The first process in there, with which all others end."""
+        [process] = psutil.Process(self.unshare).children()
+        return process
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """Run a command in there, and return its output."""
+        enter = ["nsenter", "--target", str(self.first().pid), "--mount", "--pid", "chroot", str(self.root)]
+        done = subprocess.run(
+            [*enter, *command], capture_output=True, text=True, check=False, env=_ENVIRONMENT
+        )
+        if check and done.returncode != 0:
+            pytest.fail(f"{command[0]} failed in the pool: {done.stderr}")
+        return done.stdout
 
 
 @contextmanager
@@ -202,40 +225,26 @@ def running_pool(folder: Path) -> Iterator[Pool]:
             env=_ENVIRONMENT,
         )
     try:
-        pool = _ready(process, folder, port)
-        yield pool
+        yield _ready(process, folder, port)
     finally:
         process.kill()
         process.wait()
 
 
 def _ready(process: subprocess.Popen[bytes], folder: Path, port: int) -> Pool:
+    inside = _Inside(process.pid, folder / "root")
+
     def slots() -> bool:
         if process.poll() is not None:
             pytest.fail(f"the pool did not start: {(folder / 'start.log').read_text()}")
-        found = _run_in(process.pid, "condor_status", "-any", "-af", "MyType", check=False).split()
+        if not psutil.Process(process.pid).children():
+            return False
+        found = inside.run("condor_status", "-any", "-af", "MyType", check=False).split()
         return "Machine" in found and "Scheduler" in found
 
     _wait(slots, what="the pool is ready")
-    token = _run_in(process.pid, "condor_token_create", "-identity", f"{USER}@{DOMAIN}").strip()
-    return Pool(folder, f"127.0.0.1:{port}", SCHEDD, token, process.pid)
-
-
-def _run_in(unshare: int, *command: str, check: bool = True) -> str:
-    children = psutil.Process(unshare).children()
-    if not children:
-        return ""
-    target = str(children[0].pid)
-    done = subprocess.run(
-        ["nsenter", "--target", target, "--mount", "--pid", "--root", "--wd", *command],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=_ENVIRONMENT,
-    )
-    if check and done.returncode != 0:
-        pytest.fail(f"{command[0]} failed in the pool: {done.stderr}")
-    return done.stdout
+    token = inside.run("condor_token_create", "-identity", f"{USER}@{DOMAIN}").strip()
+    return Pool(folder, f"127.0.0.1:{port}", SCHEDD, token, inside)
 
 
 def _wait(condition: object, *, what: str, deadline: float = 60.0) -> None:

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Lay a pool's root out in memory, over the packages that were built, and become its condor_master.
-# Run by pool.py in mount and process namespaces of its own: mounts and daemons end with those.
+# Lay a pool's root out in memory, over the packages that were built, and run its condor_master there.
+# Run by pool.py as the first process of mount and process namespaces: mounts and daemons end with it.
 # Arguments: the built root; the pool's folder (root/, log/, config); the project's library, for the jobs.
 set -eu
 image=$1 pool=$2 library=$3
@@ -28,4 +28,7 @@ cp "$pool/config" etc/condor/config.d/99-pool
 chroot . chown condor:condor /run/condor /run/lock/condor /var/log/condor /var/lib/condor \
     /var/lib/condor/execute /var/spool/condor
 chroot . chown alice:alice /home/alice
-exec chroot . condor_master -f
+# Not by exec: whoever changes its user loses the signal that it gets when its parent dies (prctl(2)), and
+# condor_master does.
+chroot . condor_master -f &
+wait

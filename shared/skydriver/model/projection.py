@@ -24,7 +24,8 @@ Projection = Annotated[
 class ProjectionArguments(BaseModel):
     """The argument that says which manifest fields an answer holds, under both of its names."""
 
-    model_config = ConfigDict(extra="forbid")
+    # Built when first used: a function's module holds more models than the function takes.
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     manifest_projection: Projection | None = None
     projection: Projection | None = None

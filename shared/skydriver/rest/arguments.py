@@ -25,7 +25,7 @@ Model = TypeVar("Model", bound=BaseModel)
 class NoArguments(BaseModel):
     """A route that takes none."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class ReadArguments(NoArguments):

@@ -1,15 +1,18 @@
 """The public keys of whoever signs users' tokens: fetched when needed, kept for a while, fetched anew."""
 
 import asyncio
+import json
 import logging
 import time
+import urllib.request
 from dataclasses import dataclass, field
 from functools import cache
+from http.client import HTTPException
+from typing import Any
 
 import jwt
 
 from skydriver.errors import TemporaryError
-from skydriver.httpclient import http_client
 from skydriver.perloop import PerLoop
 from skydriver.settings import settings
 
@@ -61,21 +64,25 @@ class Issuer:
         return wanted and now - self._tried_at > REFETCH
 
     async def _fetch(self) -> None:
-        import httpx
-
         self._tried_at = time.monotonic()
         try:
-            async with http_client(self.url, timeout=settings().call_timeout) as client:
-                answer = await client.get(f"{self.url}/.well-known/openid-configuration")
-                answer.raise_for_status()
-                answer = await client.get(answer.json()["jwks_uri"])
-                answer.raise_for_status()
-                self._keys = _read_keys(answer.json()["keys"])
-        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
+            found = await asyncio.to_thread(_get, f"{self.url}/.well-known/openid-configuration")
+            self._keys = _read_keys((await asyncio.to_thread(_get, found["jwks_uri"]))["keys"])
+        except (OSError, HTTPException, ValueError, KeyError, TypeError, AttributeError) as error:
             logger.warning("the keys of %s: %s: %s", self.url, type(error).__name__, error)
             self._failure = TemporaryError(f"the issuer of tokens does not answer: {type(error).__name__}")
         else:
             self._fetched_at, self._failure = self._tried_at, None
+
+
+def _get(address: str) -> Any:
+    """Read JSON off an address; by the standard library, which PyJWT has loaded already."""
+    if not address.startswith(("http://", "https://")):
+        raise ValueError(f"'{address}' is no web address")
+    # No proxies: what the environment says of them is for others.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(address, timeout=settings().call_timeout) as answer:
+        return json.load(answer)
 
 
 def _read_keys(found: list[dict[str, str]]) -> dict[str, jwt.PyJWK]:

@@ -100,7 +100,11 @@ async def _fill(count: int) -> None:
                 "is_deleted": n % 10 == 9,
                 "priority": n % 7,
                 "classifiers": {"n": n % (count // 10)},
-                "event_metadata": {"run_id": 130_000 + n // 2 % 50, "event_id": n // 2, "is_real_event": True},
+                "event_metadata": {
+                    "run_id": 130_000 + n // 2 % 50,
+                    "event_id": n // 2,
+                    "is_real_event": True,
+                },
                 "phase": "ENDED",
                 "progress": {"summary": "The Skymap Scanner has finished.", "tallies": {"text": "x" * 1000}},
                 "ewms_task": {"clusters": []},

@@ -56,6 +56,9 @@ async def streamed_json(pieces: AsyncIterator[bytes]) -> Response:
 async def _gathered(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Put small pieces together: each costs a passage through the whole server."""
     waiting, size = [first], len(first)
+    if size >= PIECE:
+        yield first
+        waiting, size = [], 0
     async for piece in rest:
         waiting.append(piece)
         size += len(piece)

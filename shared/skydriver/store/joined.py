@@ -22,7 +22,7 @@ async def scan_and_event(scan_id: str, fields: Iterable[str]) -> tuple[Document,
 async def scan_and_result(scan_id: str, fields: Iterable[str]) -> tuple[Document, bytes | None] | None:
     """Read fields of a scan and the first piece of its result; None if there is no such scan.
 
-    The other pieces, of a large result, are not read: an answer of the database holds 16 MB.
+    The other pieces, of a large result, are not read: they are sent one by one.
     """
     join: Document = {
         "from": results.NAME,

@@ -14,7 +14,8 @@ from pymongo import ASCENDING
 from skydriver.store.mongo import collection
 
 NAME = "results"
-PIECE = 8 * 2**20
+PIECE = 2 * 2**20
+"""Bytes of a piece: readers and writers hold one in memory, and larger ones are no faster to read."""
 BY_TIME = [("_id", ASCENDING), ("scan_id", ASCENDING), ("version", ASCENDING)]
 """The index that tells what was written when, without reading it: an ObjectId begins with its time."""
 

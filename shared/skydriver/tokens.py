@@ -1,9 +1,11 @@
 """The token that a scanner gets for its own scan, signed by the service and stored nowhere."""
 
 import base64
+import json
 import time
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import jwt
 
@@ -49,8 +51,23 @@ def make_scanner_token(scan_id: str, attempt: int, *, lifetime: float) -> str:
     return jwt.encode(claims, _key(settings().scanner_token_key.get_secret_value()), algorithm=_ALGORITHM)
 
 
+def header_of(token: str) -> dict[str, Any]:
+    """Read what a token says of itself; empty if it is no token. Nothing of it is verified.
+
+    It only tells which check a token is for: to let PyJWT try each of them takes three times as long.
+    """
+    head = token.partition(".")[0]
+    try:
+        header = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
+    except (ValueError, RecursionError):
+        return {}
+    return header if isinstance(header, dict) else {}
+
+
 def read_scanner_token(token: str) -> ScannerToken | None:
     """Check a token's signature, issuer, audience and expiry; None if it is not a valid scanner token."""
+    if header_of(token).get("alg") != _ALGORITHM:
+        return None
     try:
         claims = jwt.decode(
             token,

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from skydriver.errors import Forbidden
 from skydriver.rest.issuer import ALGORITHMS, issuer
 from skydriver.settings import settings
-from skydriver.tokens import ScannerToken, read_scanner_token
+from skydriver.tokens import ScannerToken, header_of, read_scanner_token
 
 LEEWAY = 5.0
 """Seconds that the issuer's clock may be off ours."""
@@ -96,10 +96,14 @@ def may_alert(caller: Caller) -> bool:
 
 
 async def _verify(token: str) -> dict[str, Any]:
+    header = header_of(token)
+    if not header:
+        raise Forbidden("authentication failed: this is no token")
+    key_id = header.get("kid")
+    key = await issuer().key(key_id) if isinstance(key_id, str) else None
+    if key is None:
+        raise Forbidden("authentication failed: the token is not signed by a key of the issuer")
     try:
-        key = await issuer().key(str(jwt.get_unverified_header(token).get("kid", "")))
-        if key is None:
-            raise Forbidden("authentication failed: the token is not signed by a key of the issuer")
         claims: dict[str, Any] = jwt.decode(
             token,
             key,

@@ -107,12 +107,11 @@ async def _directly(stage: Stage, number: int) -> None:
 
 async def _handle_all(stage: Stage) -> None:
     """Call the handlers of what was said, and of what they say, until nothing is said any more."""
-    events = stage.parts.events
-    while events:
-        event = events.pop(0)
-        fact = event.type.removeprefix("org.icecube.skydriver.").removesuffix(".v1")
-        if fact in HANDLERS:
-            await HANDLERS[fact](event.subject, event.data)
+    while events := stage.parts.events():
+        for event in events:
+            fact = event.type.removeprefix("org.icecube.skydriver.").removesuffix(".v1")
+            if fact in HANDLERS:
+                await HANDLERS[fact](event.subject, event.data)
 
 
 async def _ended(scan_id: str) -> None:

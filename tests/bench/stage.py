@@ -13,6 +13,7 @@ from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -41,18 +42,22 @@ class Parts:
     """A broker that takes every event, and a job host without processes, both as quick as can be.
 
     Attributes:
-        events: those that the broker took.
         jobs: by name, as the job host tells of them.
     """
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
+        self._taken: list[tuple[Headers, bytes]] = []
         self.jobs: dict[str, Any] = {}
         self._wanted: dict[str, asyncio.Future[float]] = {}
 
     def created(self, prefix: str) -> "asyncio.Future[float]":
         """Tell when the next job is created whose name begins so, as `time.perf_counter` has it."""
         return self._wanted.setdefault(prefix, asyncio.get_running_loop().create_future())
+
+    def events(self) -> list[Event]:
+        """Hand out the events that the broker took since this was last asked."""
+        taken, self._taken = self._taken, []
+        return [decode(headers, body) for headers, body in taken]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -62,7 +67,7 @@ class Parts:
     def _answer(self, request: Request, body: bytes) -> Response:
         path, method = request.url.path, request.method
         if path == "/broker":
-            self.events.append(decode(request.headers, body))
+            self._taken.append((request.headers, body))
             return Response(status_code=202)
         name = path.removeprefix("/jobs").removeprefix("/")
         if method == "GET":

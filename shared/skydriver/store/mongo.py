@@ -30,17 +30,26 @@ async def _disconnect(client: Any) -> None:
 
 
 _client = PerLoop(_connect, _disconnect)
-_collections: PerLoop[dict[tuple[str, str], Any]] = PerLoop(dict, lambda _: asyncio.sleep(0))
+_collections: PerLoop[dict[tuple[str, str, bool], Any]] = PerLoop(dict, lambda _: asyncio.sleep(0))
+
+_DURABLE = WriteConcern(w="majority", wtimeout=10_000)
+_QUICK = WriteConcern(w=1)
 
 
-def collection(name: str) -> Any:
-    """Return a collection of this event loop's client: majority writes, primary reads."""
-    known, key = _collections.get(), (settings().mongodb_database, name)
+def collection(name: str, *, durable: bool = True) -> Any:
+    """Return a collection of this event loop's client, with primary reads.
+
+    Args:
+        name: of the collection.
+        durable: whether writes wait for a majority of the database's members to have them on disk. What
+            only saves work, and may be lost with the primary, need not.
+    """
+    known, key = _collections.get(), (settings().mongodb_database, name, durable)
     if key not in known:
         database = _client.get().get_database(
             settings().mongodb_database,
             read_preference=ReadPreference.PRIMARY,
-            write_concern=WriteConcern(w="majority", wtimeout=10_000),
+            write_concern=_DURABLE if durable else _QUICK,
         )
         known[key] = database[name]
     return known[key]

@@ -336,8 +336,11 @@ async def waiting_outboxes(*, before: float, limit: int) -> list[Document]:
 
 
 async def published(scan_id: str, slot: str, event_id: str) -> None:
-    """Take a published event out of a scan's outbox, unless a newer one has taken its slot."""
-    await collection(NAME).update_one(
+    """Take a published event out of a scan's outbox, unless a newer one has taken its slot.
+
+    Where that is lost with the database's primary, the sweep publishes the event again, which is allowed.
+    """
+    await collection(NAME, durable=False).update_one(
         {"_id": scan_id, f"outbox.{slot}.id": event_id},
         [
             {"$unset": f"outbox.{slot}"},

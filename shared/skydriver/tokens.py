@@ -5,6 +5,7 @@ import json
 import time
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from typing import Any
 
 import jwt
@@ -14,6 +15,7 @@ from skydriver.settings import settings
 _ALGORITHM = "HS256"
 _ISSUER = "skydriver"
 _AUDIENCE = "skydriver-scan"
+MOST_REMEMBERED = 2000
 
 
 @cache
@@ -29,6 +31,12 @@ class ScannerToken:
 
     scan_id: str
     attempt: int
+
+
+@cache
+def _verified() -> dict[bytes, tuple[float, ScannerToken]]:
+    """Tokens that were verified, by the hash of key and token, with the time until which they are good."""
+    return {}
 
 
 def make_scanner_token(scan_id: str, attempt: int, *, lifetime: float) -> str:
@@ -68,15 +76,24 @@ def read_scanner_token(token: str) -> ScannerToken | None:
     """Check a token's signature, issuer, audience and expiry; None if it is not a valid scanner token."""
     if header_of(token).get("alg") != _ALGORITHM:
         return None
+    secret = settings().scanner_token_key.get_secret_value()
+    digest = sha256(f"{secret} {token}".encode()).digest()
+    expires_at, read = _verified().get(digest, (0.0, None))
+    if read is not None and time.time() < expires_at:
+        return read
     try:
         claims = jwt.decode(
             token,
-            _key(settings().scanner_token_key.get_secret_value()),
+            _key(secret),
             algorithms=[_ALGORITHM],
             issuer=_ISSUER,
             audience=_AUDIENCE,
             options={"require": ["exp", "sub", "attempt"]},
         )
-        return ScannerToken(scan_id=str(claims["sub"]), attempt=int(claims["attempt"]))
+        read = ScannerToken(scan_id=str(claims["sub"]), attempt=int(claims["attempt"]))
     except (jwt.InvalidTokenError, ValueError):
         return None
+    if len(_verified()) >= MOST_REMEMBERED:
+        _verified().clear()
+    _verified()[digest] = (float(claims["exp"]), read)
+    return read

@@ -8,6 +8,7 @@ import jwt
 import pytest
 
 from skydriver.tokens import ScannerToken, make_scanner_token, read_scanner_token
+from tests.conftest import eventually
 
 KEY = "a key that is only good for tests, and long enough for every algorithm of its kind"
 
@@ -52,6 +53,21 @@ def test_an_expired_token() -> None:
 def test_a_token_of_another_installation(configure: Callable[..., None]) -> None:
     token = make_scanner_token("5d2e", 1, lifetime=60)
     configure(SCANNER_TOKEN_KEY="the key of another installation, long enough, too")
+    assert read_scanner_token(token) is None
+
+
+async def test_a_token_that_was_good_before_expires_all_the_same() -> None:
+    token = make_scanner_token("5d2e", 1, lifetime=2)
+    assert read_scanner_token(token) is not None
+    await eventually(lambda: read_scanner_token(token) is None, deadline=5.0)
+
+
+def test_a_token_that_was_good_before_is_not_good_for_another_installation(
+    configure: Callable[..., None],
+) -> None:
+    token = make_scanner_token("5d2e", 1, lifetime=60)
+    assert read_scanner_token(token) is not None
+    configure(SCANNER_TOKEN_KEY="another key, which is long enough as well")
     assert read_scanner_token(token) is None
 
 

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DURATION ?= 60
 
-.PHONY: help demo test test-fast lint components faults load lock clean
+.PHONY: help demo test test-fast lint components faults load bench lock clean
 
 help:
 	@echo "make demo       scan a sample event on this machine, and leave its skymap in demo/"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-fast  lint, types, import contracts and unit tests"
 	@echo "make faults     break things at random for DURATION seconds, and check that nothing is lost (SEED=)"
 	@echo "make load       thousands of scans without faults: nobody waits for long, nothing grows"
+	@echo "make bench      measure how fast it is beside what it could be (tests/bench/README.md)"
 	@echo "make lock       write the lock files anew from pyproject.toml"
 
 $(READY): requirements-dev.lock pyproject.toml
@@ -43,6 +44,10 @@ faults: $(READY)
 # Thousands of scans in the backlog, hundreds at work, alerts in between: for a quarter of an hour.
 load: $(READY)
 	$(BIN)/python -m tests.faults.load
+
+# Nothing fails here: the table, its plot and tests/bench/figures.json are written anew.
+bench: $(READY)
+	$(BIN)/python -m tests.bench $(ROWS)
 
 # Real components that no wheel brings. MongoDB and the S3 API come with the lock file.
 components: $(READY)

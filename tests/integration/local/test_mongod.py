@@ -21,6 +21,8 @@ def folder(tmp_path: Path) -> Path:
 
 async def test_data_are_found_again_on_another_port(folder: Path) -> None:
     processes = Processes(folder / "processes")
+    # Other tests of the same run may have a server of their own.
+    before = _servers()
     for port, found in ((None, 0), (None, 1), (free_port(), 2)):
         async with mongod(folder / "data", log=folder / "log", processes=processes, port=port) as uri:
             client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(uri, w="majority")
@@ -29,4 +31,8 @@ async def test_data_are_found_again_on_another_port(folder: Path) -> None:
                 async with client.start_session() as session, await session.start_transaction():
                     await client.x.y.insert_one({}, session=session)
     assert not list((folder / "processes").iterdir())
-    assert not [child for child in psutil.Process().children() if child.name() == "mongod"]
+    assert _servers() == before
+
+
+def _servers() -> set[int]:
+    return {child.pid for child in psutil.Process().children() if child.name() == "mongod"}

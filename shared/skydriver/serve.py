@@ -15,6 +15,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import socket
+
+    import uvicorn
     from starlette.types import ASGIApp
 
 IDLE = 120
@@ -56,6 +59,20 @@ def load(source: str, target: str) -> "ASGIApp":
     return app
 
 
+def _server(config: "uvicorn.Config") -> "uvicorn.Server":
+    import uvicorn
+
+    from skydriver.perloop import PerLoop
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: "list[socket.socket] | None" = None) -> None:
+            await super().shutdown(sockets)
+            # The signal that has ended the server ends the process next: no exit handler will be called.
+            await PerLoop.close_all()
+
+    return Server(config)
+
+
 def main() -> None:
     """Serve the function that the environment names, until SIGTERM."""
     gc.disable()
@@ -76,7 +93,7 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(*COLLECTED_AFTER)
     gc.enable()
-    uvicorn.Server(config).run()
+    _server(config).run()
 
 
 if __name__ == "__main__":

@@ -117,6 +117,9 @@ class Settings(BaseModel):
     worker_priority_class: str | None = Field(None, description="the PriorityClass of workers' pods")
     alert_priority_class: str | None = Field(None, description="the same at priority >= 100")
     log_level: str = "INFO"
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None, description="an OpenTelemetry collector (OTLP over HTTP) for traces and metrics; without, none"
+    )
 
     find_deadline: float = Field(20.0, gt=0, description="seconds that the database may spend on one search")
 

@@ -19,6 +19,7 @@ SOURCES = sorted(
 
 NEVER = {
     *("boto3", "botocore", "kubernetes", "keycloak", "htcondor2", "classad2", "requests", "urllib3"),
+    *("opentelemetry", "skydriver.telemetry"),
     *("pydantic_settings", "dotenv", "humanfriendly", "httpx", "rich", "yaml", "gunicorn"),
     *("numpy", "healpy", "healpix", "matplotlib", "pandas", "moto", "psutil", "typer"),
     *("skydriver.rest.schemas", "skydriver.local", "skydriver.cli", "skydriver.standin"),

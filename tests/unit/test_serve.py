@@ -21,9 +21,16 @@ HELLO = """
 import gc
 from starlette.responses import JSONResponse
 import functions_framework.aio
+from skydriver.perloop import PerLoop
+
+async def close(client):
+    open("closed", "w").write(client)
+
+client = PerLoop(lambda: "a client", close)
 
 @functions_framework.aio.http
 async def hello(request):
+    client.get()
     seen = {"path": request.url.path, "collects": gc.isenabled(), "frozen": gc.get_freeze_count() > 0}
     return JSONResponse(seen)
 """
@@ -73,6 +80,8 @@ def test_it_serves_the_function_that_the_environment_names(tmp_path: Path) -> No
         assert answer(f"{url}/some/path").json() == {"path": "/some/path", "collects": True, "frozen": True}
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == -signal.SIGTERM
+    # What clients still hold, such as spans of a trace, is not lost with the process.
+    assert (tmp_path / "closed").read_text() == "a client"
 
 
 @pytest.mark.parametrize(

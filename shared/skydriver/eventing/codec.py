@@ -16,16 +16,21 @@ from skydriver.errors import PermanentError
 from skydriver.eventing.events import Event
 
 _CONTEXT = ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema")
+_TRACE = ("traceparent", "tracestate")
 
 
 def encode(event: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:
-    """Turn an outbox's event into the headers and body of a binary-mode HTTP request."""
+    """Turn an outbox's event into the headers and body of a binary-mode HTTP request.
+
+    The context of its trace is a header of the request, too: a broker that makes traces itself goes on with
+    that one, and may put its own into the event.
+    """
     attributes = {name: value for name, value in event.items() if name != "data"}
     headers, body = to_binary(
         CloudEvent({**attributes, "datacontenttype": "application/json"}, event["data"]),
         data_marshaller=orjson.dumps,
     )
-    return dict(headers), body
+    return {**headers, **{name: event[name] for name in _TRACE if name in event}}, body
 
 
 def decode(headers: Mapping[str, str], body: bytes) -> Event:

@@ -8,6 +8,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from skydriver import tracing
 from skydriver.model.states import ALERT_PRIORITY
 from skydriver.model.transitions import Fact
 
@@ -69,6 +70,7 @@ def entry(
         "subject": subject,
         "time": dt.datetime.now(dt.UTC).isoformat(),
         "data": data or {},
+        **tracing.carried(),
     }
     if priority >= ALERT_PRIORITY:
         event["priorityclass"] = "alert"

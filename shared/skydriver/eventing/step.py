@@ -15,6 +15,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from skydriver import tracing
 from skydriver.errors import Busy, PermanentError, TemporaryError
 from skydriver.eventing.codec import decode
 from skydriver.eventing.events import Event, event_type
@@ -50,12 +51,38 @@ def step(*facts: Fact) -> Callable[[Step], HttpFunction]:
             except PermanentError as error:
                 return _refusal(400, str(error))
             with about(function=handle.__name__, scan_id=event.subject, event_id=event.id):
-                return await _answer(handle, event)
+                if not tracing.is_on():
+                    return await _answer(handle, event)
+                with tracing.calling(
+                    f"process {event.type}",
+                    kind="consumer",
+                    parent=event.extensions,
+                    attributes=_attributes(handle, event),
+                ) as answered:
+                    answer = await _answer(handle, event)
+                    answered(answer.status_code)
+                    return answer
 
         function.facts = facts  # type: ignore[attr-defined]
         return cast(HttpFunction, function)
 
     return decorate
+
+
+def _attributes(handle: Step, event: Event) -> dict[str, str]:
+    """Describe an event by OpenTelemetry's conventions for messaging and for CloudEvents."""
+    return {
+        "messaging.system": "knative",
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": event.type,
+        "cloudevents.event_id": event.id,
+        "cloudevents.event_source": event.source,
+        "cloudevents.event_spec_version": "1.0",
+        "cloudevents.event_subject": event.subject,
+        "cloudevents.event_type": event.type,
+        "code.function.name": f"{handle.__module__}.{handle.__qualname__}",
+    }
 
 
 async def _body(request: Request) -> bytes:

@@ -2,6 +2,7 @@
 
 import time
 
+from skydriver import tracing
 from skydriver.eventing.events import entry
 from skydriver.eventing.publish import publish
 from skydriver.model.states import ALERT_PRIORITY
@@ -37,17 +38,16 @@ async def admit(*, function: str, cause: str, caller: str | None = None) -> int:
         )
         if not permitted:
             break
-        outbox = (
-            {}
-            if scan_id == caller
-            else entry(
-                Fact.REQUESTED,
-                subject=scan_id,
-                function=function,
-                cause=f"admitted-{time.time():.3f}",
-                priority=head["priority"],
-            )
-        )
+        outbox = {}
+        if scan_id != caller:
+            with tracing.continuing(head):
+                outbox = entry(
+                    Fact.REQUESTED,
+                    subject=scan_id,
+                    function=function,
+                    cause=f"admitted-{time.time():.3f}",
+                    priority=head["priority"],
+                )
         change = await scans.advance(scan_id, Fact.ADMITTED, function=function, cause=cause, outbox=outbox)
         if change is not None and change.applied:
             admitted += 1

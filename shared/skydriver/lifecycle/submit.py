@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import orjson
 
+from skydriver import tracing
 from skydriver.brokertoken import VARIABLE, is_configured
 from skydriver.errors import Forbidden, InvalidArguments, NotFound, TooMany
 from skydriver.eventing.events import entry
@@ -219,13 +220,14 @@ def _masked_broker_token() -> dict[str, str]:
 
 async def _store(request: dict[str, Any], *, classifiers: dict[str, Any], function: str) -> dict[str, Any]:
     scanner = backend()
-    outbox = entry(
-        Fact.REQUESTED,
-        subject=request["scan_id"],
-        function=function,
-        cause="0",
-        priority=request["priority"],
-    )
+    with tracing.beginning() as trace:
+        outbox = entry(
+            Fact.REQUESTED,
+            subject=request["scan_id"],
+            function=function,
+            cause="0",
+            priority=request["priority"],
+        )
     tms_args, tms_starters = describe_starters(request)
     environment = server_environment(
         request,
@@ -244,6 +246,7 @@ async def _store(request: dict[str, Any], *, classifiers: dict[str, Any], functi
         env_vars={"scanner_server": mask_environment(environment), "tms_starters": tms_starters},
         classifiers=classifiers,
         outbox=outbox,
+        trace=trace,
     )
     if not await scans.insert(scan):
         # The submission of this key has made it already.

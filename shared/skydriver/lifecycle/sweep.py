@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from skydriver import tracing
 from skydriver.errors import SkyDriverError
 from skydriver.eventing.events import entry
 from skydriver.eventing.publish import publish, send_all
@@ -121,7 +122,8 @@ async def tend() -> None:
     async for scan in scans.alive():
         alive.add((scan["_id"], scan["attempt"]))
         try:
-            await _tend(scan, by_attempt.get((scan["_id"], scan["attempt"])), listed_at)
+            with tracing.continuing(scan):
+                await _tend(scan, by_attempt.get((scan["_id"], scan["attempt"])), listed_at)
         except SkyDriverError as error:
             logger.warning("scan %s: %s", scan["_id"], error)
     for name, status in servers.items():

@@ -1,6 +1,7 @@
 """The scan document: everything about a scan that can change."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from skydriver.model.states import Phase
@@ -19,8 +20,12 @@ def new_scan(
     env_vars: dict[str, Any],
     classifiers: dict[str, Any],
     outbox: dict[str, Any],
+    trace: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Make the document of a scan that was just asked for, with the events that this causes in its outbox."""
+    """Make the document of a scan that was just asked for, with the events that this causes in its outbox.
+
+    With `trace` it keeps where its trace begins, see `skydriver.tracing`.
+    """
     return {
         "_id": request["scan_id"],
         # the manifest's fields
@@ -53,6 +58,7 @@ def new_scan(
         "report": None,
         "result": None,
         "scanner": {"leased_until": 0.0, "gone": True},
+        **({"trace": dict(trace)} if trace else {}),
     }
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from skydriver import tracing
 from skydriver.errors import Forbidden, SkyDriverError
 from skydriver.logs import about, configure_logging
 from skydriver.model.scan import split_scanner_id
@@ -130,8 +131,23 @@ def route(
             if body_holds_arguments:
                 given |= parse_body(body, nan_as_null=nan_as_null)
             call = Call(validate(arguments, given), caller, scan_id, attempt, request.headers, body)
-            content = await handle(call)
+            content = await _handled(handle, call, method)
             return content if isinstance(content, Response) else json_answer(content)
+
+        async def reply(request: Request, match: re.Match[str] | None) -> Response:
+            try:
+                async with asyncio.timeout(settings().step_deadline):
+                    return await respond(request, match)
+            except SkyDriverError as error:
+                return answer_of(error)
+            except LATER as error:
+                logger.warning("%s: %s", line, error)
+                return error_answer(503, "the database does not answer; try again", {"Retry-After": "5"})
+            except ClientDisconnect:
+                return error_answer(400, "the request was not complete")
+            except Exception:
+                logger.exception("%s", line)
+                return error_answer(500, "a fault of the service; it has been logged")
 
         @functions_framework.aio.http
         @functools.wraps(handle)
@@ -140,24 +156,45 @@ def route(
             match = pattern.fullmatch(request.url.path)
             names = match.groupdict() if match else {}
             with about(function=handle.__name__, **names):
-                try:
-                    async with asyncio.timeout(settings().step_deadline):
-                        return await respond(request, match)
-                except SkyDriverError as error:
-                    return answer_of(error)
-                except LATER as error:
-                    logger.warning("%s: %s", line, error)
-                    return error_answer(503, "the database does not answer; try again", {"Retry-After": "5"})
-                except ClientDisconnect:
-                    return error_answer(400, "the request was not complete")
-                except Exception:
-                    logger.exception("%s", line)
-                    return error_answer(500, "a fault of the service; it has been logged")
+                if not tracing.is_on():
+                    return await reply(request, match)
+                with tracing.calling(
+                    line, kind="server", parent=request.headers, attributes=_attributes(request, path)
+                ) as answered:
+                    response = await reply(request, match)
+                    answered(response.status_code)
+                    return response
 
         function.route = info  # type: ignore[attr-defined]
         return cast(HttpFunction, function)
 
     return decorate
+
+
+async def _handled(
+    handle: Handler[Arguments], call: Call[Arguments], method: str
+) -> Response | dict[str, Any]:
+    """Handle a call. With traces, what it sets off goes on with the trace of the scan that it is about."""
+    if method == "GET" or not call.scan_id or not tracing.is_on():
+        return await handle(call)
+    # The few functions that know of no scan need not import this.
+    from skydriver.store import scans
+
+    with tracing.continuing(await scans.get(call.scan_id, ["trace"]), linked=True):
+        return await handle(call)
+
+
+def _attributes(request: Request, path: str) -> dict[str, Any]:
+    """Describe a request by OpenTelemetry's conventions for HTTP servers."""
+    return {
+        "http.request.method": request.method,
+        "http.route": path,
+        "url.path": request.url.path,
+        "url.scheme": request.url.scheme,
+        "server.address": request.url.hostname or "",
+        "user_agent.original": request.headers.get("user-agent", ""),
+        "network.protocol.version": request.scope.get("http_version", ""),
+    }
 
 
 def _scan(name: str, caller: Caller) -> tuple[str, int]:

@@ -585,12 +585,15 @@ def _ready(now: float) -> Document:
 
 
 async def backlog_head(*, now: float, skip: Iterable[str] = ()) -> Document | None:
-    """Find the next scan to admit (`_id`, `priority`): by priority, then age, of those that may start now."""
+    """Find the next scan to admit: by priority, then age, of those that may start now.
+
+    It has `_id` and `priority`, and `trace` where it keeps one.
+    """
     condition = _ready(now)
     if passed := list(skip):
         condition["_id"] = {"$nin": passed}
     head: Document | None = await collection(NAME).find_one(
-        condition, {"priority": 1}, sort=[("priority", DESCENDING), ("timestamp", ASCENDING)]
+        condition, {"priority": 1, "trace": 1}, sort=[("priority", DESCENDING), ("timestamp", ASCENDING)]
     )
     return head
 
@@ -627,6 +630,7 @@ async def alive() -> AsyncIterator[Document]:
             "result": 1,
             "refusals": 1,
             "redriven": 1,
+            "trace": 1,
             "ewms_task.clusters": 1,
         },
     )

@@ -1,0 +1,33 @@
+"""A scan's events go on with its trace, whoever makes them, and whenever they get to the broker."""
+
+import pytest
+
+from skydriver.lifecycle import admit, sweep
+from skydriver.model.states import Phase
+from skydriver.model.transitions import Fact
+from tests.integration.documents import read, stored
+from tests.integration.parts import Broker, Jobs
+
+TRACE = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+
+
+async def test_what_the_sweep_says_again_and_what_it_publishes_late(
+    broker: Broker, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan_id = await stored(Phase.LAUNCHING, phase_since=0.0, trace=TRACE)
+    broker.status = 503
+    await sweep.tend()
+    assert (await read(scan_id))["outbox"]["scan_requested"]["traceparent"] == TRACE["traceparent"]
+    broker.status = 202
+    monkeypatch.setattr(sweep, "OUTBOX_AGE", -1.0)
+    await sweep.publish_outboxes()
+    (event,) = broker.heard(Fact.REQUESTED, scan_id)
+    assert event.extensions == TRACE
+
+
+async def test_a_scan_that_another_one_admits_keeps_to_its_own_trace(broker: Broker) -> None:
+    first = await stored(Phase.QUEUED, trace=TRACE)
+    second = await stored(Phase.QUEUED)
+    await admit.admit(function="test", cause="test", caller=second)
+    (event,) = broker.heard(Fact.REQUESTED)
+    assert (event.subject, event.extensions) == (first, TRACE)

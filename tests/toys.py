@@ -159,8 +159,8 @@ class Toys:
     def heard(self, subject: str) -> list[dict[str, str]]:
         """The attributes of the events that `hear` has got of a subject, in order."""
         path = self.root / "heard"
-        events = map(json.loads, path.read_text().splitlines()) if path.exists() else iter(())
-        return [event for event in events if event.get("subject", event["type"]) == subject]
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [event for event in map(json.loads, lines) if event.get("subject", event["type"]) == subject]
 
     def extend(self, text: str) -> None:
         """Add lines to the overlay's kustomization."""

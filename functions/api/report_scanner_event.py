@@ -33,7 +33,8 @@ def _limit() -> int:
 async def report_scanner_event(call: Call[NoArguments]) -> Response:
     """Take the event, and answer with nothing."""
     try:
-        event = decode(call.headers, call.body)
+        is_result = call.headers.get("ce-type") == event_type(Fact.RESULT_REPORTED)
+        event = decode(call.headers, call.body, nan_as_null=is_result)
     except PermanentError as error:
         raise InvalidArguments({"event": str(error)}) from None
     scan_id, attempt, function = call.scan_id, call.attempt, "report_scanner_event"

@@ -74,7 +74,7 @@ class _Way:
 
     async def _have_ended(self, ids: list[str]) -> bool:
         alive = {"_id": {"$in": ids}, "phase": {"$ne": Phase.ENDED}}
-        return await collection("scans").count_documents(alive) == 0
+        return bool(await collection("scans").count_documents(alive) == 0)
 
     async def bare(self) -> float:
         latencies = []

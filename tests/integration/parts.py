@@ -53,11 +53,16 @@ class Broker:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.status = 202
+        self.refused: set[str] = set()
+        """Subjects of which it takes no event."""
         self.app = Starlette(routes=[Route("/broker", self._take, methods=["POST"])])
 
     async def _take(self, request: Request) -> Response:
+        event = decode(request.headers, await request.body())
+        if event.subject in self.refused:
+            return Response(status_code=400)
         if self.status < 300:
-            self.events.append(decode(request.headers, await request.body()))
+            self.events.append(event)
         return Response(status_code=self.status)
 
     def heard(self, fact: Fact, subject: str | None = None) -> list[Event]:

@@ -34,6 +34,7 @@ async def refused(call: Any, status: int) -> str:
     """Expect an error of a status, and give its sentence."""
     with pytest.raises(requests.exceptions.HTTPError) as caught:
         await call
+    assert caught.value.response is not None
     assert caught.value.response.status_code == status
     body = caught.value.response.json()
     assert body["code"] == status

@@ -14,6 +14,7 @@ from cloudevents.http import CloudEvent, from_http
 
 from skydriver.errors import PermanentError
 from skydriver.eventing.events import Event
+from skydriver.jsontext import read_json
 
 _CONTEXT = ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema")
 _TRACE = ("traceparent", "tracestate")
@@ -33,15 +34,24 @@ def encode(event: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:
     return {**headers, **{name: event[name] for name in _TRACE if name in event}}, body
 
 
-def decode(headers: Mapping[str, str], body: bytes) -> Event:
+def decode(headers: Mapping[str, str], body: bytes, *, nan_as_null: bool = False) -> Event:
     """Read an event off an HTTP request, in binary or structured mode.
+
+    Args:
+        headers: the request's.
+        body: the request's.
+        nan_as_null: whether NaN and infinities in its data are read as null.
 
     Raises:
         PermanentError: it is no CloudEvent 1.0, lacks an id, a source or a type, or has data that are no
             JSON object.
     """
+
+    def unmarshal(content: bytes | str | None) -> Any:
+        return read_json(content, nan_as_null=nan_as_null) if content else None
+
     try:
-        event = from_http(dict(headers), body, data_unmarshaller=_object)
+        event = from_http(dict(headers), body, data_unmarshaller=unmarshal)
     except (GenericException, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise PermanentError(f"not a CloudEvent: {error}") from None
     attributes = event.get_attributes()
@@ -65,7 +75,3 @@ def decode(headers: Mapping[str, str], body: bytes) -> Event:
             if name not in _CONTEXT and value is not None
         },
     )
-
-
-def _object(content: bytes | str | None) -> Any:
-    return orjson.loads(content) if content else None

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from skydriver.errors import TemporaryError
+from skydriver.errors import PermanentError, TemporaryError
 from skydriver.eventing.codec import encode
 from skydriver.perloop import PerLoop
 from skydriver.poster import Poster, PostError
@@ -15,6 +15,8 @@ from skydriver.store.mongo import OUTAGES
 logger = logging.getLogger(__name__)
 
 LATER: tuple[type[Exception], ...] = (TemporaryError, *OUTAGES)
+NOT_NOW = (404, 408, 409, 429)
+"""Client errors that Knative's delivery takes for passing, too (404: the broker is not there yet)."""
 PATIENCE = 3.0
 """Seconds that the broker has to take an event; what it does not take stays in the outbox for the sweep."""
 
@@ -38,27 +40,33 @@ async def send(event: Mapping[str, Any]) -> None:
     """Hand an event to the broker.
 
     Raises:
-        TemporaryError: the broker did not take it.
+        TemporaryError: the broker does not answer, or takes nothing now.
+        PermanentError: it refuses this event.
     """
     headers, body = encode(event)
     try:
         status = await _poster(settings().k_sink).post(headers, body)
     except PostError as error:
         raise TemporaryError(f"the event broker does not answer: {error}") from error
-    if not 200 <= status < 300:
-        raise TemporaryError(f"the event broker answered {status}")
+    if 200 <= status < 300:
+        return
+    if 400 <= status < 500 and status not in NOT_NOW:
+        raise PermanentError(f"the event broker refused it with {status}")
+    raise TemporaryError(f"the event broker answered {status}")
 
 
 async def publish(scan_id: str, outbox: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Publish events that stand in a scan's outbox and take them out; False if some are left.
+    """Publish events that stand in a scan's outbox and take them out; False if there is an outage.
 
     Never raises for an outage of the broker or the database: the events are stored, and the sweep sees to
-    what is left.
+    what is left. An event that the broker refuses stays, too, but holds up no other.
     """
     for slot, event in outbox.items():
         try:
             await send(event)
             await scans.published(scan_id, slot, event["id"])
+        except PermanentError as error:
+            logger.error("scan %s: %s cannot be published: %s", scan_id, event["type"], error)
         except LATER as error:
             logger.warning("scan %s: %s is left to the sweep: %s", scan_id, event["type"], error)
             return False
@@ -75,5 +83,5 @@ async def send_all(events: Iterable[Mapping[str, Any]]) -> None:
     for event in events:
         try:
             await send(event)
-        except TemporaryError as error:
+        except (TemporaryError, PermanentError) as error:
             logger.warning("%s of %s is left to the next sweep: %s", event["type"], event["subject"], error)

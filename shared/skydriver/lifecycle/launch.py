@@ -8,12 +8,14 @@ from skydriver.errors import Busy, Full, PermanentError, TemporaryError
 from skydriver.eventing.publish import publish_rest
 from skydriver.lifecycle.admit import admit
 from skydriver.lifecycle.fail import fail
+from skydriver.lifecycle.finish import finish
 from skydriver.lifecycle.teardown import tear_down
 from skydriver.model.scan import scanner_id, scanner_name
 from skydriver.model.states import COMPLETE, ClusterState, Phase
 from skydriver.model.transitions import Fact
 from skydriver.s3 import startup
-from skydriver.scanner.backend import ScannerSpec, backend
+from skydriver.scanner.backend import backend
+from skydriver.scanner.protocol import ScannerSpec
 from skydriver.scanner.server import server_arguments, server_environment
 from skydriver.settings import settings
 from skydriver.store import limiter, scans
@@ -71,10 +73,7 @@ async def _start(scan: dict[str, Any], *, cause: str) -> None:
         await _refused(scan, error, cause=cause)
         return
     except PermanentError as error:
-        await scans.release_scanner(scan_id, attempt=attempt, gone=False)
-        await fail(
-            scan_id, reason=f"the scanner server cannot be started: {error}", function=FUNCTION, cause=cause
-        )
+        await _give_up(scan, f"the scanner server cannot be started: {error}", cause=cause)
         return
     change = await scans.advance(
         scan_id,
@@ -131,12 +130,8 @@ async def _refused(scan: dict[str, Any], error: TemporaryError, *, cause: str) -
     is_full = isinstance(error, Full)
     refusals = scan["refusals"] + (not is_full)
     if refusals > settings().max_refusals:
-        await scans.release_scanner(scan_id, attempt=scan["attempt"], gone=False)
-        await fail(
-            scan_id,
-            reason=f"the scanner server could not be started in {refusals} tries: {reason}",
-            function=FUNCTION,
-            cause=cause,
+        await _give_up(
+            scan, f"the scanner server could not be started in {refusals} tries: {reason}", cause=cause
         )
         return
     delay = FULL_DELAY if is_full else min(settings().retry_delay * 2 ** (refusals - 1), LONGEST_DELAY)
@@ -157,3 +152,17 @@ async def _refused(scan: dict[str, Any], error: TemporaryError, *, cause: str) -
         await limiter.release([scan_id])
     else:
         await scans.release_scanner(scan_id, attempt=scan["attempt"], gone=False)
+
+
+async def _give_up(scan: dict[str, Any], reason: str, *, cause: str) -> None:
+    """Fail a scan, unless a start that seemed refused has made a server that gave the final result."""
+    scan_id, attempt = scan["_id"], scan["attempt"]
+    await scans.release_scanner(scan_id, attempt=attempt, gone=False)
+    if not await fail(scan_id, reason=reason, function=FUNCTION, cause=cause):
+        await finish(
+            scan_id,
+            attempt=attempt,
+            function=FUNCTION,
+            cause=cause,
+            reason=f"the final result is there; {reason}",
+        )

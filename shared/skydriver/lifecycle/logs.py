@@ -15,7 +15,8 @@ from skydriver.model.states import ClusterState
 from skydriver.s3 import logs as stored
 from skydriver.settings import settings
 from skydriver.store import scans
-from skydriver.workers.backend import KeepsLogs, backend
+from skydriver.workers.backend import backend
+from skydriver.workers.protocol import KeepsLogs
 
 logger = logging.getLogger(__name__)
 

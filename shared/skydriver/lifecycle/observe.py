@@ -7,9 +7,10 @@ from skydriver.errors import PermanentError, SkyDriverError
 from skydriver.model.clusters import location_key
 from skydriver.model.scan import cut
 from skydriver.model.states import ClusterState
-from skydriver.settings import known_clusters
-from skydriver.store import scans
-from skydriver.workers.backend import Observation, backend
+from skydriver.settings import known_clusters, settings
+from skydriver.store import looks, scans
+from skydriver.workers.backend import backend
+from skydriver.workers.protocol import Observation
 
 MOST_STATUSES = 20
 MOST_ERRORS = 10
@@ -17,6 +18,8 @@ MOST_ERRORS = 10
 
 async def observe_workers(location: str) -> None:
     """Look at every cluster at a location with one query, and note on its scan what has changed.
+
+    Where another instance is at it, nothing is done: two at once could end in the wrong order.
 
     Args:
         location: as `model.clusters.location_key` names it.
@@ -26,6 +29,15 @@ async def observe_workers(location: str) -> None:
         TemporaryError: the location does not answer.
     """
     orchestrator, where = _find(location)
+    if not await looks.begin(location, seconds=settings().step_lease):
+        return
+    try:
+        await _observe(location, orchestrator, where)
+    finally:
+        await looks.end(location)
+
+
+async def _observe(location: str, orchestrator: str, where: dict[str, str]) -> None:
     found = await scans.clusters_at(location)
     started = [
         (scan["_id"], cluster)

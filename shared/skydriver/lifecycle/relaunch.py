@@ -12,7 +12,7 @@ from skydriver.lifecycle.fail import fail
 from skydriver.lifecycle.finish import finish
 from skydriver.model.states import ClusterState
 from skydriver.model.transitions import Fact
-from skydriver.scanner.backend import ScannerState, ScannerStatus
+from skydriver.scanner.protocol import ScannerState, ScannerStatus
 from skydriver.settings import settings
 from skydriver.store import scans
 

@@ -107,8 +107,15 @@ def _metadata(scan_id: str, attempt: int, report: ManifestReport) -> dict[str, A
         if own.get("scan_id") == scanner_id(scan_id, attempt):
             # A later attempt's server knows the scan by another name, which must not look like a change.
             own["scan_id"] = scan_id
-        metadata["scan_metadata"] = own
+        metadata["scan_metadata"] = _ordered(own)
     return metadata
+
+
+def _ordered(value: Any) -> Any:
+    """Sort the keys of objects: to MongoDB, objects that differ in the order of their keys are not equal."""
+    if isinstance(value, dict):
+        return {key: _ordered(value[key]) for key in sorted(value)}
+    return [_ordered(item) for item in value] if isinstance(value, list) else value
 
 
 async def _not_taken(scan_id: str, attempt: int, metadata: dict[str, Any]) -> dict[str, Any]:

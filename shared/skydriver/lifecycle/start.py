@@ -6,13 +6,15 @@ from typing import Any
 from skydriver.brokertoken import broker_environment
 from skydriver.errors import Busy, Full, PermanentError, TemporaryError
 from skydriver.eventing.publish import publish_rest
+from skydriver.model.history import NOT_STARTED_YET
 from skydriver.model.scan import cut, scanner_id
 from skydriver.model.states import ClusterState, Phase
 from skydriver.s3 import startup
 from skydriver.scanner.server import shared_environment
 from skydriver.settings import known_clusters, settings
 from skydriver.store import scans
-from skydriver.workers.backend import Started, WorkersSpec, backend
+from skydriver.workers.backend import backend
+from skydriver.workers.protocol import Started, WorkersSpec
 
 FUNCTION = "start_workers"
 LONGEST_DELAY = 300.0
@@ -112,19 +114,30 @@ async def _start(scan: dict[str, Any], cluster: dict[str, Any]) -> Started:
 
 
 async def _not_this_time(scan_id: str, cluster: dict[str, Any], error: TemporaryError, *, cause: str) -> None:
-    reason = str(error)
-    # Where there is merely no room, workers wait for as long as that takes.
-    tries = cluster["tries"] + (not isinstance(error, Full))
+    reason, tries, due = str(error), cluster["tries"], cluster["due"]
+    # Where there is merely no room, workers wait for as long as that takes. And the broker delivers again
+    # within seconds: good for a short outage, but no reason to give up sooner.
+    if due <= time.time():
+        tries += not isinstance(error, Full)
+        due = time.time() + min(settings().retry_delay * 2 ** max(tries - 1, 0), LONGEST_DELAY)
     if tries >= settings().max_cluster_tries:
         await _failed(scan_id, cluster, f"given up after {tries} tries: {reason}", cause=cause)
         return
-    delay = min(settings().retry_delay * 2 ** max(tries - 1, 0), LONGEST_DELAY)
-    await scans.update_cluster(
+    noted = await scans.update_cluster(
         scan_id,
         cluster["uuid"],
-        {"tries": tries, "reason": cut(reason), "leased_until": 0.0, "due": time.time() + delay},
+        {"tries": tries, "reason": cut(reason), "leased_until": 0.0, "due": due},
         states=(ClusterState.REQUESTED,),
     )
+    # The history says so, as often as it counts: users do not see a cluster that has no id.
+    if noted and (tries > cluster["tries"] or cluster["reason"] is None):
+        workers = f"the {cluster['n_workers']} workers on {cluster['name']}"
+        await scans.note(
+            scan_id,
+            function=FUNCTION,
+            cause=NOT_STARTED_YET,
+            reason=f"{workers} could not be started yet: {reason}",
+        )
 
 
 async def _failed(scan_id: str, cluster: dict[str, Any], reason: str, *, cause: str) -> None:

@@ -25,7 +25,8 @@ from skydriver.lifecycle.unclaimed import remove_unclaimed_results
 from skydriver.model.clusters import location_key
 from skydriver.model.states import PLACED, ClusterState, Outcome, Phase
 from skydriver.model.transitions import Fact
-from skydriver.scanner.backend import ScannerStatus, backend
+from skydriver.scanner.backend import backend
+from skydriver.scanner.protocol import ScannerStatus
 from skydriver.settings import known_clusters, settings
 from skydriver.store import inbox, limiter, results, scans, submissions
 from skydriver.store.mongo import OUTAGES

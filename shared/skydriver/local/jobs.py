@@ -120,6 +120,7 @@ class JobHost:
         self._processes = processes
         self._jobs: dict[str, Job] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._deletions: dict[str, asyncio.Task[None]] = {}
         self._downloads = asyncio.Semaphore(_DOWNLOADS)
         self._client = httpx.AsyncClient(trust_env=False, timeout=30.0, follow_redirects=True)
         folder.mkdir(parents=True, exist_ok=True)
@@ -165,10 +166,19 @@ class JobHost:
         """End a job's processes and forget it with all its files; returns once they are gone."""
         if name not in self._jobs:
             return
-        await self._end(name)
-        await asyncio.to_thread(shutil.rmtree, self._folder / name, ignore_errors=True)
-        self._jobs.pop(name, None)
-        self._tasks.pop(name, None)
+        if name not in self._deletions:
+            self._deletions[name] = asyncio.create_task(self._delete(name), name=f"deletion of {name}")
+        # Whoever asks meanwhile waits for the same one: another could take a later job of this name.
+        await asyncio.shield(self._deletions[name])
+
+    async def _delete(self, name: str) -> None:
+        try:
+            await self._end(name)
+            await asyncio.to_thread(shutil.rmtree, self._folder / name, ignore_errors=True)
+            self._jobs.pop(name, None)
+            self._tasks.pop(name, None)
+        finally:
+            del self._deletions[name]
 
     async def stop(self) -> None:
         """End all processes, but keep what is known of the jobs for a later run."""

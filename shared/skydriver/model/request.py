@@ -100,7 +100,7 @@ def _nsides(value: Any) -> Any:
         text = str(key)
         nside = int(text) if re.fullmatch(r"[1-9][0-9]{0,9}", text) else 0
         if nside & (nside - 1) or not 1 <= nside <= MAX_NSIDE:
-            raise ValueError(f"nside '{text}' must be a power of two")
+            raise ValueError(f"nside '{text}' must be a power of two, and {MAX_NSIDE} at the most")
         if nside <= previous:
             raise ValueError(f"nsides must ascend, but {nside} comes after {previous}")
         if isinstance(extension, bool) or not isinstance(extension, int) or not 0 <= extension < 2**31:

@@ -69,14 +69,3 @@ TABLE: Mapping[Fact, Transition] = {
     # Of a location, not of a scan.
     Fact.OBSERVATION_REQUESTED: Transition(()),
 }
-
-
-def follows(phase: Phase, fact: Fact) -> bool:
-    """Say whether `fact` has its effect already where a scan is in `phase`.
-
-    True where the fact led to this phase or the scan has since gone further: the fact's repeat has
-    nothing to do but to publish what the first time may have left unpublished.
-    """
-    to = TABLE[fact].to
-    order = list(Phase)
-    return to is not None and order.index(phase) >= order.index(to)

@@ -1,15 +1,14 @@
 """Arguments of REST calls: off the query and the JSON body, validated by a pydantic model."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 
 from skydriver.errors import InvalidArguments, TooLarge, TooSlow
+from skydriver.jsontext import read_json
 from skydriver.model.projection import ProjectionArguments
 from skydriver.model.values import Boolean
 from skydriver.settings import settings
@@ -102,8 +101,8 @@ def parse_body(body: bytes, *, nan_as_null: bool = False) -> dict[str, Any]:
 
     Args:
         body: the bytes.
-        nan_as_null: whether NaN and infinities, which JSON has not, are read as null, for scanners that send
-            them in their results; otherwise they are refused.
+        nan_as_null: whether NaN and infinities are read as null, for scanners that send them in their
+            results; otherwise they are refused.
 
     Raises:
         InvalidArguments: it is no JSON object.
@@ -111,14 +110,9 @@ def parse_body(body: bytes, *, nan_as_null: bool = False) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        if not nan_as_null:
-            raise InvalidArguments({"body": f"must be JSON: {error}"}) from None
-        try:
-            value = json.loads(body, parse_constant=lambda _: None)
-        except (ValueError, RecursionError) as error:
-            raise InvalidArguments({"body": f"must be JSON: {error}"}) from None
+        value = read_json(body, nan_as_null=nan_as_null)
+    except ValueError as error:
+        raise InvalidArguments({"body": f"must be JSON: {error}"}) from None
     if not isinstance(value, dict):
         raise InvalidArguments({"body": "must be a JSON object of arguments"})
     return value

@@ -14,8 +14,8 @@ from skydriver.kube.pod_template import (
     pod_security,
 )
 from skydriver.model.secrets import is_secret
-from skydriver.scanner.backend import ScannerSpec
 from skydriver.scanner.images import IMAGE
+from skydriver.scanner.protocol import ScannerSpec
 from skydriver.scanner.server import STARTUP_FILE
 from skydriver.settings import Settings
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from skydriver import jobhost
-from skydriver.scanner.backend import ScannerSpec, ScannerState, ScannerStatus
+from skydriver.scanner.protocol import ScannerSpec, ScannerState, ScannerStatus
 from skydriver.scanner.server import STARTUP_FILE
 
 KIND = ("skydriver/kind", "scanner")

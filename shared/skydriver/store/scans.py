@@ -48,7 +48,8 @@ async def ensure_indexes() -> None:
     scans = collection(NAME)
     newest = ("timestamp", DESCENDING), ("_id", DESCENDING)
     for keys in (
-        [("event_metadata.event_id", DESCENDING), ("event_metadata.run_id", DESCENDING)],
+        [("event_metadata.run_id", DESCENDING), ("event_metadata.event_id", DESCENDING)],
+        [("event_metadata.event_id", DESCENDING)],
         [("classifiers.$**", ASCENDING)],
         [*newest],
         [("is_deleted", ASCENDING), *newest],
@@ -57,7 +58,9 @@ async def ensure_indexes() -> None:
         [("i3_event_id", ASCENDING)],
     ):
         await scans.create_index(keys)
-    await scans.create_index("outbox_since", sparse=True)
+    for name in ("outbox_since", "redriven"):
+        await scans.create_index(name, sparse=True)
+    await scans.create_index("history.time")
     await scans.create_index("ewms_task.clusters.logs.until", sparse=True)
     await scans.create_index([("ewms_task.clusters.at", ASCENDING), ("phase", ASCENDING)])
 
@@ -667,6 +670,18 @@ async def figures() -> tuple[dict[str, int], float | None, int, float | None]:
         outboxes,
         oldest["outbox_since"] if oldest else None,
     )
+
+
+async def histories(since: float, until: float) -> AsyncIterator[list[Document]]:
+    """Go through the histories of the scans with a line from after a time, and not from after another."""
+    line = {"$elemMatch": {"time": {"$gt": since, "$lte": until}}}
+    async for scan in collection(NAME).find({"history": line}, {"history": 1}):
+        yield scan["history"]
+
+
+async def count_redriven(since: float, until: float) -> int:
+    """Count the scans that the sweep last drove on after a time, and not after another."""
+    return int(await collection(NAME).count_documents({"redriven": {"$gt": since, "$lte": until}}))
 
 
 async def ids_in(ids: Iterable[str], phases: Iterable[Phase]) -> set[str]:

@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 from skydriver.errors import PermanentError
 from skydriver.model.clusters import CondorCluster
 from skydriver.model.secrets import MASK, is_secret, mask_urls
-from skydriver.workers.backend import WorkersSpec
 from skydriver.workers.condor_jobs import UUID
+from skydriver.workers.protocol import WorkersSpec
 from skydriver.workers.starter import worker_image
 
 QUARANTINE = 1800

@@ -10,10 +10,10 @@ from typing import Any, Self
 from skydriver.errors import TemporaryError
 from skydriver.settings import settings
 from skydriver.workers import condor_jobs
-from skydriver.workers.backend import Observation, Started, WorkersSpec
 from skydriver.workers.condor_call import call, secret_at
 from skydriver.workers.condor_jobs import Kinds
 from skydriver.workers.condor_submit import QUARANTINE, starter_info, submit_description
+from skydriver.workers.protocol import Observation, Started, WorkersSpec
 
 CLOCK = 600
 """Seconds that a schedd's clock may differ from ours."""

@@ -15,7 +15,7 @@ from skydriver.kube.pod_template import (
 )
 from skydriver.model.secrets import is_secret
 from skydriver.settings import Settings
-from skydriver.workers.backend import CLIENT_ARGUMENTS, WorkersSpec
+from skydriver.workers.protocol import CLIENT_ARGUMENTS, WorkersSpec
 from skydriver.workers.starter import worker_image
 
 KIND = {"app.kubernetes.io/managed-by": "skydriver", "app.kubernetes.io/component": "workers"}

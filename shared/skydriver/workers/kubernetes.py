@@ -12,7 +12,6 @@ from skydriver.kube.client import Kubernetes, in_cluster, with_token
 from skydriver.kube.pods import PodState, fate_of
 from skydriver.model.clusters import KubernetesCluster
 from skydriver.settings import known_clusters, settings
-from skydriver.workers.backend import Observation, Started, Statuses, WorkersSpec
 from skydriver.workers.job import (
     KIND,
     UUID,
@@ -22,6 +21,7 @@ from skydriver.workers.job import (
     secret_name,
     starter_info,
 )
+from skydriver.workers.protocol import Observation, Started, Statuses, WorkersSpec
 
 HERE = "local"
 """The host that stands for the service's own cluster, as in v1."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from skydriver import jobhost
 from skydriver.model.scan import cut
-from skydriver.workers.backend import CLIENT_ARGUMENTS, Observation, Started, WorkersSpec
+from skydriver.workers.protocol import CLIENT_ARGUMENTS, Observation, Started, WorkersSpec
 
 KIND = ("skydriver/kind", "workers")
 UUID = "skydriver/uuid"

@@ -155,6 +155,7 @@ def set_up(server: Keycloak) -> None:
     for user in (USER, OUTSIDER):
         _add_user(admin, user)
     member = admin.get_user_id(USER)
+    assert member is not None
     admin.group_user_add(member, admin.get_group_by_path("/institutions/IceCube")["id"])
     server.add_client(
         DEVICE_CLIENT,

@@ -251,7 +251,7 @@ class _Pod:
 
         containers = [status(container) for container in self._spec["containers"]]
         ready = phase == "Running" and all(container["ready"] for container in containers)
-        content = {
+        content: Object = {
             "phase": phase,
             "startTime": self._began,
             "conditions": [

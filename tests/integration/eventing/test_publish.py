@@ -64,8 +64,10 @@ async def test_a_broker_that_is_down_leaves_everything_in_the_outbox(configure: 
     assert before["outbox"] == outbox
 
 
-@pytest.mark.parametrize("status", [400, 429, 503])
-async def test_a_broker_that_refuses_leaves_everything_in_the_outbox(broker: Broker, status: int) -> None:
+@pytest.mark.parametrize("status", [404, 429, 503])
+async def test_a_broker_that_takes_nothing_now_leaves_everything_in_the_outbox(
+    broker: Broker, status: int
+) -> None:
     broker.status = status
     scan_id, outbox = await _with_outbox(Fact.READY)
     assert not await publish(scan_id, outbox)

@@ -16,7 +16,7 @@ from skydriver.model.transitions import Fact
 from skydriver.scanner.local import LocalScanners
 from skydriver.store import limiter, scans
 from skydriver.tokens import ScannerToken, read_scanner_token
-from tests.integration.documents import change, cluster, read, stored
+from tests.integration.documents import change, cluster, read, result, stored
 from tests.integration.parts import Broker, Bucket, Jobs
 from tests.integration.repeats import Repeat
 
@@ -205,6 +205,20 @@ async def test_a_start_that_is_refused_too_often_fails_the_scan(broker: Broker, 
     assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.FAILED)
     assert "could not be started in 3 tries: the local job host does not answer" in after["reason"]
     assert len(broker.heard(Fact.FAILED, scan_id)) == 1
+
+
+async def test_a_scan_that_has_its_final_result_finishes_where_its_launch_is_refused_for_good(
+    jobs: Jobs, broker: Broker
+) -> None:
+    """A launch that made its server was taken for refused; the server gave all but its last progress."""
+    jobs.refusal = 400
+    scan_id = await stored(Phase.LAUNCHING, result=result(is_final=True))
+    await _launch(scan_id)
+    after = await read(scan_id)
+    assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.FINISHED)
+    assert after["reason"].startswith("the final result is there; the scanner server cannot be started: ")
+    assert len(broker.heard(Fact.FINISHED, scan_id)) == 1
+    assert broker.heard(Fact.FAILED, scan_id) == []
 
 
 async def test_where_there_is_merely_no_room_a_scan_waits_however_long(

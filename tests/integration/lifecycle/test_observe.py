@@ -130,6 +130,27 @@ async def test_an_older_look_does_not_replace_a_newer(jobs: Jobs) -> None:
     assert (await clusters_of(scan_id))["a"].items() >= newer.items()
 
 
+async def test_one_looks_at_a_location_at_a_time(jobs: Jobs) -> None:
+    """Else an older look could win over a newer one that saw nothing new, and so wrote nothing."""
+    await _workers(jobs, "a")
+    scan_id = await stored(Phase.RUNNING, clusters=[cluster("a")])
+    calls = 0
+
+    async def another_looks() -> None:
+        nonlocal calls
+        calls = len(jobs.calls)
+        await observe_workers(HERE)
+        assert len(jobs.calls) == calls
+
+    jobs.before("GET", another_looks)
+    await observe_workers(HERE)
+    assert calls
+    assert (await clusters_of(scan_id))["a"]["observed_at"]
+    await jobs.kill(job_name("a"))
+    await observe_workers(HERE)  # and the next one looks again
+    assert (await clusters_of(scan_id))["a"]["dead_since"]
+
+
 async def test_a_cluster_that_is_unwanted_meanwhile_stays_so(jobs: Jobs) -> None:
     scan_id = await stored(Phase.RUNNING, clusters=[cluster("a")])
     jobs.before("GET", lambda: change(scan_id, ewms_task__clusters__0__state=ClusterState.UNWANTED))

@@ -19,7 +19,8 @@ from skydriver.lifecycle.teardown import tear_down
 from skydriver.model.clusters import cluster_uuid
 from skydriver.model.states import PLACED, ClusterState, Outcome, Phase
 from skydriver.model.transitions import Fact
-from skydriver.scanner.backend import ScannerState, ScannerStatus, backend
+from skydriver.scanner.backend import backend
+from skydriver.scanner.protocol import ScannerState, ScannerStatus
 from skydriver.store import limiter
 from skydriver.workers.local import job_name
 from tests.integration.documents import (

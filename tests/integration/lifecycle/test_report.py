@@ -113,6 +113,17 @@ async def test_metadata_come_with_progress_or_alone_and_are_written_once() -> No
     assert await read(scan_id) == before
 
 
+async def test_metadata_with_their_keys_in_another_order_are_the_same() -> None:
+    scan_id = await stored(Phase.RUNNING)
+    one: dict[str, Any] = {"scan_metadata": {"a": [{"b": 1, "c": {"d": 2, "e": 3}}], "f": 4}}
+    other: dict[str, Any] = {"scan_metadata": {"f": 4, "a": [{"c": {"e": 3, "d": 2}, "b": 1}]}}
+    await _progress(scan_id, report(EARLY, **one))
+    await _progress(scan_id, report(LATE, **other))
+    after = await read(scan_id)
+    assert after["progress"]["last_updated"] == LATE
+    assert after["scan_metadata"] == one["scan_metadata"]
+
+
 async def test_metadata_of_a_later_attempt_are_no_conflict() -> None:
     scan_id = await stored(Phase.RUNNING)
 

@@ -28,6 +28,10 @@ async def _asked_for(*uuids: str, **fields: Any) -> str:
     return await stored(Phase.RUNNING, clusters=clusters)
 
 
+async def _becomes_due(scan_id: str) -> None:
+    await change(scan_id, ewms_task__clusters__0__due=0.0)
+
+
 async def _start(scan_id: str, uuid: str = "u0") -> None:
     await start_workers(scan_id, uuid, cause="a test")
 
@@ -132,6 +136,7 @@ async def test_a_cluster_that_does_not_answer_is_tried_again_each_time_later(
     scan_id = await _asked_for("u0", "u1")
     delays = []
     for tries in range(1, 5):
+        await _becomes_due(scan_id)
         begun = time.time()
         with pytest.raises(TemporaryError):
             await _start(scan_id)
@@ -148,11 +153,30 @@ async def test_a_cluster_that_does_not_answer_is_tried_again_each_time_later(
     assert (entry["state"], entry["reason"]) == (ClusterState.STARTED, None)
 
 
+async def test_what_the_broker_delivers_again_too_soon_does_not_use_up_the_tries(
+    jobs: Jobs, configure: Configure
+) -> None:
+    configure(RETRY_DELAY="100", MAX_CLUSTER_TRIES="2")
+    jobs.refusal = 503
+    scan_id = await _asked_for("u0")
+    for _ in range(5):
+        with pytest.raises(TemporaryError):
+            await _start(scan_id)
+    entry = (await clusters_of(scan_id))["u0"]
+    assert (entry["state"], entry["tries"]) == (ClusterState.REQUESTED, 1)
+    assert entry["due"] == pytest.approx(time.time() + 100, abs=20)
+
+    jobs.refusal = None
+    await _start(scan_id)  # but it does start them, if that works now
+    assert (await clusters_of(scan_id))["u0"]["state"] == ClusterState.STARTED
+
+
 async def test_a_cluster_that_was_tried_too_often_has_failed(jobs: Jobs, configure: Configure) -> None:
     configure(MAX_CLUSTER_TRIES="2")
     jobs.refusal = 503
     scan_id = await _asked_for("u0", "u1")
     for _ in range(2):
+        await _becomes_due(scan_id)
         with pytest.raises(TemporaryError):
             await _start(scan_id)
     clusters = await clusters_of(scan_id)
@@ -242,7 +266,7 @@ async def test_a_retry_after_a_lost_answer_keeps_the_workers_that_are_there(
     with pytest.raises(TemporaryError):
         await _start(scan_id)
     created_at = jobs["skyscan-workers-u0"].created_at
-    await change(scan_id, ewms_task__clusters__0__due=0.0)
+    await _becomes_due(scan_id)
     await _start(scan_id)
     assert jobs.names == {"skyscan-workers-u0"}
     assert jobs["skyscan-workers-u0"].created_at == created_at

@@ -179,6 +179,16 @@ async def test_outboxes_that_were_left_are_published(broker: Broker, at_once: No
     assert len(broker.events) == len(ids)
 
 
+async def test_an_event_that_the_broker_refuses_holds_up_no_other_scan(broker: Broker, at_once: None) -> None:
+    ids = [await stored(Phase.RUNNING) for _ in range(3)]
+    for scan_id in ids:
+        await scans.put_events(scan_id, entry(Fact.READY, subject=scan_id, function="tests", cause="0"))
+    broker.refused = {ids[0]}
+    await publish_outboxes()
+    assert [event.subject for event in broker.events] == ids[1:]
+    assert list(await scans.outbox_of(ids[0])) == ["scanner_ready"]
+
+
 async def test_an_event_that_is_just_being_published_is_left_to_its_publisher(broker: Broker) -> None:
     scan_id = await stored(Phase.RUNNING)
     await scans.put_events(scan_id, entry(Fact.READY, subject=scan_id, function="tests", cause="0"))

@@ -3,6 +3,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,10 @@ def is_alive(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
+def _reads(path: Path, text: str) -> bool:
+    return path.read_text() == text
+
+
 async def test_a_job_runs_its_containers_in_a_folder_for_each_pod(host: Host) -> None:
     before = time.time()
     write = "open('shared', 'a').write('x')"
@@ -98,7 +103,8 @@ async def test_a_job_runs_its_containers_in_a_folder_for_each_pod(host: Host) ->
     assert (job["name"], job["labels"]) == ("job", {"scan": "s", "part": "workers"})
     assert before <= job["created_at"] <= time.time()
     for index in range(3):
-        await eventually(lambda index=index: (host.data / f"jobs/job/job-{index}/shared").read_text() == "xx")
+        shared = host.data / f"jobs/job/job-{index}/shared"
+        await eventually(partial(_reads, shared, "xx"))
     pods = await eventually(lambda: _all_over(host, "job"))
     assert [pod["name"] for pod in pods] == ["job-0", "job-1", "job-2"]
     for pod in pods:
@@ -212,6 +218,25 @@ async def test_a_deaf_process_is_killed(host: Host, monkeypatch: pytest.MonkeyPa
     await host.log("job")
     assert (await asyncio.gather(*(host.http.delete("/jobs/job") for _ in range(2))))[0].status_code == 204
     assert not list((host.data / "processes").iterdir())
+
+
+async def test_a_second_deletion_takes_no_later_job_of_the_same_name(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would end a job that the host has forgotten."""
+    await host.put("job", SLEEP)
+    both = asyncio.gather(*(host.http.delete("/jobs/job") for _ in range(2)))
+    # As soon as the first one has forgotten it, there is a new one.
+    await eventually(lambda: _is_new(host, "job"))
+    assert [answer.status_code for answer in await both] == [204, 204]
+    job = await host.get("job")
+    assert job["pods"][0]["phase"] in ("Pending", "Running")
+    assert (host.data / "jobs/job/job.json").exists()
+    assert (await host.http.delete("/jobs/job")).status_code == 204
+
+
+async def _is_new(host: Host, name: str) -> bool:
+    return (await host.put(name, SLEEP)).status_code == 201
 
 
 async def test_jobs_are_found_by_their_labels(host: Host) -> None:

@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,11 @@ def listens(url: str) -> bool:
         return probe.connect_ex(("127.0.0.1", httpx.URL(url).port or 0)) == 0
 
 
+def _all_tries(toys: Toys, subject: str) -> list[dict[str, str]] | None:
+    heard = toys.heard(subject)
+    return heard if len(heard) == 5 else None
+
+
 @pytest.mark.parametrize("processes", [False, True], ids=["one process", "a process each"])
 async def test_requests_reach_functions_and_events_their_subscribers(toys: Toys, processes: bool) -> None:
     async with running(toys, processes=processes, settings={"COLOUR": "violet"}) as (service, http):
@@ -92,7 +98,7 @@ async def test_requests_reach_functions_and_events_their_subscribers(toys: Toys,
         # An answer with a body, as functions-framework gives it, is a failed delivery; so is a fault.
         for subject, code in (("body", "502"), ("fault", "500")):
             await http.post(f"/say/{subject}")
-            *tries, letter = await eventually(lambda s=subject: (h := toys.heard(s)) and len(h) == 5 and h)
+            *tries, letter = await eventually(partial(_all_tries, toys, subject))
             assert not [one for one in tries if "knativeerrorcode" in one]
             assert letter["knativeerrorcode"] == code
 

@@ -31,4 +31,4 @@ async def api(database: None, configure: Callable[..., None]) -> AsyncIterator[A
 @pytest_asyncio.fixture
 async def scan_id(api: Api) -> str:
     """A scan that waits to be started."""
-    return (await api.submit())["scan_id"]
+    return str((await api.submit())["scan_id"])

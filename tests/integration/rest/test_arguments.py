@@ -10,6 +10,7 @@ from tests.integration.rest.api import EVENT, Api, scan_arguments
 BLANK: list[Any] = ["", "  ", "\t"]
 NO_TEXT: list[Any] = [*BLANK, 7, True, [], {}, ["x"], None]
 NO_NUMBER: list[Any] = ["", "  ", "x", 1.5, True, [], {}, None, 1e300]
+NO_COUNT: list[Any] = [0, -5, 1.5, "7", True, None, [], 10**12]
 NO_SIZE: list[Any] = ["", "  ", "x", "8 apples", 0, -1, True, [], {}, None]
 NO_OBJECT: list[Any] = ["", "  ", "x", 7, True, [1], None]
 
@@ -17,7 +18,7 @@ WRONG: dict[str, list[Any]] = {
     "docker_tag": [*NO_TEXT, "no such tag", "no-such-tag"],
     "cluster": [
         *(*BLANK, "local", 7, True, {}, [], None, ["local"], [["local"]], [["local", 1, 2]], [[1, "local"]]),
-        *({"local": n} for n in (0, -5, 1.5, "7", True, None, [], 10**12)),
+        *({"local": n} for n in NO_COUNT),
         *({"nowhere": 1}, {"local": 1, "nowhere": 1}, [["nowhere", 1]]),
         *({"local": 101}, [["local", 60], ["local", 41]]),
     ],

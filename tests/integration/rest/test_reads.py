@@ -1,7 +1,7 @@
 """`GET manifest` and `GET result` take one round trip, and results of any size come back as they were."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -35,8 +35,8 @@ class Trips(monitoring.CommandListener):
 
 
 @pytest.fixture
-def trips(monkeypatch: pytest.MonkeyPatch) -> Iterator[Trips]:
-    listeners: Any = monitoring._LISTENERS  # type: ignore[attr-defined]
+def trips(monkeypatch: pytest.MonkeyPatch) -> Trips:
+    listeners: Any = monitoring._LISTENERS
     trips = Trips()
     monkeypatch.setattr(monitoring, "_LISTENERS", listeners._replace(command_listeners=[trips]))
     return trips

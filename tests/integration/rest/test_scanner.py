@@ -248,6 +248,19 @@ async def test_what_is_no_number_is_kept_as_null_in_a_result_and_refused_elsewhe
             method = "POST" if path == "/scans/find" else "PATCH"
             answer = await api.http.request(method, path, content=content)
             assert answer.status_code == 400, answer.text
+        # The same in the form of events.
+        for kind, content, status in (
+            ("scan.result_reported", body, 204),
+            ("scan.progress_reported", f'{{"scan_metadata": {{"a": {text}}}}}', 400),
+        ):
+            ce = {"ce-id": "1", "ce-source": "/test", "ce-specversion": "1.0"}
+            ce["ce-type"] = f"org.icecube.skydriver.{kind}.v1"
+            answer = await api.http.post(
+                f"/scan/{scan_id}/events",
+                content=content,
+                headers={**headers, **ce, "Content-Type": "application/json"},
+            )
+            assert answer.status_code == status, answer.text
 
 
 async def test_a_result_of_more_than_16_megabytes_is_kept_whole(

@@ -10,8 +10,8 @@ pytestmark = pytest.mark.usefixtures("database")
 
 async def test_an_event_is_known_by_its_source_and_id() -> None:
     assert not await inbox.seen("/skydriver/sweep", "1")
-    await inbox.remember("/skydriver/sweep", "1")
-    await inbox.remember("/skydriver/sweep", "1")
+    await inbox.remember("/skydriver/sweep", "1", "said.v1")
+    await inbox.remember("/skydriver/sweep", "1", "said.v1")
     assert await inbox.seen("/skydriver/sweep", "1")
     assert not await inbox.seen("/skydriver/sweep", "2")
     assert not await inbox.seen("/skydriver/other", "1")

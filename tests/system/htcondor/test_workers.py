@@ -21,8 +21,8 @@ from skydriver.lifecycle.start import start_workers
 from skydriver.model.clusters import location_key
 from skydriver.model.states import ClusterState, Phase
 from skydriver.settings import known_clusters
-from skydriver.workers.backend import Observation, Started, WorkersSpec
 from skydriver.workers.htcondor import HTCondorWorkers
+from skydriver.workers.protocol import Observation, Started, WorkersSpec
 from tests.components.htcondor.pool import LIBRARY, Pool
 from tests.conftest import ROOT, eventually
 from tests.integration.documents import cluster, clusters_of, stored

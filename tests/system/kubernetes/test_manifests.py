@@ -128,7 +128,7 @@ async def installed(api: Api, name: str) -> str:
     made = await api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     assert made.is_success, made.text
     await asyncio.gather(*(_install(api, manifest) for manifest in manifests))
-    return namespace
+    return str(namespace)
 
 
 async def _install(api: Api, manifest: Object) -> None:

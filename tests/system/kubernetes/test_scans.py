@@ -99,8 +99,9 @@ async def test_a_pod_lost_between_the_last_result_and_the_last_progress(
 ) -> None:
     from functions.api import patch_manifest
     from skydriver.errors import TemporaryError
+    from skydriver.lifecycle.report import report_manifest
 
-    heard = patch_manifest.report_manifest
+    heard = report_manifest
 
     async def deaf_to_the_last(scan_id: str, *, report: Any, **more: Any) -> Any:
         if report.progress is not None and report.progress.processing_stats.finished:
@@ -187,8 +188,9 @@ async def test_an_abort_that_races_the_jobs_creation_leaves_nothing(
 
     monkeypatch.setattr(Kubernetes, "create", aborted_meanwhile)
     from functions.steps import launch_scanner
+    from skydriver.lifecycle.launch import launch
 
-    launch, waiting = launch_scanner.launch, []
+    waiting: list[str] = []
 
     async def later(scan_id: str, **more: Any) -> None:
         await eventually(lambda: ids)

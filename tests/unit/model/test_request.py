@@ -9,9 +9,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from skydriver.errors import InvalidArguments
+from skydriver.model.projection import ProjectionArguments
 from skydriver.model.request import (
     MAX_CLUSTERS,
-    ProjectionArguments,
     RealOrSimulated,
     ScanArguments,
     stored_request,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skydriver.model.states import COMPLETE, PLACED, UNFINISHED, Outcome, Phase
-from skydriver.model.transitions import TABLE, Fact, follows
+from skydriver.model.transitions import TABLE, Fact
 
 ORDER = list(Phase)
 WAYS_BACK = {Fact.REFUSED, Fact.RELAUNCHED}
@@ -138,19 +138,3 @@ def test_every_scan_can_still_end(facts: list[Fact]) -> None:
         life = life.hears(fact)
     assert life.phase is Phase.ENDED
     assert life.outcome is not None
-
-
-@pytest.mark.parametrize(
-    ("phase", "fact", "expected"),
-    [
-        (Phase.QUEUED, Fact.ADMITTED, False),
-        (Phase.LAUNCHING, Fact.ADMITTED, True),
-        (Phase.RUNNING, Fact.ADMITTED, True),
-        (Phase.STARTING, Fact.READY, False),
-        (Phase.RUNNING, Fact.READY, True),
-        (Phase.ENDED, Fact.ABORTED, True),
-        (Phase.RUNNING, Fact.PROGRESS_REPORTED, False),
-    ],
-)
-def test_a_fact_whose_effect_is_there_already(phase: Phase, fact: Fact, expected: bool) -> None:
-    assert follows(phase, fact) is expected

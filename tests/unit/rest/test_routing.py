@@ -8,7 +8,7 @@ from skydriver.rest.routing import MethodNotAllowed, NotFound, Route, RouteTable
 
 def table(*lines: str) -> RouteTable:
     entries = (line.split() for line in lines)
-    return RouteTable.of([Route(method=m, path=p, service=s) for m, p, s in entries])  # type: ignore[arg-type]
+    return RouteTable.of([Route(method=m, path=p, service=s) for m, p, s in entries])
 
 
 TABLE = table(

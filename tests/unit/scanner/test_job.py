@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from skydriver.scanner.backend import ScannerSpec
 from skydriver.scanner.job import job_manifest, secret_manifest
+from skydriver.scanner.protocol import ScannerSpec
 from skydriver.settings import settings
 
 GOLDEN = Path(__file__).parent / "golden"

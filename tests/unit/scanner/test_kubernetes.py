@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from skydriver.scanner.backend import ScannerState, ScannerStatus
 from skydriver.scanner.kubernetes import status_of
+from skydriver.scanner.protocol import ScannerState, ScannerStatus
 
 NOW = 1_800_000_000.0
 

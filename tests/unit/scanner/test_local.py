@@ -8,8 +8,9 @@ import pytest
 import pytest_asyncio
 
 from skydriver.perloop import PerLoop
-from skydriver.scanner.backend import ScannerSpec, ScannerState, ScannerStatus, backend
+from skydriver.scanner.backend import backend
 from skydriver.scanner.local import LocalScanners
+from skydriver.scanner.protocol import ScannerSpec, ScannerState, ScannerStatus
 from tests.loopback import Answer, Loopback
 
 SPEC = ScannerSpec(

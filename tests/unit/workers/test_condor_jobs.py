@@ -32,7 +32,7 @@ def held(reason: str = "Disk quota exceeded", code: int = 13, **attributes: Any)
 
 
 def pilot(status: int, said: str, error: str | None = None) -> dict[str, Any]:
-    errors = {} if error is None else {"HTChirpEWMSPilotError": error}
+    errors: dict[str, Any] = {} if error is None else {"HTChirpEWMSPilotError": error}
     return ad(status, HTChirpEWMSPilotStatus=said, **errors)
 
 

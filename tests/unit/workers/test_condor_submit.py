@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from skydriver.errors import PermanentError
 from skydriver.model.clusters import CondorCluster, CondorLocation
-from skydriver.workers.backend import WorkersSpec
 from skydriver.workers.condor_submit import (
     quoted_arguments,
     quoted_environment,
@@ -18,6 +17,7 @@ from skydriver.workers.condor_submit import (
     startup_file,
     submit_description,
 )
+from skydriver.workers.protocol import WorkersSpec
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -141,7 +141,7 @@ def test_a_submission_left_half_done_is_repeated() -> None:
 
 
 def test_what_we_have_superseded_is_no_submission() -> None:
-    ours = {"RemoveReason": f"{SUPERSEDED} (by user alice)"}
+    ours: dict[str, Any] = {"RemoveReason": f"{SUPERSEDED} (by user alice)"}
     assert _start(MadeUp([job(4, 3, **ours)], [job(3, 3, **ours)])) == 99
 
 

@@ -10,8 +10,8 @@ import yaml
 
 from skydriver.model.clusters import KubernetesCluster, KubernetesLocation
 from skydriver.settings import settings
-from skydriver.workers.backend import WorkersSpec
 from skydriver.workers.job import job_manifest, secret_manifest, starter_info
+from skydriver.workers.protocol import WorkersSpec
 
 GOLDEN = Path(__file__).parent / "golden"
 UUID = "fedcba9876543210fedcba9876543210"

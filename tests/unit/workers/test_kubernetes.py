@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from skydriver.workers.backend import Observation
 from skydriver.workers.kubernetes import observation
+from skydriver.workers.protocol import Observation
 
 NOW = 1_800_000_000.0
 

@@ -8,8 +8,9 @@ import pytest_asyncio
 
 from skydriver.model.clusters import LocalCluster
 from skydriver.perloop import PerLoop
-from skydriver.workers.backend import Observation, Started, WorkersSpec, backend
+from skydriver.workers.backend import backend
 from skydriver.workers.local import LocalWorkers, job_name
+from skydriver.workers.protocol import Observation, Started, WorkersSpec
 from tests.loopback import Answer, Loopback
 
 LOCATION = {"host": "localhost", "namespace": "local"}

@@ -1,0 +1,31 @@
+"""The `looks` collection: who is looking at the workers of a location now, so that only one is.
+
+Two looks at once could end in the wrong order, and the older one's figures win.
+"""
+
+import time
+
+from pymongo.errors import DuplicateKeyError
+
+from skydriver.store.mongo import collection
+
+NAME = "looks"
+
+
+async def begin(location: str, *, seconds: float) -> bool:
+    """Begin to look at a location, for so many seconds at the most; False if another one is at it."""
+    now = time.time()
+    try:
+        await collection(NAME, durable=False).update_one(
+            {"_id": location, "leased_until": {"$lte": now}},
+            {"$set": {"leased_until": now + seconds}},
+            upsert=True,
+        )
+    except DuplicateKeyError:
+        return False
+    return True
+
+
+async def end(location: str) -> None:
+    """End a look."""
+    await collection(NAME, durable=False).update_one({"_id": location}, {"$set": {"leased_until": 0.0}})

@@ -1,0 +1,126 @@
+"""What every backend of worker clusters does, and the words it speaks in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from skydriver.model.clusters import KnownCluster
+
+CLIENT_ARGUMENTS = ("--client-startup-json", "startup.json")
+"""What every worker is told, wherever it runs: the file that was fetched for it."""
+
+Statuses = dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True)
+class WorkersSpec:
+    """Workers to start. `environment` and `startup_url` hold secrets: keep them out of logs.
+
+    Attributes:
+        uuid: the cluster's own, by which a repeat is recognized.
+        scan_id: the scan.
+        known: the cluster's configuration.
+        n_workers: how many.
+        docker_tag: of the scanner's image.
+        memory_bytes: of one worker.
+        disk_bytes: of one worker.
+        priority: of the scan.
+        max_worker_runtime: seconds after which a worker is ended.
+        startup_url: presigned, where workers fetch the startup file.
+        environment: of a worker.
+        collect_logs: whether the workers' logs are kept.
+        not_before: the time (seconds since the epoch) before which nobody has tried to start them.
+    """
+
+    uuid: str
+    scan_id: str
+    known: KnownCluster
+    n_workers: int
+    docker_tag: str
+    memory_bytes: int
+    disk_bytes: int
+    priority: int
+    max_worker_runtime: int
+    startup_url: str
+    environment: dict[str, str]
+    collect_logs: bool
+    not_before: float = 0.0
+
+
+@dataclass(frozen=True)
+class Started:
+    """A started cluster: its id (an integer for condor, a string elsewhere) and what it was started with."""
+
+    cluster_id: int | str
+    starter_info: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen of a cluster.
+
+    Attributes:
+        statuses: the orchestrator's status of a worker -> the pilot's status -> number of workers.
+        top_task_errors: error message -> number of workers.
+        alive: workers that work, or still may.
+        reason: what has become of workers that are not alive, as the end of a sentence on them:
+            `held: Disk quota exceeded (x480)`.
+        memory: what the backend wants to find in the cluster's entry at its next look.
+    """
+
+    statuses: Statuses
+    top_task_errors: dict[str, int] = field(default_factory=dict)
+    alive: int = 0
+    reason: str | None = None
+    memory: dict[str, Any] | None = None
+
+
+class WorkerBackend(Protocol):
+    """Starts, observes and stops worker clusters.
+
+    Any method raises TemporaryError where the backend does not answer or is full.
+    """
+
+    async def start(self, spec: WorkersSpec) -> Started:
+        """Start workers; where a cluster of this uuid exists, say what is known of it.
+
+        Raises:
+            PermanentError: the backend refuses for good.
+        """
+
+    async def observe(
+        self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, Observation]:
+        """Look at all the given clusters of a location at once.
+
+        Args:
+            location: where.
+            clusters: the clusters' entries, by their uuids.
+
+        Returns:
+            What was seen, by uuid; a cluster that is not there is left out.
+        """
+
+    async def stop(self, cluster: Mapping[str, Any]) -> None:
+        """End a cluster's workers (by its entry); returns once they are verified gone."""
+
+
+@runtime_checkable
+class KeepsLogs(Protocol):
+    """A backend that can hand out what workers have written, of clusters started with `collect_logs`."""
+
+    async def collect_logs(self, cluster: Mapping[str, Any], folder: Path, *, wait: bool) -> int:
+        """Fetch the logs of a cluster (by its entry), whose workers need not go on, into an empty folder.
+
+        Args:
+            cluster: the entry.
+            folder: where to.
+            wait: whether logs that are on their way are waited for, or what is there is taken.
+
+        Returns:
+            How many workers had any.
+
+        Raises:
+            TemporaryError: they are still on their way.
+        """

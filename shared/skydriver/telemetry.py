@@ -1,4 +1,4 @@
-"""OpenTelemetry's SDK, known to this module only: spans to a collector, as OTLP over HTTP.
+"""OpenTelemetry's SDK, known to this module only: spans and figures to a collector, as OTLP over HTTP.
 
 To import it takes tenths of a second: `tracing` does, where a collector is named. The SDK reads the standard
 variables itself (OTEL_EXPORTER_OTLP_ENDPOINT and _HEADERS, OTEL_TRACES_SAMPLER, OTEL_RESOURCE_ATTRIBUTES...).
@@ -6,18 +6,23 @@ variables itself (OTEL_EXPORTER_OTLP_ENDPOINT and _HEADERS, OTEL_TRACES_SAMPLER,
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.metrics import export
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from skydriver.errors import TemporaryError
+from skydriver.figures import Figure
 from skydriver.perloop import PerLoop
 
 NAME = "skydriver"
@@ -89,3 +94,56 @@ def link(to: Mapping[str, str]) -> None:
     current = trace.get_current_span()
     if context.is_valid and current.get_span_context().trace_id != context.trace_id:
         current.add_link(context)
+
+
+_exporter = PerLoop(OTLPMetricExporter, lambda exporter: asyncio.to_thread(exporter.shutdown))
+
+
+async def send(figures: Iterable[Figure], *, since: float, until: float) -> None:
+    """Send figures; their meters stand in the database, so none of the SDK's own are needed.
+
+    Args:
+        figures: what was measured.
+        since: since when totals have been counted, in seconds since the epoch.
+        until: when this was measured.
+
+    Raises:
+        TemporaryError: the collector does not take them.
+    """
+    metrics = [
+        export.Metric(
+            figure.name, figure.description, figure.unit, _points(figure, int(since * 1e9), int(until * 1e9))
+        )
+        for figure in figures
+    ]
+    scope = export.ScopeMetrics(InstrumentationScope(NAME), metrics, "")
+    data = export.MetricsData([export.ResourceMetrics(resource(), [scope], "")])
+    if await asyncio.to_thread(_exporter.get().export, data) is not export.MetricExportResult.SUCCESS:
+        raise TemporaryError("the collector does not take figures")
+
+
+def _points(figure: Figure, since: int, until: int) -> export.Sum | export.Gauge | export.Histogram:
+    cumulative = export.AggregationTemporality.CUMULATIVE
+    if figure.spread:
+        return export.Histogram(
+            [
+                export.HistogramDataPoint(
+                    attributes=attributes,
+                    start_time_unix_nano=since,
+                    time_unix_nano=until,
+                    count=of.count,
+                    sum=of.sum,
+                    min=of.min,
+                    max=of.max,
+                    bucket_counts=of.counts,
+                    explicit_bounds=of.bounds,
+                )
+                for attributes, of in figure.spread
+            ],
+            cumulative,
+        )
+    points = [
+        export.NumberDataPoint(attributes, start_time_unix_nano=since, time_unix_nano=until, value=value)
+        for attributes, value in (*figure.now, *figure.totals)
+    ]
+    return export.Sum(points, cumulative, is_monotonic=True) if figure.totals else export.Gauge(points)

@@ -1,21 +1,34 @@
-"""What an operator wants to see at a glance, measured by each sweep and logged as figures."""
+"""What an operator wants to see at a glance, as each sweep measures it: in the log, and at a collector."""
 
 import logging
 import time
+from typing import Any
 
+from skydriver import tracing
+from skydriver.figures import Figure
+from skydriver.lifecycle.tally import distributions, tally
+from skydriver.model.history import Retry
+from skydriver.model.states import Phase
+from skydriver.model.transitions import Fact
 from skydriver.store import scans
 
 logger = logging.getLogger(__name__)
 
 
 async def measure() -> None:
-    """Log how many scans are in each phase but the last, and how long the oldest have waited.
+    """Measure what is under way, count what has happened, and log both; send both if there is a collector.
 
-    Figures: `scans` by phase, `backlog_age` of the scan that has waited longest since it was last put into
-    the backlog, `outboxes` that hold events, and `outbox_age` of the oldest of them; ages in seconds.
+    `docs/operate.md` tells of each figure.
+
+    Raises:
+        TemporaryError: the collector does not take them.
     """
     now = time.time()
     phases, waiting, outboxes, unpublished = await scans.figures()
+    backlog_age = 0.0 if waiting is None else round(now - waiting, 3)
+    outbox_age = 0.0 if unpublished is None else round(now - unpublished, 3)
+    totals = await tally(now)
+    spread = distributions(totals)
     logger.info(
         "%d scans in the backlog, %d outboxes with events",
         phases.get("QUEUED", 0),
@@ -23,9 +36,71 @@ async def measure() -> None:
         extra={
             "figures": {
                 "scans": phases,
-                "backlog_age": 0.0 if waiting is None else round(now - waiting, 3),
+                "backlog_age": backlog_age,
                 "outboxes": outboxes,
-                "outbox_age": 0.0 if unpublished is None else round(now - unpublished, 3),
+                "outbox_age": outbox_age,
+                "counted_since": totals["since"],
+                "retries": totals.get("retries", {}),
+                "dead_letters": totals.get("dead_letters", {}),
+                "phases": {
+                    phase: {"left": times.count, "mean": round(times.sum / times.count, 3), "max": times.max}
+                    for phase, times in spread.items()
+                },
             }
         },
     )
+    if not tracing.is_on():
+        return
+    from skydriver import telemetry
+
+    figures = [
+        Figure(
+            "skydriver.scans",
+            "{scan}",
+            "Scans in each phase but the last.",
+            now=[
+                ({"skydriver.phase": phase}, phases.get(phase, 0)) for phase in Phase if phase != Phase.ENDED
+            ],
+        ),
+        Figure(
+            "skydriver.backlog.age",
+            "s",
+            "How long the scan has waited that has been in the backlog for longest.",
+            now=[({}, backlog_age)],
+        ),
+        Figure("skydriver.outboxes", "{scan}", "Scans with events not published yet.", now=[({}, outboxes)]),
+        Figure(
+            "skydriver.outbox.age",
+            "s",
+            "How long the oldest event has waited for the broker.",
+            now=[({}, outbox_age)],
+        ),
+        *_counted(totals),
+        Figure(
+            "skydriver.phase.duration",
+            "s",
+            "How long scans were in each phase, once they have left it.",
+            spread=[({"skydriver.phase": phase}, times) for phase, times in spread.items()],
+        ),
+    ]
+    await telemetry.send(figures, since=totals["since"], until=now)
+
+
+def _counted(totals: dict[str, Any]) -> list[Figure]:
+    """Make figures of counts, zeros included: a series that appears with its first event hides that event."""
+    retries, letters = totals.get("retries", {}), totals.get("dead_letters", {})
+    kinds = [*(fact.value for fact in Fact), "other"]
+    return [
+        Figure(
+            "skydriver.retries",
+            "{retry}",
+            "What was tried again.",
+            totals=[({"skydriver.retry": kind}, retries.get(kind, 0)) for kind in Retry],
+        ),
+        Figure(
+            "skydriver.dead_letters",
+            "{event}",
+            "Events that the broker gave up.",
+            totals=[({"skydriver.fact": kind}, letters.get(kind.replace(".", "_"), 0)) for kind in kinds],
+        ),
+    ]

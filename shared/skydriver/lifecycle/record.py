@@ -17,4 +17,4 @@ async def record_failure(event: Event) -> None:
     reason = f"{event.type} was given up by the broker: {destination} answered {code}"
     logger.error("%s: %s", event.subject, reason)
     await scans.note(event.subject, function="record_failure", cause="dead letter", reason=reason)
-    await inbox.remember(event.source, event.id)
+    await inbox.remember(event.source, event.id, event.type)

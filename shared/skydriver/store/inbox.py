@@ -18,8 +18,16 @@ async def seen(source: str, event_id: str) -> bool:
     return await collection(NAME).find_one({"_id": f"{source} {event_id}"}, {"_id": 1}) is not None
 
 
-async def remember(source: str, event_id: str) -> None:
-    """Remember an event after its effect."""
+async def remember(source: str, event_id: str, kind: str) -> None:
+    """Remember an event, and its type, after its effect."""
     await collection(NAME).update_one(
-        {"_id": f"{source} {event_id}"}, {"$set": {"at": dt.datetime.now(dt.UTC)}}, upsert=True
+        {"_id": f"{source} {event_id}"},
+        {"$set": {"at": dt.datetime.now(dt.UTC), "type": kind}},
+        upsert=True,
     )
+
+
+async def types(since: float, until: float) -> list[str]:
+    """List the types of the events that were handled after a time, and not after another."""
+    at = {"$gt": dt.datetime.fromtimestamp(since, dt.UTC), "$lte": dt.datetime.fromtimestamp(until, dt.UTC)}
+    return [event.get("type", "") async for event in collection(NAME).find({"at": at}, {"type": 1})]

@@ -1,0 +1,47 @@
+"""Totals grow by what was counted of a time, once."""
+
+import asyncio
+
+import pytest
+
+from skydriver.store import totals
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+async def test_counting_begins_once() -> None:
+    first = await totals.read(begin=100.0)
+    assert (first["since"], first["until"]) == (100.0, 100.0)
+    assert await totals.read(begin=200.0) == first
+
+
+async def test_of_two_who_count_the_same_time_one_is_heard() -> None:
+    await totals.read(begin=100.0)
+
+    async def add(until: float) -> bool:
+        counted = {"retries.redriven": 2, "phases.RUNNING.sum": 1.5}
+        return await totals.add(
+            counted,
+            since=100.0,
+            until=until,
+            least={"phases.RUNNING.min": 0.5},
+            most={"phases.RUNNING.max": 1},
+        )
+
+    assert sorted(await asyncio.gather(add(160.0), add(161.0))) == [False, True]
+    found = await totals.read(begin=0.0)
+    assert found["retries"] == {"redriven": 2}
+    assert found["phases"] == {"RUNNING": {"sum": 1.5, "min": 0.5, "max": 1}}
+
+
+async def test_what_follows_is_added() -> None:
+    await totals.read(begin=100.0)
+    for until, seconds in ((160.0, 5.0), (220.0, 3.0)):
+        assert await totals.add(
+            {"phases.RUNNING.count": 1},
+            since=until - 60,
+            until=until,
+            least={"phases.RUNNING.min": seconds},
+            most={"phases.RUNNING.max": seconds},
+        )
+    assert (await totals.read(begin=0.0))["phases"]["RUNNING"] == {"count": 2, "min": 3.0, "max": 5.0}

@@ -93,11 +93,10 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 async def database(configure: Callable[..., None], mongodb_uri: str) -> AsyncIterator[None]:
     """An empty database with its indexes, dropped afterwards."""
     configure(MONGODB_URI=mongodb_uri)
-    from skydriver.store import inbox, results, scans, submissions
+    from skydriver.store.indexes import ensure_indexes
     from skydriver.store.mongo import collection
 
-    for room in (scans, results, submissions, inbox):
-        await room.ensure_indexes()
+    await ensure_indexes()
     yield
     anything: Any = collection("scans")
     await anything.database.client.drop_database(anything.database.name)

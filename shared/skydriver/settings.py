@@ -94,6 +94,15 @@ class Settings(BaseModel):
     )
     client_logs_days: int = Field(30, ge=1, description="days that workers' logs are kept in S3")
 
+    results_days: float | None = Field(
+        None,
+        gt=0,
+        description="days that a result is kept after its scan's end; not set: for ever",
+    )
+    events_days: float | None = Field(
+        None, gt=0, description="days that an event is kept after the end of the last scan that used it"
+    )
+
     skyscan_broker_address: str = "localhost"
     skyscan_progress_interval_sec: float | None = None
     skyscan_result_interval_sec: float | None = None

@@ -26,7 +26,8 @@ from skydriver.local.processes import Processes
 from skydriver.local.s3 import s3
 from skydriver.local.server import listen, serve, url
 from skydriver.perloop import PerLoop
-from skydriver.store import inbox, results, scans
+from skydriver.store import scans
+from skydriver.store.indexes import ensure_indexes
 from skydriver.store.mongo import collection
 
 ROOT = Path(__file__).parents[2]
@@ -141,8 +142,7 @@ class Stage:
         await self.use(MONGODB_DATABASE=name)
         database: Any = collection(scans.NAME).database
         await database.client.drop_database(name)
-        for room in (scans, results, inbox):
-            await room.ensure_indexes()
+        await ensure_indexes()
         try:
             yield database
         finally:

@@ -14,7 +14,8 @@ from skydriver.local.processes import Processes
 from skydriver.local.s3 import s3
 from skydriver.local.server import listen, serve, url
 from skydriver.perloop import PerLoop
-from skydriver.store import inbox, results, scans, submissions
+from skydriver.store import scans
+from skydriver.store.indexes import ensure_indexes
 from skydriver.store.mongo import collection
 from tests.components import need
 from tests.integration.parts import Broker, Bucket, Jobs, Loopback
@@ -38,8 +39,7 @@ async def database(configure: Configure, mongodb_uri: str, database_name: str) -
     One for all tests of this folder, emptied after each: making indexes takes tenths of a second.
     """
     configure(MONGODB_URI=mongodb_uri, MONGODB_DATABASE=database_name)
-    for room in (scans, results, submissions, inbox):
-        await room.ensure_indexes()
+    await ensure_indexes()
     yield
     configure(MONGODB_DATABASE=database_name)
     everything = collection(scans.NAME).database

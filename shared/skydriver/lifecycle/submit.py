@@ -83,7 +83,7 @@ async def _event(arguments: ScanArguments) -> str:
     if arguments.event_i3live_json is not None:
         return await events.put(arguments.event_i3live_json)
     event_id = arguments.i3_event_id or ""
-    if not await events.exists(event_id):
+    if not await events.use(event_id):
         raise InvalidArguments({"i3_event_id": f"there is no event '{event_id}'"})
     return event_id
 
@@ -113,7 +113,7 @@ async def rescan(
         `origin_scan_id`.
 
     Raises:
-        NotFound: there is no such scan.
+        NotFound: there is no such scan, or its event is kept no longer.
         Forbidden: the priority is an alert's, and they may not.
         InvalidArguments: a cluster of the request is no longer known, or a change cannot be.
         TooMany: the backlog is full.
@@ -138,6 +138,8 @@ async def rescan(
     await check_backlog(again["priority"])
     if changes.docker_tag is not None:
         again["docker_tag"] = await resolve_tag(changes.docker_tag)
+    if not await events.use(again["i3_event_id"]):
+        raise NotFound(f"the event of scan '{scan_id}' is kept no longer: submit it with a new scan")
     if changes.abort_first and original["phase"] not in COMPLETE:
         await abort(scan_id, by=submitted_by, function="rescan")
     classifiers = {**again["classifiers"], "rescan": True, "origin_scan_id": scan_id}

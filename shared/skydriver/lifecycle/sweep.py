@@ -21,6 +21,7 @@ from skydriver.lifecycle.logs import remove_old_logs
 from skydriver.lifecycle.measure import measure
 from skydriver.lifecycle.observe import all_workers_dead
 from skydriver.lifecycle.relaunch import act, is_due, judge
+from skydriver.lifecycle.retention import remove_old_events, remove_old_results
 from skydriver.lifecycle.unclaimed import remove_unclaimed_results
 from skydriver.model.clusters import location_key
 from skydriver.model.states import PLACED, ClusterState, Outcome, Phase
@@ -28,7 +29,8 @@ from skydriver.model.transitions import Fact
 from skydriver.scanner.backend import backend
 from skydriver.scanner.protocol import ScannerStatus
 from skydriver.settings import known_clusters, settings
-from skydriver.store import inbox, limiter, results, scans, submissions
+from skydriver.store import limiter, scans
+from skydriver.store.indexes import ensure_indexes
 from skydriver.store.mongo import OUTAGES
 
 logger = logging.getLogger(__name__)
@@ -58,6 +60,8 @@ async def sweep() -> dict[str, str]:
         give_back_permits,
         remove_unclaimed_results,
         remove_old_logs,
+        remove_old_results,
+        remove_old_events,
         measure,
     ):
         await _try(duty, failed)
@@ -79,8 +83,7 @@ async def make_indexes() -> None:
     """Make the database's indexes, once a process."""
     global _indexed
     if not _indexed:
-        for room in (scans, results, submissions, inbox):
-            await room.ensure_indexes()
+        await ensure_indexes()
         _indexed = True
 
 

@@ -1,11 +1,12 @@
 """Answering a scan's result: at once where it is small, piece by piece where it is large."""
 
+import datetime as dt
 from collections.abc import AsyncIterator
 
 import orjson
 from starlette.responses import Response
 
-from skydriver.errors import TemporaryError
+from skydriver.errors import NotFound, TemporaryError
 from skydriver.rest.answers import json_answer, streamed_json
 from skydriver.rest.scans import shown
 from skydriver.store import joined, results
@@ -17,13 +18,17 @@ async def result_answer(scan_id: str, *, include_deleted: bool) -> Response:
     One of a single piece takes one round trip. Of a larger one no more than a piece is in memory.
 
     Raises:
-        NotFound: there is no such scan, or it was deleted and deleted ones are not asked for.
+        NotFound: there is no such scan, it was deleted and deleted ones are not asked for, or its result is
+            kept no longer.
         TemporaryError: a newer result has just taken this one's place.
     """
     scan, piece = await joined.scan_and_result(scan_id, ["is_deleted"]) or (None, None)
     pointer = shown(scan_id, scan, include_deleted=include_deleted)["result"]
     if pointer is None:
         return json_answer({})
+    if "removed_at" in pointer:
+        removed = dt.datetime.fromtimestamp(pointer["removed_at"], dt.UTC)
+        raise NotFound(f"the result of scan '{scan_id}' was kept until {removed:%Y-%m-%d} only; rescan it")
     if piece is None:
         raise _replaced()
     missing = pointer["bytes"] - len(piece)

@@ -26,18 +26,17 @@ async def read_manifest(
 ) -> dict[str, Any]:
     """Read a scan's manifest in one round trip, the event itself included where it is asked for.
 
+    The event is null where it is kept no longer.
+
     Raises:
-        NotFound: there is no such scan, it was deleted and deleted ones are not asked for, or its event is
-            gone.
+        NotFound: there is no such scan, or it was deleted and deleted ones are not asked for.
     """
     if EVENT_FIELD not in fields:
         return manifest_of(await read_scan(scan_id, fields, include_deleted=include_deleted), fields)
     found = await joined.scan_and_event(scan_id, {*fields, "is_deleted"})
     scan, event = found or (None, None)
     scan = shown(scan_id, scan, include_deleted=include_deleted)
-    if event is None:
-        raise _gone(scan["i3_event_id"])
-    return {**manifest_of(scan, fields), EVENT_FIELD: orjson.Fragment(event)}
+    return {**manifest_of(scan, fields), EVENT_FIELD: event and orjson.Fragment(event)}
 
 
 def shown(scan_id: str, scan: dict[str, Any] | None, *, include_deleted: bool) -> dict[str, Any]:
@@ -51,10 +50,6 @@ def shown(scan_id: str, scan: dict[str, Any] | None, *, include_deleted: bool) -
     if scan["is_deleted"] and not include_deleted:
         raise NotFound(f"scan '{scan_id}' was deleted; pass 'include_deleted' to see it all the same")
     return scan
-
-
-def _gone(event_id: str) -> NotFound:
-    return NotFound(f"the event '{event_id}' of this scan is gone")
 
 
 def projected(
@@ -77,7 +72,8 @@ async def manifest(scan: dict[str, Any], fields: tuple[str, ...]) -> dict[str, A
     shown = manifest_of(scan, fields)
     if EVENT_FIELD in fields:
         event_id = scan.get("i3_event_id") or (await read_scan(scan["_id"], ["i3_event_id"]))["i3_event_id"]
-        shown[EVENT_FIELD] = orjson.Fragment(await read_event(event_id))
+        event = await events.get(event_id)
+        shown[EVENT_FIELD] = event and orjson.Fragment(event)
     return shown
 
 
@@ -85,18 +81,21 @@ async def read_event(event_id: str) -> bytes:
     """Read an event as JSON.
 
     Raises:
-        NotFound: it is gone.
+        NotFound: it is kept no longer.
     """
     event = await events.get(event_id)
     if event is None:
-        raise _gone(event_id)
+        raise NotFound(f"the event '{event_id}' of this scan is kept no longer")
     return event
 
 
 async def read_result(scan: dict[str, Any]) -> dict[str, Any]:
-    """Read the result that a scan (with its field `result`) points to; empty before there is one."""
+    """Read the result that a scan (with its field `result`) points to.
+
+    Empty before there is one, and where it is kept no longer.
+    """
     pointer = scan["result"]
-    if pointer is None:
+    if pointer is None or "removed_at" in pointer:
         return {}
     pieces = [piece async for piece in results.pieces(scan["_id"], pointer["version"])]
     return {

@@ -74,7 +74,9 @@ class Manifest(_Answer):
     scan_id: str = Field("", examples=["5d2e7f0a9c4b4f5e8a1b6c3d2e4f7a90"])
     timestamp: float = Field(0.0, description="when it was asked for, seconds since the epoch")
     is_deleted: bool = False
-    event_i3live_json_dict: dict[str, Any] | str = Field({}, description="the event; a marker where left out")
+    event_i3live_json_dict: dict[str, Any] | str | None = Field(
+        {}, description="the event; a marker where left out, null where it is kept no longer"
+    )
     scanner_server_args: str = ""
     priority: int = 0
     classifiers: dict[str, str | bool | int | float | None] = Field(default_factory=dict)
@@ -125,9 +127,11 @@ class Status(_Answer):
     scan_complete: bool = Field(description="whether the workforce is done")
     clusters: list[Cluster]
     phase: Phase
+    phase_since: float = Field(description="seconds since the epoch")
     attempt: int
     outcome: Outcome | None
     reason: str | None
+    reported_at: float | None = Field(description="when its scanner server's last progress report came")
     pods: Pods | None = Field(None, description="if `include_pod_statuses`")
 
 
@@ -198,12 +202,23 @@ class Waiting(_Answer):
     priority: int
     next_attempt: int
     reason: str | None
+    not_before: float = Field(description="when it may be tried again; 0 if at once")
+
+
+class Limits(_Answer):
+    """How many scans may be started, alerts aside, and how many were."""
+
+    starts_per_minute: int
+    started: int = Field(description="within the last minute")
+    scans_running: int = Field(description="the most that may run at once")
+    running: int
 
 
 class Backlog(_Answer):
     """The scans that wait to be started, the next one first."""
 
     entries: list[Waiting]
+    limits: Limits
 
 
 class Request(_Answer):

@@ -1,10 +1,15 @@
-"""The `events` collection: each i3live event once, as JSON bytes under the hash of its content."""
+"""The `events` collection: each i3live event once, as JSON bytes under the hash of its content.
 
-import contextlib
+`used_at` says when it was last asked for by a scan, or found to be needed by one: so whoever removes what is
+old never removes what somebody has just begun to use.
+"""
+
+import time
 from hashlib import sha256
 from typing import Any
 
 import orjson
+from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
 
 from skydriver.errors import TooLarge
@@ -12,6 +17,11 @@ from skydriver.settings import settings
 from skydriver.store.mongo import collection
 
 NAME = "events"
+
+
+async def ensure_indexes() -> None:
+    """Make the index that the queries of this module use; repeating it changes nothing."""
+    await collection(NAME).create_index("used_at")
 
 
 async def put(event: dict[str, Any]) -> str:
@@ -27,9 +37,20 @@ async def put(event: dict[str, Any]) -> str:
     if len(content) > settings().max_event_bytes:
         raise TooLarge(f"the event must have {settings().max_event_bytes} bytes at the most")
     event_id = sha256(content).hexdigest()
-    with contextlib.suppress(DuplicateKeyError):
-        await collection(NAME).insert_one({"_id": event_id, "json": content})
-    return event_id
+    # A second time round only where it was removed in between.
+    while True:
+        try:
+            await collection(NAME).insert_one({"_id": event_id, "json": content, "used_at": time.time()})
+        except DuplicateKeyError:
+            if not await use(event_id):
+                continue
+        return event_id
+
+
+async def use(event_id: str) -> bool:
+    """Note that a scan is about to use an event; False if there is none of this id."""
+    used = await collection(NAME).update_one({"_id": event_id}, {"$set": {"used_at": time.time()}})
+    return bool(used.matched_count)
 
 
 async def get(event_id: str) -> bytes | None:
@@ -38,6 +59,18 @@ async def get(event_id: str) -> bytes | None:
     return None if event is None else bytes(event["json"])
 
 
-async def exists(event_id: str) -> bool:
-    """Say whether there is an event of this id."""
-    return await collection(NAME).find_one({"_id": event_id}, {"_id": 1}) is not None
+async def unused_since(before: float, *, limit: int) -> list[tuple[str, float]]:
+    """List events, with the times (seconds since the epoch) they were last used at, the oldest first."""
+    cursor = collection(NAME).find({"used_at": {"$lt": before}}, {"used_at": 1})
+    found = await cursor.sort("used_at", ASCENDING).limit(limit).to_list(limit)
+    return [(event["_id"], event["used_at"]) for event in found]
+
+
+async def keep(event_id: str, *, used_at: float, needed_at: float) -> None:
+    """Note that an event was needed later than when it was last used, unless it was used meanwhile."""
+    await collection(NAME).update_one({"_id": event_id, "used_at": used_at}, {"$set": {"used_at": needed_at}})
+
+
+async def remove(event_id: str, *, used_at: float) -> None:
+    """Remove an event, unless it was used meanwhile."""
+    await collection(NAME).delete_one({"_id": event_id, "used_at": used_at})

@@ -63,6 +63,10 @@ async def ensure_indexes() -> None:
     await scans.create_index("history.time")
     await scans.create_index("ewms_task.clusters.logs.until", sparse=True)
     await scans.create_index([("ewms_task.clusters.at", ASCENDING), ("phase", ASCENDING)])
+    await scans.create_index(
+        "phase_since",
+        partialFilterExpression={"phase": Phase.ENDED, "result.version": {"$exists": True}},
+    )
 
 
 async def insert(scan: Document) -> bool:
@@ -682,6 +686,43 @@ async def histories(since: float, until: float) -> AsyncIterator[list[Document]]
 async def count_redriven(since: float, until: float) -> int:
     """Count the scans that the sweep last drove on after a time, and not after another."""
     return int(await collection(NAME).count_documents({"redriven": {"$gt": since, "$lte": until}}))
+
+
+async def with_old_results(*, ended_before: float, limit: int) -> list[str]:
+    """Find scans that ended before a time, and whose results are still there."""
+    condition = {
+        "phase": Phase.ENDED,
+        "phase_since": {"$lt": ended_before},
+        "result.version": {"$exists": True},
+    }
+    return [scan["_id"] async for scan in collection(NAME).find(condition, {"_id": 1}).limit(limit)]
+
+
+async def forget_result(scan_id: str) -> None:
+    """Note that the result of an ended scan is kept no longer."""
+    await collection(NAME).update_one(
+        {"_id": scan_id, "phase": Phase.ENDED},
+        {"$unset": {"result.version": ""}, "$set": {"result.removed_at": time.time()}},
+    )
+
+
+async def last_need_of_event(event_id: str) -> float | None:
+    """Say until when an event was needed: by a scan that has not ended, until now; None if no scan has it."""
+    needs = {
+        found["_id"]: found["since"]
+        async for found in collection(NAME).aggregate(
+            [
+                {"$match": {"i3_event_id": event_id}},
+                {
+                    "$group": {
+                        "_id": {"$eq": ["$phase", Phase.ENDED]},
+                        "since": {"$max": "$phase_since"},
+                    }
+                },
+            ]
+        )
+    }
+    return time.time() if False in needs else needs.get(True)
 
 
 async def ids_in(ids: Iterable[str], phases: Iterable[Phase]) -> set[str]:

@@ -1,5 +1,6 @@
 """`GET manifest` and `GET result` take one round trip, and results of any size come back as they were."""
 
+import datetime as dt
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -8,13 +9,16 @@ import orjson
 import pytest
 from pymongo import monitoring
 
+from functions.api.get_i3_event import get_i3_event
 from functions.api.get_manifest import get_manifest
 from functions.api.get_result import get_result
+from functions.api.get_scan import get_scan
+from skydriver.lifecycle.retention import remove_old_events, remove_old_results
 from skydriver.model.states import Phase
 from skydriver.perloop import PerLoop
 from skydriver.store import events, results, scans
 from skydriver.store.mongo import collection
-from tests.integration.documents import EVENT, result, scan, stored
+from tests.integration.documents import EVENT, change, result, scan
 from tests.serving import client_of
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -67,12 +71,27 @@ async def test_a_manifest_comes_with_its_event() -> None:
         assert both.json() == {"scan_id": scan_id, "event_i3live_json_dict": EVENT}
 
 
-async def test_a_manifest_whose_event_is_gone_is_not_found() -> None:
-    scan_id = await stored(Phase.RUNNING)
+async def test_what_is_kept_no_longer_is_told(configure: Callable[..., None]) -> None:
+    configure(RESULTS_DAYS="30", EVENTS_DAYS="30")
+    scan_id = await with_result({"a": 1})
+    await change(scan_id, phase=Phase.ENDED, phase_since=0.0)
+    await collection(events.NAME).update_many({}, {"$set": {"used_at": 0.0}})
+    await remove_old_results()
+    await remove_old_events()
     async with client_of(get_manifest) as client:
         answer = await client.get(f"/scan/{scan_id}/manifest")
-    assert answer.status_code == 404
-    assert "an event" in answer.json()["error"]
+        assert (answer.status_code, answer.json()["event_i3live_json_dict"]) == (200, None)
+    async with client_of(get_result) as client:
+        answer = await client.get(f"/scan/{scan_id}/result")
+        assert answer.status_code == 404
+        assert f"was kept until {dt.datetime.now(dt.UTC):%Y-%m-%d} only" in answer.json()["error"]
+    async with client_of(get_scan) as client:
+        answer = await client.get(f"/scan/{scan_id}")
+        assert (answer.status_code, answer.json()["result"]) == (200, {})
+    async with client_of(get_i3_event) as client:
+        answer = await client.get(f"/scan/{scan_id}/i3-event")
+        assert answer.status_code == 404
+        assert "is kept no longer" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("piece", [results.PIECE, 1_000, 10])

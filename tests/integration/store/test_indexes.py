@@ -13,6 +13,7 @@ from skydriver.lifecycle.report import report_manifest, report_result
 from skydriver.model.states import ClusterState, Phase
 from skydriver.rest.find import FindArguments
 from skydriver.store import events, inbox, limiter, results, scans
+from skydriver.store.indexes import ensure_indexes
 from skydriver.store.mongo import collection
 from tests.integration.documents import METADATA, Document, cluster, report, stored
 from tests.integration.parts import Jobs
@@ -21,6 +22,7 @@ Profile = Callable[[], Any]
 
 FILTERS: list[Document] = [
     {"event_metadata.run_id": 130033, "event_metadata.event_id": 50579430},
+    {"event_metadata.run_id": 130033},
     {"event_metadata.event_id": {"$gte": 50579430}},
     {"classifiers.rescan": True},
     {"classifiers.origin_scan_id": "scan0001"},
@@ -38,9 +40,7 @@ FILTERS: list[Document] = [
 async def profile(database: None, configure: Callable[..., None]) -> AsyncIterator[Profile]:
     """A database whose profiler notes every operation; says which went through a whole collection."""
     configure(MONGODB_DATABASE=f"test-{uuid.uuid4().hex[:12]}")
-    rooms = (scans, results, inbox)
-    for room in rooms:
-        await room.ensure_indexes()
+    await ensure_indexes()
     # With a few of every kind, the planner has a choice.
     for phase in Phase:
         for n in range(3):
@@ -90,7 +90,10 @@ async def test_the_profiler_would_tell(profile: Profile) -> None:
     assert len(_whole(await profile())) == 1
 
 
-async def test_what_the_steps_and_the_sweep_ask_is_answered_by_an_index(profile: Profile, jobs: Jobs) -> None:
+async def test_what_the_steps_and_the_sweep_ask_is_answered_by_an_index(
+    profile: Profile, jobs: Jobs, configure: Callable[..., None]
+) -> None:
+    configure(RESULTS_DAYS="1", EVENTS_DAYS="1")
     now = time.time()
     running = await stored(Phase.RUNNING, clusters=[cluster("mine", ClusterState.UNWANTED)])
     await scans.waiting_outboxes(before=now, limit=10)
@@ -107,6 +110,7 @@ async def test_what_the_steps_and_the_sweep_ask_is_answered_by_an_index(profile:
     await delete(running, delete_completed=False, by=None)
     await inbox.seen("a", "b")
     await events.get("x")
+    await scans.last_need_of_event("x")
     # All duties; twice, since what the first has done is what the second sees.
     for _ in range(2):
         assert await sweeping.sweep() == {}

@@ -1,0 +1,41 @@
+"""Results and events are removed some days after they were last needed, where an installation wants that.
+
+Nothing is removed by default. Manifests stay in any case.
+"""
+
+import time
+
+from skydriver.settings import settings
+from skydriver.store import events, results, scans
+
+DAY = 86400.0
+MOST = 100
+"""What is removed at once: the next sweep goes on."""
+
+
+async def remove_old_results() -> None:
+    """Remove the results of scans that ended more than RESULTS_DAYS ago."""
+    days = settings().results_days
+    if days is None:
+        return
+    for scan_id in await scans.with_old_results(ended_before=time.time() - days * DAY, limit=MOST):
+        # In this order: of what a crash leaves half done, the next sweep still finds the scan.
+        await results.keep_only(scan_id, None)
+        await scans.forget_result(scan_id)
+
+
+async def remove_old_events() -> None:
+    """Remove the events that no scan has used for EVENTS_DAYS.
+
+    A scan uses its event from its submission until it has ended.
+    """
+    days = settings().events_days
+    if days is None:
+        return
+    before = time.time() - days * DAY
+    for event_id, used_at in await events.unused_since(before, limit=MOST):
+        needed_at = await scans.last_need_of_event(event_id)
+        if needed_at is not None and needed_at >= before:
+            await events.keep(event_id, used_at=used_at, needed_at=needed_at)
+        else:
+            await events.remove(event_id, used_at=used_at)

@@ -12,6 +12,7 @@ import pytest
 
 COMPONENTS = {
     "kubernetes": "a Kubernetes control plane (make components)",
+    "knative": "Knative Eventing's broker (make components)",
     "kustomize": "kustomize (make components)",
     "mongodb": "a mongod (set MONGODB_URI, or install skydriver[local])",
     "s3": "moto's S3 server (install skydriver[local])",

@@ -9,7 +9,9 @@ from pathlib import Path
 from tests.components.build import Unbuildable
 
 
-def build_programs(folder: Path, *, module: Path, programs: Sequence[str], flags: str = "-s -w") -> None:
+def build_programs(
+    folder: Path, *, module: Path, programs: Sequence[str], flags: str = "-s -w", options: Sequence[str] = ()
+) -> None:
     """Build programs into a folder.
 
     Args:
@@ -17,6 +19,7 @@ def build_programs(folder: Path, *, module: Path, programs: Sequence[str], flags
         module: the folder with go.mod and go.sum.
         programs: the packages of their main functions.
         flags: for the linker.
+        options: more of `go build`.
 
     Raises:
         Unbuildable: there is no (new enough) Go here, or a module cannot be had.
@@ -35,13 +38,14 @@ def build_programs(folder: Path, *, module: Path, programs: Sequence[str], flags
         flags,
         "-o",
         f"{folder}/",
+        *options,
         *programs,
         folder=module,
     )
 
 
-def run(*command: str, folder: Path) -> None:
-    """Run a command in a folder.
+def run(*command: str, folder: Path) -> str:
+    """Run a command in a folder, and return what it printed.
 
     Raises:
         Unbuildable: it is missing, or failed; with its last words.
@@ -62,3 +66,4 @@ def run(*command: str, folder: Path) -> None:
     if done.returncode:
         last = "\n".join(done.stdout.splitlines()[-10:])
         raise Unbuildable(f"`{' '.join(command[:2])}` failed: {last}")
+    return done.stdout

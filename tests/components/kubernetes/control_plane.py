@@ -31,6 +31,7 @@ CONTROLLERS = (
     "root-ca-cert-publisher",
     "resourcequota",
     "podgc",
+    "clusterrole-aggregation",
 )
 _ENDPOINT = ipaddress.IPv4Address("127.0.0.1")
 _SERVICES = "10.0.0.0/24"
@@ -59,6 +60,20 @@ class ControlPlane:
             headers={"Authorization": f"Bearer {token}"},
             trust_env=False,
             timeout=30,
+        )
+
+    def kubeconfig_of(self, token: str) -> str:
+        """Make the content of a configuration file for programs that are the holder of a token."""
+        cluster = {"server": self.url, "certificate-authority": str(self.ca)}
+        return json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [{"name": "test", "cluster": cluster}],
+                "users": [{"name": "holder", "user": {"token": token}}],
+                "contexts": [{"name": "test", "context": {"cluster": "test", "user": "holder"}}],
+                "current-context": "test",
+            }
         )
 
 
@@ -90,7 +105,7 @@ async def control_plane(binaries: Path, folder: Path) -> AsyncIterator[ControlPl
 
     etcd, peers, port = (f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}", free_port())
     plane = ControlPlane(f"https://127.0.0.1:{port}", folder / "ca.crt", folder / "kubeconfig")
-    plane.kubeconfig.write_text(_kubeconfig(plane))
+    plane.kubeconfig.write_text(plane.kubeconfig_of(ADMIN_TOKEN))
     try:
         await start(
             "etcd",
@@ -159,21 +174,6 @@ async def _ready(plane: ControlPlane, folder: Path, children: list[tuple[str, Ch
             except httpx.HTTPError:
                 pass
             await asyncio.sleep(0.1)
-
-
-def _kubeconfig(plane: ControlPlane) -> str:
-    return json.dumps(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [
-                {"name": "test", "cluster": {"server": plane.url, "certificate-authority": str(plane.ca)}}
-            ],
-            "users": [{"name": "admin", "user": {"token": ADMIN_TOKEN}}],
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
-            "current-context": "test",
-        }
-    )
 
 
 def _make_certificates(folder: Path) -> None:

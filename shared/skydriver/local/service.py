@@ -42,12 +42,14 @@ class LocalService:
         mongodb_uri: its database.
         sink: where events are published to.
         jobs_url: its job host.
+        functions: its functions, by the names of their Services, as its Broker calls them.
     """
 
     url: str
     mongodb_uri: str
     sink: str
     jobs_url: str
+    functions: Mapping[str, ASGIApp]
 
     def __init__(
         self,
@@ -124,6 +126,7 @@ class LocalService:
                 s3.s3(environment["S3_BUCKET"], port=ports["s3"], log=logs / "s3.log", processes=processes)
             ),
         )
+        self.functions = apps
         client = await stack.enter_async_context(calls.client(apps))
         brokers = {
             name: Broker(

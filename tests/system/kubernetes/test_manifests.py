@@ -6,16 +6,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 import yaml
 
 from tests.components import missing
 from tests.components.build import folder_of
+from tests.components.kubernetes.api import Api, Object
 from tests.components.kubernetes.control_plane import ControlPlane
-from tests.conftest import ROOT, eventually
-from tests.system.kubernetes.conftest import Object
+from tests.conftest import ROOT
 
 OVERLAYS = ROOT / "knative" / "overlays"
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
@@ -57,47 +56,16 @@ def built(name: str) -> list[Object]:
     return list(yaml.safe_load_all(out))
 
 
-class Api:
-    """The API server, as its administrator uses it."""
-
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self.client = client
-        self._paths: dict[tuple[str, str], tuple[str, bool]] = {}
-
-    async def apply(self, manifest: Object) -> httpx.Response:
-        """Apply an object server-side; unknown and repeated fields are errors."""
-        return await self.client.patch(
-            await self._path(manifest),
-            params={"fieldManager": "tests", "force": "true", "fieldValidation": "Strict"},
-            headers={"Content-Type": "application/apply-patch+yaml"},
-            content=yaml.safe_dump(manifest),
-        )
-
-    async def _path(self, manifest: Object) -> str:
-        version, kind, metadata = manifest["apiVersion"], manifest["kind"], manifest["metadata"]
-        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
-        if (version, kind) not in self._paths:
-            for resource in (await self.client.get(root)).json().get("resources", ()):
-                if "/" not in resource["name"]:
-                    found = (resource["name"], resource["namespaced"])
-                    self._paths[version, resource["kind"]] = found
-        plural, is_namespaced = self._paths[version, kind]
-        where = f"/namespaces/{metadata['namespace']}" if is_namespaced else ""
-        return f"{root}{where}/{plural}/{metadata['name']}"
-
-
 @pytest_asyncio.fixture
 async def api(plane: ControlPlane, shared: Path) -> AsyncIterator[Api]:
     """An API server that knows Knative's and the Gateway API's objects."""
     async with plane.client() as client:
         api = Api(client)
         if plane.url not in _ready:
-            await asyncio.gather(
-                *(
-                    _define(api, crd)
-                    for path in (shared / "data" / "crds").glob("*/*.yaml")
-                    for crd in filter(None, yaml.safe_load_all(path.read_text()))
-                )
+            await api.install(
+                crd
+                for path in (shared / "data" / "crds").glob("*/*.yaml")
+                for crd in filter(None, yaml.safe_load_all(path.read_text()))
             )
             _ready.add(plane.url)
         yield api
@@ -106,39 +74,13 @@ async def api(plane: ControlPlane, shared: Path) -> AsyncIterator[Api]:
 _ready: set[str] = set()
 
 
-async def _define(api: Api, crd: Object) -> None:
-    answer = await api.apply(crd)
-    assert answer.is_success, answer.text
-    await _established(api.client, crd["metadata"]["name"])
-
-
-async def _established(client: httpx.AsyncClient, name: str) -> None:
-    async def look() -> bool:
-        path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
-        conditions = (await client.get(path)).json().get("status", {}).get("conditions") or ()
-        return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
-
-    await eventually(look, what=name)
-
-
 async def installed(api: Api, name: str) -> str:
     """Install an overlay; its namespace."""
     manifests = built(name)
     (namespace,) = {one["metadata"]["namespace"] for one in manifests}
-    made = await api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    assert made.is_success, made.text
-    await asyncio.gather(*(_install(api, manifest) for manifest in manifests))
+    made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    await api.install([made, *manifests])
     return str(namespace)
-
-
-async def _install(api: Api, manifest: Object) -> None:
-    async def apply() -> httpx.Response | None:
-        answer = await api.apply(manifest)
-        # A kind is served a moment after it is established.
-        return None if answer.status_code == 404 else answer
-
-    answer = await eventually(apply)
-    assert answer.is_success, f"{manifest['kind']} {manifest['metadata']['name']}: {answer.text}"
 
 
 @pytest.mark.parametrize("name", ["local", "dev", "prod", "gateway-api"])

@@ -1,6 +1,7 @@
 """Checks an installation with its own settings, as its functions have them."""
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 
 import httpx
@@ -8,6 +9,8 @@ from pydantic import ValidationError
 
 from skydriver.check.finding import Finding
 from skydriver.errors import SkyDriverError
+from skydriver.eventing.events import SOURCE
+from skydriver.eventing.publish import send
 from skydriver.kube.client import Kubernetes, in_cluster
 from skydriver.scanner.job import KIND
 from skydriver.scanner.tags import known_tags
@@ -15,6 +18,8 @@ from skydriver.settings import known_clusters, settings
 
 Check = Callable[[], Awaitable[str]]
 PATIENCE = 15.0
+CHECKED = "org.icecube.skydriver.check.v1"
+"""The type of an event that no Trigger wants."""
 
 
 class Missing(Exception):
@@ -104,10 +109,13 @@ async def _issuer() -> str:
 
 
 async def _broker() -> str:
-    answer = await _get(settings().k_sink, "K_SINK")
-    if answer.status_code >= 500:
-        raise Missing(f"the Broker's ingress answers {answer.status_code}: is the Broker ready?")
-    return "the Broker's ingress answers"
+    # An ingress answers for Brokers that are not there, too, unless it is given an event.
+    event = {"id": str(uuid.uuid4()), "source": f"{SOURCE}check", "type": CHECKED, "subject": "", "data": {}}
+    try:
+        await send(event)
+    except SkyDriverError as error:
+        raise Missing(f"K_SINK leads to no Broker that takes events: {error}") from error
+    return "the Broker takes events"
 
 
 async def _get(url: str, setting: str) -> httpx.Response:

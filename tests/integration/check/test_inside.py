@@ -1,0 +1,61 @@
+"""`skydriver check --inside` and the image's own `python -m skydriver.check`, with everything there."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from skydriver.check.inside import CHECKED
+from tests.checking import check
+from tests.integration.parts import Broker, Bucket
+
+Configure = Callable[..., None]
+
+COMMANDS = {
+    "the command": ["skydriver.cli.main", "check", "--inside"],
+    "the image's": ["skydriver.check"],
+}
+
+
+@pytest.fixture
+def complete(
+    database: None, bucket: Bucket, broker: Broker, configure: Configure, tmp_path: Path
+) -> Configure:
+    """Everything that settings name is there; one machine's service asks nobody who they are."""
+    (tmp_path / "condor-token-sub-2").mkdir()
+    configure(CLUSTER_SECRETS=str(tmp_path))
+    return configure
+
+
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
+async def test_all_is_well(complete: Configure, broker: Broker, words: list[str]) -> None:
+    code, lines = await check(*words)
+    assert lines[0] == "ok settings: complete"
+    database, *others = lines[1:]
+    assert database.startswith("ok MongoDB: answers, with ")
+    assert others == [
+        "ok S3: bucket 'skydriver' is there",
+        "ok Keycloak: nobody is asked who they are (SKYDRIVER_NO_AUTH): for one machine only",
+        "ok Broker: the Broker takes events",
+        "ok Kubernetes: not used: scanner servers are processes of this machine",
+        "ok scanner images: 5 tags of the scanner's image are known",
+        "ok worker clusters: local, other, sub-2",
+    ]
+    assert code == 0
+    # One event, which nobody wants.
+    assert [event.type for event in broker.events] == [CHECKED]
+
+
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
+async def test_what_is_wrong_is_told_and_the_rest_still_checked(
+    complete: Configure, broker: Broker, words: list[str]
+) -> None:
+    complete(S3_BUCKET="another")
+    broker.status = 404
+    code, lines = await check(*words)
+    assert code == 1
+    assert [line for line in lines if line.startswith("FAIL")] == [
+        "FAIL S3: S3 refuses bucket 'another' (404): make it, or allow it",
+        "FAIL Broker: K_SINK leads to no Broker that takes events: the event broker answered 404",
+    ]
+    assert sum(line.startswith("ok") for line in lines) == 6

@@ -1,16 +1,19 @@
 """`GET /scans/backlog`: the scans that wait to be started."""
 
+import time
 from typing import Any
 
 from skydriver.rest.arguments import NoArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
-from skydriver.store import scans
+from skydriver.settings import settings
+from skydriver.store import limiter, scans
 
 
 @route("GET /scans/backlog", roles=(Role.USER,), answer="Backlog")
 async def get_backlog(call: Call[NoArguments]) -> dict[str, Any]:
-    """Answer the backlog, the next to start first."""
+    """Answer the backlog, the next to start first, and the limits within which scans are started."""
+    started, running = await limiter.used(now=time.time())
     return {
         "entries": [
             {
@@ -21,7 +24,14 @@ async def get_backlog(call: Call[NoArguments]) -> dict[str, Any]:
                 "priority": scan["priority"],
                 "next_attempt": scan["refusals"],
                 "reason": scan["reason"],
+                "not_before": scan["not_before"],
             }
             for scan in await scans.backlog()
-        ]
+        ],
+        "limits": {
+            "starts_per_minute": settings().starts_per_minute,
+            "started": started,
+            "scans_running": settings().scans_running,
+            "running": running,
+        },
     }

@@ -12,7 +12,16 @@ from skydriver.rest.route import Call, route
 from skydriver.rest.scans import read_scan
 from skydriver.scanner.backend import backend
 
-_FIELDS = ("phase", "outcome", "reason", "attempt", "progress", "ewms_task.clusters")
+_FIELDS = (
+    "phase",
+    "phase_since",
+    "outcome",
+    "reason",
+    "attempt",
+    "progress",
+    "report",
+    "ewms_task.clusters",
+)
 
 
 @route(
@@ -30,9 +39,11 @@ async def get_status(call: Call[StatusArguments]) -> dict[str, Any]:
         "scan_complete": scan["phase"] in COMPLETE,
         "clusters": visible_clusters(scan["ewms_task"]["clusters"]),
         "phase": scan["phase"],
+        "phase_since": scan["phase_since"],
         "attempt": scan["attempt"],
         "outcome": scan["outcome"],
         "reason": scan["reason"],
+        "reported_at": scan["report"] and scan["report"]["at"],
     }
     if call.arguments.include_pod_statuses:
         status, message = await _pods(call.scan_id, scan)

@@ -96,9 +96,13 @@ class Client:
         body = {"filter": dict(query), "include_deleted": include_deleted}
         return list(self._object("POST", "/scans/find", body=body, is_read=True)["manifests"])
 
-    def backlog(self) -> list[Json]:
-        """The scans that wait for their start."""
-        return list(self._object("GET", "/scans/backlog")["entries"])
+    def backlog(self) -> Json:
+        """The scans that wait for their start, and the limits within which they are started."""
+        return self._object("GET", "/scans/backlog")
+
+    def request(self, scan_id: str) -> Json:
+        """What was asked for."""
+        return self._object("GET", f"/scan-request/{scan_id}")
 
     # -- how it is asked --------------------------------------------------------------------------
 

@@ -8,10 +8,11 @@ from typer.core import TyperGroup
 
 from skydriver.cli.commands.check import check
 from skydriver.cli.commands.demo import demo
-from skydriver.cli.commands.inspect import backlog, find, history, status
+from skydriver.cli.commands.inspect import backlog, find, history
 from skydriver.cli.commands.login import login
 from skydriver.cli.commands.result import plot, result
 from skydriver.cli.commands.scan import scan
+from skydriver.cli.commands.status import status
 from skydriver.cli.commands.stop import stop
 from skydriver.cli.commands.up import up
 from skydriver.cli.context import Options

@@ -57,3 +57,9 @@ async def holders() -> list[str]:
     """List the scans that hold a permit."""
     document = await collection(NAME).find_one({"_id": _ID}, {"running": 1})
     return list(document["running"]) if document else []
+
+
+async def used(*, now: float) -> tuple[int, int]:
+    """Count the permits taken within the last minute, and those that are out."""
+    document = await collection(NAME).find_one({"_id": _ID}, {"_id": 0}) or {"running": [], "starts": []}
+    return sum(start > now - MINUTE for start in document["starts"]), len(document["running"])

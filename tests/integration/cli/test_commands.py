@@ -38,6 +38,7 @@ def test_a_scan_from_submission_to_deletion(skydriver: Any) -> None:
     assert code == 0
     assert "outcome    finished" in stdout
     assert "all gone" in stdout
+    assert stdout.splitlines()[-1].startswith("It has finished, ")
 
     assert skydriver.run("stop", scan_id)[0] == 1
     assert answer(skydriver, "stop", scan_id, "--delete-completed")["manifest"]["is_deleted"] is True
@@ -86,7 +87,7 @@ def test_one_service_a_folder(skydriver: Any, up: Popen[str]) -> None:
 
 
 def test_after_the_service_has_gone(skydriver: Any, up: Popen[str]) -> None:
-    assert answer(skydriver, "backlog") == {"entries": []}
+    assert answer(skydriver, "backlog")["entries"] == []
     up.terminate()
     assert up.wait(30) == 0
     assert skydriver.run("backlog")[0] == 3

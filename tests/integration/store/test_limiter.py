@@ -92,3 +92,11 @@ async def test_nobody_holds_anything_before_the_first_permit() -> None:
     assert await limiter.holders() == []
     await limiter.release(["s0"])
     assert await limiter.holders() == []
+
+
+async def test_what_is_used_of_the_limits() -> None:
+    assert await limiter.used(now=NOW) == (0, 0)
+    for n in range(3):
+        assert await _take(f"s{n}", now=NOW + 30 * n)
+    await limiter.release(["s1"])
+    assert await limiter.used(now=NOW + 60) == (2, 2)

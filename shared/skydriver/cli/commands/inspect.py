@@ -1,67 +1,12 @@
-"""`status`, `history`, `find` and `backlog`: what the service knows."""
+"""`history`, `find` and `backlog`: what the service knows."""
 
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from skydriver.cli.arguments import read_json_object, read_labels
 from skydriver.cli.context import JsonOption, ScanId, connect, user_name
-from skydriver.cli.follow import amount, state_color
-from skydriver.cli.progress import FIELDS, Snapshot, take_snapshot
 from skydriver.cli.screen import clean, out, print_json, row, say, table, when
-
-LAST_TRANSITIONS = 5
-
-
-def status(
-    ctx: typer.Context,
-    scan_id: ScanId,
-    pods: Annotated[
-        bool, typer.Option("--pods", help="Ask for the statuses of the scan's pods too (with --json).")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Show how a scan is doing: state, progress, workers and its last transitions."""
-    with connect(ctx) as client:
-        answer = client.status(scan_id, pods=pods)
-        if as_json:
-            print_json(answer)
-            return
-        snapshot = take_snapshot(answer, client.manifest(scan_id, FIELDS))
-        transitions = client.history(scan_id)[-LAST_TRANSITIONS:]
-    _show_status(scan_id, snapshot, answer, transitions)
-
-
-def _show_status(
-    scan_id: str, snapshot: Snapshot, answer: dict[str, Any], transitions: list[dict[str, Any]]
-) -> None:
-    out.print(Text.assemble(("scan ", "dim"), scan_id, ("  deleted", "red") if snapshot.deleted else ""))
-    facts = {
-        "state": Text(snapshot.state, style=f"bold {state_color(snapshot)}"),
-        "phase": snapshot.phase and f"{snapshot.phase}, attempt {snapshot.attempt}",
-        "outcome": snapshot.outcome,
-        "reason": snapshot.reason,
-        "event": snapshot.event,
-        "scanner": snapshot.summary,
-        "time left": snapshot.time_left,
-        **{f"nside {tally.nside}": f"{amount(tally)} pixels" for tally in snapshot.tallies},
-    }
-    for name, value in facts.items():
-        if value:
-            _fact(name, value)
-    for words, cluster in zip(snapshot.workers, answer.get("clusters") or (), strict=True):
-        _fact("workers", words)
-        for error, count in (cluster.get("top_task_errors") or {}).items():
-            _fact("", Text(f"{count} times: {clean(error)}", style="red"))
-    if transitions:
-        out.print()
-        _show_transitions("last transitions", scan_id, transitions)
-
-
-def _fact(name: str, value: Text | str) -> None:
-    words = value if isinstance(value, Text) else Text(clean(value))
-    out.print(Text.assemble((f"{name:<10} ", "dim"), words), soft_wrap=True)
 
 
 def history(ctx: typer.Context, scan_id: ScanId, as_json: JsonOption = False) -> None:
@@ -151,10 +96,11 @@ def _all_of(conditions: list[dict[str, Any]]) -> dict[str, Any]:
 def backlog(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Show the scans that wait for their start, and why."""
     with connect(ctx) as client:
-        entries = client.backlog()
+        answer = client.backlog()
     if as_json:
-        print_json({"entries": entries})
+        print_json(answer)
         return
+    entries = answer["entries"]
     shown = table("", "scan", "submitted", "priority", "next attempt", "reason")
     for entry in entries:
         row(

@@ -4,61 +4,8 @@ from typing import Any
 import pytest
 
 
-@pytest.fixture
-def known(service: Any, running: Any, manifest: Any, transitions: Any) -> None:
-    service.on("GET", "/scan/x/status", running)
-    service.on("GET", "/scan/x/manifest", manifest)
+def test_history(run: Any, service: Any, transitions: Any) -> None:
     service.on("GET", "/scan/x/history", {"scan_id": "x", "history": transitions})
-
-
-@pytest.mark.usefixtures("known")
-def test_status_on_one_screen(run: Any) -> None:
-    answer = run("status", "x")
-    assert answer.exit_code == 0
-    lines = [" ".join(line.split()) for line in answer.stdout.splitlines()]
-    assert lines[:11] == [
-        "scan x",
-        "state IN_PROGRESS__PARTIAL_RESULT_GENERATED",
-        "phase RUNNING, attempt 1",
-        "event run 130033, event 50579430",
-        "scanner The Skymap Scanner is busy scanning pixels.",
-        "time left 0:19:25",
-        "nside 8 675/768 pixels",
-        "nside 64 0/~768 pixels",
-        "workers sub-2.example: 10 asked; 7 Running/Tasking, 2 Held: (6, 0) no such file, 1 Running",
-        "3 times: ValueError: [bad] pixel",
-        "",
-    ]
-    assert "last transitions" in answer.stdout
-    assert lines[-1].endswith("LAUNCHING scan.requested launch_scanner a permit was free")
-    assert len(lines) < 24
-
-
-@pytest.mark.usefixtures("known")
-def test_status_of_a_deleted_scan_that_failed(run: Any, service: Any, failed: Any) -> None:
-    service.on("GET", "/scan/x/status", failed | {"is_deleted": True})
-    text = " ".join(run("status", "x").stdout.split())
-    assert text.startswith("scan x deleted state STOPPED__PARTIAL_RESULT_GENERATED")
-    assert "outcome failed reason all workers are gone" in text
-
-
-@pytest.mark.usefixtures("known")
-def test_status_as_json_is_the_services_answer(run: Any, running: Any) -> None:
-    answer = run("status", "x", "--json")
-    assert json.loads(answer.stdout) == running
-    assert answer.stderr == ""
-
-
-@pytest.mark.usefixtures("known")
-def test_pods_are_asked_for_only_on_demand(run: Any, service: Any) -> None:
-    run("status", "x", "--json")
-    run("status", "x", "--json", "--pods")
-    asked = service.asked("GET", "/scan/x/status")
-    assert [r.query for r in asked] == [{}, {"include_pod_statuses": "true"}]
-
-
-@pytest.mark.usefixtures("known")
-def test_history(run: Any, transitions: Any) -> None:
     table = run("history", "x").stdout
     assert "QUEUED" in table
     assert "a permit was free" in table

@@ -18,7 +18,7 @@ from skydriver.store import scans
 from skydriver.store.indexes import ensure_indexes
 from skydriver.store.mongo import collection
 from tests.components import need
-from tests.integration.parts import Broker, Bucket, Jobs, Loopback
+from tests.integration.parts import Broker, Bucket, Jobs, Keycloak, Loopback
 from tests.integration.repeats import Repeat, three_times_at_once, twice_in_a_row
 
 Configure = Callable[..., None]
@@ -62,6 +62,15 @@ def broker(loopback: Loopback, configure: Configure) -> Broker:
     """A broker that is up, and that the settings point to."""
     part = Broker()
     configure(K_SINK=loopback.add("/broker", part.app))
+    return part
+
+
+@pytest.fixture
+def keycloak(loopback: Loopback, configure: Configure) -> Keycloak:
+    """A Keycloak that gives tokens for the message broker, and that the settings point to."""
+    part = Keycloak()
+    realm = loopback.add("/realms/IceCube", part.app)
+    configure(KEYCLOAK_OIDC_URL=realm, KEYCLOAK_OIDC_CLIENT_ID_BROKER="rabbitmq-clients")
     return part
 
 

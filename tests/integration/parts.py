@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -72,6 +72,18 @@ class Broker:
             for event in self.events
             if event.type == event_type(fact) and subject in (None, event.subject)
         ]
+
+
+class Keycloak:
+    """Stands for a Keycloak: it gives whoever asks a token that it gave nobody before."""
+
+    def __init__(self) -> None:
+        self.given: list[str] = []
+        self.app = Starlette(routes=[Route("/{path:path}", self._give, methods=["POST"])])
+
+    async def _give(self, request: Request) -> Response:
+        self.given.append(f"broker-token-{len(self.given)}")
+        return JSONResponse({"access_token": self.given[-1], "expires_in": 86400})
 
 
 class TinyJobs(JobHost):

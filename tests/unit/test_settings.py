@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from skydriver.settings import known_clusters, settings
 
 Configure = Callable[..., None]
+MIB = 1024 * 1024
 
 
 def wrong(error: ValidationError) -> set[str]:
@@ -27,6 +28,7 @@ def test_the_defaults_are_those_of_the_design(configure: Configure) -> None:
     assert now.max_worker_runtime == 24 * 60 * 60
     assert now.mongodb_database.startswith("test-")
     assert now.auth_audience == "skydriver"
+    assert (now.max_event_bytes, now.max_result_bytes, now.max_body_bytes) == (12 * MIB, 64 * MIB, MIB)
     # handler deadline < lease (the timeouts of Services and Triggers lie between them)
     assert now.step_deadline < now.step_lease
 

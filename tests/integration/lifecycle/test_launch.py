@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import jwt
 import pytest
 
 from skydriver.errors import Busy, Full, PermanentError
 from skydriver.lifecycle.abort import delete
 from skydriver.lifecycle.launch import LONGEST_DELAY, launch
 from skydriver.lifecycle.ready import scanner_ready
+from skydriver.lifecycle.start import start_workers
 from skydriver.lifecycle.teardown import tear_down
 from skydriver.model.states import ClusterState, Outcome, Phase
 from skydriver.model.transitions import Fact
@@ -17,7 +19,7 @@ from skydriver.scanner.local import LocalScanners
 from skydriver.store import limiter, scans
 from skydriver.tokens import ScannerToken, read_scanner_token
 from tests.integration.documents import change, cluster, read, result, stored
-from tests.integration.parts import Broker, Bucket, Jobs
+from tests.integration.parts import Broker, Bucket, Jobs, Keycloak
 from tests.integration.repeats import Repeat
 
 Configure = Callable[..., None]
@@ -65,6 +67,8 @@ async def test_the_server_gets_a_token_that_is_stored_nowhere(jobs: Jobs, config
     server, uploader = request.containers
     token = server.env["SKYSCAN_SKYDRIVER_AUTH"]
     assert read_scanner_token(token) == ScannerToken(scan_id, 1)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims["exp"] == pytest.approx(time.time() + 7200 + 3600, abs=60)
     assert uploader.env["SKYDRIVER_REPORT_TOKEN"] == token
     assert uploader.env["SKYDRIVER_REPORT_URL"] == f"http://skydriver.test/scan/{scan_id}/events"
     assert f"/skydriver/{scan_id}-s3-startup?" in uploader.env["SKYDRIVER_UPLOAD_URL"]
@@ -318,6 +322,26 @@ async def test_a_later_attempt_has_a_name_of_its_own_and_follows_the_former_ones
     assert read_scanner_token(server.env["SKYSCAN_SKYDRIVER_AUTH"]) == ScannerToken(scan_id, 2)
     assert f"/{scan_id}_2-s3-startup?" in uploader.env["SKYDRIVER_UPLOAD_URL"]
     assert uploader.env["SKYDRIVER_REPORT_URL"].endswith(f"/scan/{scan_id}_2/events")
+
+
+async def test_a_later_attempt_gets_a_fresh_token_for_the_broker_and_so_do_workers(
+    jobs: Jobs, keycloak: Keycloak
+) -> None:
+    scan_id = await stored()
+    await _launch(scan_id)
+    await change(scan_id, phase=Phase.LAUNCHING, attempt=2)
+    await _launch(scan_id)
+    workers = [cluster(uuid, ClusterState.REQUESTED, attempt=2) for uuid in "ab"]
+    await change(scan_id, phase=Phase.RUNNING, ewms_task__clusters=workers)
+    for uuid in "ab":
+        await start_workers(scan_id, uuid, cause="a test")
+
+    started = [f"skyscan-{scan_id}", f"skyscan-{scan_id}-2", "skyscan-workers-a", "skyscan-workers-b"]
+    given = [jobs.asked(name).containers[0].env["SKYSCAN_BROKER_AUTH"] for name in started]
+    assert given == keycloak.given
+    assert len(set(given)) == len(started)
+    everything = str(await read(scan_id))
+    assert not any(token in everything for token in given)
 
 
 async def test_a_later_attempt_waits_until_the_formers_workers_are_gone(jobs: Jobs) -> None:

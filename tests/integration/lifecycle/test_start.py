@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -70,6 +71,17 @@ async def test_workers_of_a_later_attempt_get_its_startup_file(jobs: Jobs, bucke
     await _start(scan_id)
     await jobs.runs("skyscan-workers-u0")
     assert f"/{scan_id}_2-s3-startup?" in jobs.asked("skyscan-workers-u0").inputs[0].url
+
+
+async def test_workers_can_fetch_the_startup_file_as_long_as_there_may_be_a_server(
+    jobs: Jobs, configure: Configure
+) -> None:
+    """They may wait in a queue for long, and start again after an eviction."""
+    configure(SCANNER_DEADLINE="200000")
+    scan_id = await _asked_for("u0")
+    await _start(scan_id)
+    url = jobs.asked("skyscan-workers-u0").inputs[0].url
+    assert parse_qs(urlsplit(url).query)["X-Amz-Expires"] == ["200000"]
 
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.RUNNING])

@@ -170,6 +170,8 @@ async def test_bodies_are_bounded(api: Api, scan_id: str, configure: Any) -> Non
         ("PATCH", f"/scan/{scan_id}/manifest", {"scan_metadata": {"a": "x" * 10_000}}),
         ("PUT", f"/scan/{scan_id}/result", {"skyscan_result": {"a": "x" * 50_000}, "is_final": False}),
         ("POST", f"/scan/{scan_id}/actions/rescan", {**small, "classifiers": {"a": "x" * 10_000}}),
+        ("POST", f"/scan/{scan_id}/actions/add-workers", {"cluster": {"x" * 10_000: 1}}),
+        ("POST", f"/scan/{scan_id}/events", {"skyscan_result": {"a": "x" * 50_000}, "is_final": False}),
         ("DELETE", f"/scan/{scan_id}", {"manifest_projection": ["x" * 10_000]}),
     ):
         sentence = await api.refusal(method, path, body, code=413)

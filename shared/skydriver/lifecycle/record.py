@@ -12,9 +12,14 @@ async def record_failure(event: Event) -> None:
     """Note a dead letter in the history of its scan. Its phase is left to the sweep, which tries again."""
     if await inbox.seen(event.source, event.id):
         return
-    code = event.extensions.get("knativeerrorcode", "no answer")
-    destination = event.extensions.get("knativeerrordest", "a step")
-    reason = f"{event.type} was given up by the broker: {destination} answered {code}"
+    reason = f"{event.type} was given up by the broker: {_cause(event)}"
     logger.error("%s: %s", event.subject, reason)
     await scans.note(event.subject, function="record_failure", cause="dead letter", reason=reason)
     await inbox.remember(event.source, event.id, event.type)
+
+
+def _cause(event: Event) -> str:
+    """Say why: a broker tells nothing of a step that is silent, or whose answer it does not understand."""
+    if code := event.extensions.get("knativeerrorcode"):
+        return f"{event.extensions.get('knativeerrordest', 'a step')} answered {code}"
+    return "its step gave no answer, or none that a broker understands"

@@ -4,8 +4,9 @@ It follows Knative's rules, so that a function that works here works there:
 - tried again: 404, 408, 409, 429, any 5xx, and no answer; any other status but 2xx is final;
 - an answer with a body that is no CloudEvent is a failed delivery, as the default Broker has it; an answer
   that is a CloudEvent comes back in as an event of its own;
-- what cannot be delivered goes to the dead letter sink, which finds the reason in the event's attributes
-  (knativeerrordest, knativeerrorcode, knativeerrordata).
+- what cannot be delivered goes to the dead letter sink, which finds a refusal in the event's attributes
+  (knativeerrordest, knativeerrorcode, knativeerrordata); of no answer, and of one that a broker does not
+  understand, it is told nothing.
 
 Like Knative's in-memory channel it keeps nothing when it ends: whoever publishes must not rely on it.
 """
@@ -28,16 +29,17 @@ from skydriver.local.manifests import Delivery, Function, Trigger
 _LOG = logging.getLogger(__name__)
 
 _TRIED_AGAIN = frozenset({404, 408, 409, 429})
-_ERROR_DATA = 1024  # bytes of an answer that a dead letter holds, as in Knative
+_ERROR_DATA = 1024  # characters, in base64, of an answer that a dead letter holds, as in Knative
 _UNBOUNDED = 100  # requests at once for a Service that sets no bound
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a delivery failed: an HTTP status and what the answer said."""
+    """Why a delivery failed: an HTTP status and what the answer said; False where nobody said so."""
 
     status: int
     said: bytes
+    is_refusal: bool = True
 
     @property
     def may_pass(self) -> bool:
@@ -113,14 +115,15 @@ class Broker:
         failure = await self._try(event, trigger.subscriber, trigger.delivery)
         if failure is None or self._stopping.is_set():
             return
-        where = address(trigger.subscriber, self._namespace)
         _LOG.warning("%s: %s was not delivered: %s", trigger.name, event.attributes["id"], failure)
         if trigger.delivery.dead_letter is not None:
-            letter = event.extended(
-                knativeerrordest=where,
-                knativeerrorcode=str(failure.status),
-                knativeerrordata=base64.b64encode(failure.said[:_ERROR_DATA]).decode(),
-            )
+            letter = event
+            if failure.is_refusal:
+                letter = event.extended(
+                    knativeerrordest=address(trigger.subscriber, self._namespace).rstrip("/"),
+                    knativeerrorcode=str(failure.status),
+                    knativeerrordata=base64.b64encode(failure.said).decode()[:_ERROR_DATA],
+                )
             failure = await self._try(letter, trigger.delivery.dead_letter, trigger.delivery)
             if failure is not None:
                 _LOG.error(
@@ -148,13 +151,15 @@ class Broker:
                     address(service, self._namespace), headers=headers, content=body
                 )
         except (TimeoutError, httpx.HTTPError) as error:
-            return Failure(502, f"no answer: {type(error).__name__}".encode())
+            return Failure(502, f"no answer: {type(error).__name__}".encode(), is_refusal=False)
         if not answer.is_success:
             return Failure(answer.status_code, answer.content)
         try:
             reply = Event.from_http(answer.headers, answer.content)
         except ValueError:
-            return Failure(502, b"the answer is not empty, and no CloudEvent") if answer.content else None
+            if not answer.content:
+                return None
+            return Failure(502, b"the answer is not empty, and no CloudEvent", is_refusal=False)
         self.take(reply)
         return None
 

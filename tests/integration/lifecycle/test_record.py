@@ -37,6 +37,15 @@ async def test_a_dead_letter_is_noted_once_and_changes_no_phase() -> None:
     assert {**after, "history": before["history"]} == before
 
 
+async def test_a_step_that_did_not_answer() -> None:
+    scan_id = await stored(Phase.RUNNING)
+    await record_failure(_dead(scan_id))
+    reason = (await read(scan_id))["history"][-1]["reason"]
+    assert reason.endswith(
+        "given up by the broker: its step gave no answer, or none that a broker understands"
+    )
+
+
 async def test_another_dead_letter_is_noted_too() -> None:
     scan_id = await stored(Phase.RUNNING)
     await record_failure(_dead(scan_id, "1"))

@@ -92,15 +92,16 @@ async def test_requests_reach_functions_and_events_their_subscribers(toys: Toys,
         await http.post("/say/never")
         _, letter = await eventually(lambda: (h := toys.heard("never")) and len(h) == 2 and h)
         assert letter["knativeerrorcode"] == "422"
-        assert letter["knativeerrordest"] == "http://hear.toys.svc.cluster.local/"
+        assert letter["knativeerrordest"] == "http://hear.toys.svc.cluster.local"
         assert base64.b64decode(letter["knativeerrordata"]) == b"it never will"
 
-        # An answer with a body, as functions-framework gives it, is a failed delivery; so is a fault.
-        for subject, code in (("body", "502"), ("fault", "500")):
+        # An answer with a body, as functions-framework gives it, is a failed delivery, of which the dead
+        # letter tells nothing; a fault is one, too.
+        for subject, code in (("body", None), ("fault", "500")):
             await http.post(f"/say/{subject}")
             *tries, letter = await eventually(partial(_all_tries, toys, subject))
             assert not [one for one in tries if "knativeerrorcode" in one]
-            assert letter["knativeerrorcode"] == code
+            assert letter.get("knativeerrorcode") == code
 
 
 async def test_ping_sources_call_their_functions(toys: Toys) -> None:

@@ -9,7 +9,6 @@ import typer
 
 import skydriver
 from skydriver.check.finding import Finding
-from skydriver.check.inside import check_inside
 from skydriver.check.outside import check_outside
 from skydriver.cli.context import find_service
 from skydriver.cli.errors import CommandError
@@ -37,6 +36,9 @@ def check(
 
 
 async def _inside() -> list[Finding]:
+    # It knows the database's driver, which no other command needs.
+    from skydriver.check.inside import check_inside
+
     found = await check_inside()
     await PerLoop.close_all()
     return found

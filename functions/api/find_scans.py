@@ -33,18 +33,19 @@ async def find_scans(call: Call[FindArguments]) -> Response:
 
 
 async def _answer(
-    found: AsyncIterator[dict[str, Any]], fields: tuple[str, ...], limit: int | None
+    found: AsyncIterator[list[dict[str, Any]]], fields: tuple[str, ...], limit: int | None
 ) -> AsyncIterator[bytes]:
-    """Write the answer piece by piece."""
+    """Write the answer batch by batch."""
     count = 0
     cursor: str | None = None
     last: dict[str, Any] = {}
-    async for scan in found:
-        if count == limit:
+    async for batch in found:
+        page = batch if limit is None else batch[: limit - count]
+        if page:
+            yield b"," if count else b'{"manifests":['
+            yield orjson.dumps([manifest_of(scan, fields) for scan in page])[1:-1]
+            count, last = count + len(page), page[-1]
+        if len(page) < len(batch):
             cursor = write_cursor((last["timestamp"], last["scan_id"]))
-            break
-        yield b'{"manifests":[' if count == 0 else b","
-        yield orjson.dumps(manifest_of(scan, fields))
-        count, last = count + 1, scan
     yield b"]" if count else b'{"manifests":[]'
     yield b"}" if limit is None else b',"cursor":%b}' % orjson.dumps(cursor)

@@ -9,4 +9,5 @@ from skydriver.model.transitions import Fact
 @step(Fact.WORKERS_UNWANTED)
 async def stop_workers(event: Event) -> None:
     """Stop the cluster that the event is about."""
-    await stop.stop_workers(event.subject, uuid_of(event), cause=event.id)
+    again = event.data.get("again") is True
+    await stop.stop_workers(event.subject, uuid_of(event), cause=event.id, again=again)

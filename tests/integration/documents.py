@@ -148,6 +148,6 @@ def report(
     return ManifestReport.model_validate({"progress": progress, **parts})
 
 
-def result(*, is_final: bool, attempt: int = 1, version: str = "v0") -> Document:
+def result(*, is_final: bool, attempt: int = 1, version: Any = "v0") -> Document:
     """Make a scan's pointer to its result."""
     return {"version": version, "is_final": is_final, "attempt": attempt, "bytes": 2}

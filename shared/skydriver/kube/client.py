@@ -101,14 +101,15 @@ class Kubernetes:
         if status != 404:
             _check(status, content, f"deleting {kind} {name}")
 
-    async def remove_job(self, name: str, *, secret: str) -> None:
-        """Remove a Job, its pods and its Secret; returns once Job and pods are verified gone.
+    async def remove_job(self, name: str, *, secret: str | None = None) -> None:
+        """Remove a Job, its pods and its Secret, if any; returns once Job and pods are verified gone.
 
         Raises:
             TemporaryError: they are still there after a call's time.
         """
         await self.delete("Job", name)
-        await self.delete("Secret", secret)
+        if secret is not None:
+            await self.delete("Secret", secret)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + settings().call_timeout
         while await self.get("Job", name) is not None or await self.find("Pod", {"job-name": name}):

@@ -1,17 +1,25 @@
 """The worker clusters of one location are looked at, all at once."""
 
+import logging
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from skydriver.errors import PermanentError, SkyDriverError
+from skydriver.eventing.events import entry
+from skydriver.eventing.publish import send_all
 from skydriver.model.clusters import location_key
 from skydriver.model.scan import cut
 from skydriver.model.states import ClusterState
+from skydriver.model.transitions import Fact
 from skydriver.settings import known_clusters, settings
 from skydriver.store import looks, scans
 from skydriver.workers.backend import backend
 from skydriver.workers.protocol import Observation
 
+logger = logging.getLogger(__name__)
+
+FUNCTION = "observe_workers"
 MOST_STATUSES = 20
 MOST_ERRORS = 10
 
@@ -19,14 +27,15 @@ MOST_ERRORS = 10
 async def observe_workers(location: str) -> None:
     """Look at every cluster at a location with one query, and note on its scan what has changed.
 
-    Where another instance is at it, nothing is done: two at once could end in the wrong order.
+    Of workers that are there, but count as gone, it is said again that they are unwanted. Where another
+    instance is at it, nothing is done: two at once could end in the wrong order.
 
     Args:
         location: as `model.clusters.location_key` names it.
 
     Raises:
         PermanentError: no known cluster is at this location.
-        TemporaryError: the location does not answer.
+        TemporaryError: the location does not answer, and there are clusters at it.
     """
     orchestrator, where = _find(location)
     if not await looks.begin(location, seconds=settings().step_lease):
@@ -48,15 +57,37 @@ async def _observe(location: str, orchestrator: str, where: dict[str, str]) -> N
     asked_at = time.time()
     clusters = {cluster["uuid"]: cluster for _, cluster in started}
     try:
-        seen = await backend(orchestrator).observe(where, clusters)
+        look = await backend(orchestrator).observe(where, clusters)
     except (SkyDriverError, NotImplementedError) as error:
         # The last figures stay, and users see since when, and why, nothing newer is known.
-        await scans.mark_stale(location, asked_at=asked_at, reason=cut(str(error)))
+        if not started:
+            logger.warning("%s, where nothing is at work: %s", location, error)
+            return
+        await scans.mark_stale({"$eq": location}, asked_at=asked_at, reason=cut(str(error)))
         raise
     for scan_id, cluster in started:
         # A cluster that cannot be found has no worker left.
-        observation = seen.get(cluster["uuid"], Observation({}, reason="have disappeared"))
+        observation = look.seen.get(cluster["uuid"], Observation({}, reason="have disappeared"))
         await _note(scan_id, cluster, observation, asked_at)
+    if look.others:
+        await _stop_again(look.others, asked_at)
+
+
+async def _stop_again(uuids: Iterable[str], asked_at: float) -> None:
+    """Have workers stopped that are there though they were gone: a start had its effect long after all.
+
+    A hint that no outbox keeps: as long as they are there, the next look says so again.
+    """
+    for scan_id, cluster in await scans.gone_clusters(uuids):
+        logger.warning("scan %s: workers %s are there, but were gone", scan_id, cluster["uuid"])
+        event = entry(
+            Fact.WORKERS_UNWANTED,
+            subject=scan_id,
+            function=FUNCTION,
+            cause=f"{cluster['uuid']}-{asked_at:.3f}",
+            data={"uuid": cluster["uuid"], "again": True},
+        )
+        await send_all(event.values())
 
 
 def _find(location: str) -> tuple[str, dict[str, str]]:

@@ -143,7 +143,7 @@ async def report_result(scan_id: str, *, attempt: int, content: bytes, is_final:
     if now["phase"] not in PLACED or now["attempt"] != attempt:
         return
     version = await results.put(scan_id, content)
-    outbox = entry(Fact.RESULT_REPORTED, subject=scan_id, function=function, cause=version)
+    outbox = entry(Fact.RESULT_REPORTED, subject=scan_id, function=function, cause=str(version))
     pointer = {"version": version, "is_final": is_final, "attempt": attempt, "bytes": len(content)}
     taken, scan = await scans.point_to_result(scan_id, attempt=attempt, pointer=pointer, outbox=outbox)
     if not taken:

@@ -21,11 +21,17 @@ CANNOT = "cannot be stopped yet:"
 _UNWANTED = (ClusterState.UNWANTED,)
 
 
-async def stop_workers(scan_id: str, uuid: str, *, cause: str) -> None:
+async def stop_workers(scan_id: str, uuid: str, *, cause: str, again: bool = False) -> None:
     """Stop the workers of a cluster that is no longer wanted, and end the scan if that was the last of it.
 
     A cluster that cannot be stopped for a set time counts as gone, with the reason that it was not verified:
     it does not hold the scan for ever.
+
+    Args:
+        scan_id: the scan.
+        uuid: the cluster's.
+        cause: why, for the history.
+        again: whether workers are to be stopped that count as gone, but were seen to be there.
 
     Raises:
         Busy: another is at it.
@@ -43,6 +49,8 @@ async def stop_workers(scan_id: str, uuid: str, *, cause: str) -> None:
         await _stop(scan_id, cluster, keep_logs="client-logs" in scan["request"]["debug_mode"])
     elif cluster["state"] != ClusterState.GONE:
         return
+    elif again:
+        await backend(cluster["orchestrator"]).stop(cluster)
     await _go_on(scan_id, cause=cause)
 
 

@@ -57,6 +57,8 @@ async def submit(
         TooMany: the backlog is full.
         TemporaryError: the source of the image's tags does not answer.
     """
+    if key is not None and (made := await _made(arguments, submitted_by, key)) is not None:
+        return made
     check_priority(arguments.priority, may_alert=may_alert)
     check_clusters(arguments.cluster, debug=bool(arguments.debug_mode))
     await check_backlog(arguments.priority)
@@ -64,9 +66,7 @@ async def submit(
     event_id = await _event(arguments)
     scan_id = uuid4().hex
     if key is not None:
-        scan_id = await submissions.scan_of(
-            submitted_by or "", key, content=_digest(arguments), scan_id=scan_id
-        )
+        scan_id = await submissions.take(submitted_by or "", key, content=_digest(arguments), scan_id=scan_id)
     request = stored_request(
         arguments,
         scan_id=scan_id,
@@ -77,6 +77,15 @@ async def submit(
         submitted_by=submitted_by,
     )
     return await _store(request, classifiers=arguments.classifiers, function="create_scan")
+
+
+async def _made(arguments: ScanArguments, user: str | None, key: str) -> dict[str, Any] | None:
+    """Find the scan that a submission's key stands for: to tell of it, nothing needs to be checked again."""
+    scan_id = await submissions.known(user or "", key, content=_digest(arguments))
+    scan = None if scan_id is None else await scans.get(scan_id)
+    if scan is not None:
+        await publish_rest(scan["_id"])
+    return scan
 
 
 async def _event(arguments: ScanArguments) -> str:
@@ -119,7 +128,7 @@ async def rescan(
         TooMany: the backlog is full.
         TemporaryError: the source of the image's tags does not answer.
     """
-    original = await scans.get(scan_id, ["request", "phase"])
+    original = await scans.get(scan_id, ["request", "phase", "first_scan_id"])
     if original is None:
         raise NotFound(f"there is no scan '{scan_id}' to scan again")
     changes = changes or RescanArguments()
@@ -143,8 +152,10 @@ async def rescan(
     if changes.abort_first and original["phase"] not in COMPLETE:
         await abort(scan_id, by=submitted_by, function="rescan")
     classifiers = {**again["classifiers"], "rescan": True, "origin_scan_id": scan_id}
-    scan = await _store(again, classifiers=classifiers, function="rescan")
-    await scans.add_rescan(scan_id, again["scan_id"])
+    # As in v1 the request that was made by hand knows of all rescans, also of those of its rescans.
+    first = original.get("first_scan_id", scan_id)
+    scan = await _store(again, classifiers=classifiers, function="rescan", first_scan_id=first)
+    await scans.add_rescan(first, again["scan_id"])
     return scan
 
 
@@ -220,7 +231,9 @@ def _masked_broker_token() -> dict[str, str]:
     return {VARIABLE: MASK} if is_configured() else {}
 
 
-async def _store(request: dict[str, Any], *, classifiers: dict[str, Any], function: str) -> dict[str, Any]:
+async def _store(
+    request: dict[str, Any], *, classifiers: dict[str, Any], function: str, first_scan_id: str | None = None
+) -> dict[str, Any]:
     scanner = backend()
     with tracing.beginning() as trace:
         outbox = entry(
@@ -249,6 +262,7 @@ async def _store(request: dict[str, Any], *, classifiers: dict[str, Any], functi
         classifiers=classifiers,
         outbox=outbox,
         trace=trace,
+        first_scan_id=first_scan_id,
     )
     if not await scans.insert(scan):
         # The submission of this key has made it already.

@@ -100,10 +100,18 @@ async def admit_backlog() -> None:
 
 
 async def ask_for_observation() -> None:
-    """Have every configured location looked at: one event a location, not one a scan."""
+    """Have every configured location looked at: one event a location, not one a scan.
+
+    Of clusters anywhere else nothing will be known any more, which is noted on them.
+    """
     locations = {
         location_key(known.orchestrator, known.location.model_dump()) for known in known_clusters().values()
     }
+    await scans.mark_stale(
+        {"$nin": sorted(locations)},
+        asked_at=time.time(),
+        reason="this location is no longer among the known clusters",
+    )
     await send_all(
         event
         for location in sorted(locations)

@@ -38,7 +38,10 @@ class CondorCluster(_Cluster):
     orchestrator: Literal["condor"]
     location: CondorLocation
     image: Literal["cvmfs", "container", "none"] = "cvmfs"
-    requirements: str = "HAS_CVMFS_icecube_opensciencegrid_org && has_avx && has_avx2"
+    requirements: str | None = Field(
+        None,
+        description="of the machines; default: with `image: cvmfs` what the software there needs",
+    )
     command: tuple[str, ...] = Field(
         ("python", "-m", "skymap_scanner.client"),
         min_length=1,

@@ -1,9 +1,9 @@
 """What a scanner server reports: progress, metadata and results (skymap_scanner v3)."""
 
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from skydriver.model.clusters import CondorLocation, KubernetesLocation
 from skydriver.model.projection import ProjectionArguments
@@ -25,7 +25,7 @@ def _storable(value: Any) -> Any:
             raise ValueError(f"must not be nested deeper than {MAX_DEPTH}")
         if isinstance(item, dict):
             if any(key.startswith("$") or "\0" in key for key in item):
-                raise ValueError("keys must not start with '$'")
+                raise ValueError("keys must not start with '$', or hold a null character")
             waiting.extend((inner, depth + 1) for inner in item.values())
         elif isinstance(item, list):
             waiting.extend((inner, depth + 1) for inner in item)
@@ -77,13 +77,8 @@ class EventMetadata(BaseModel):
     is_real_event: bool
 
 
-class ClusterReport(BaseModel):
-    """What a starter of workers says of a cluster, as v1's client manager did: told apart by its `uuid`."""
-
-    orchestrator: Literal["condor", "k8s"]
-    location: CondorLocation | KubernetesLocation
+class _ClusterReport(BaseModel):
     uuid: Annotated[str, Field(pattern=r"^\w+$", max_length=64)]
-    cluster_id: Integer64 | Annotated[str, Field(min_length=1, max_length=253)]
     n_workers: Annotated[int, Field(ge=0, le=INT32_MAX), NoBool]
     starter_info: Storable = Field(default_factory=dict)
     statuses: Annotated[dict[str, dict[str, Integer]], AfterValidator(_storable)] = Field(
@@ -91,11 +86,25 @@ class ClusterReport(BaseModel):
     )
     top_task_errors: Annotated[dict[str, Integer], AfterValidator(_storable)] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _location_fits(self) -> Self:
-        if isinstance(self.location, CondorLocation) != (self.orchestrator == "condor"):
-            raise ValueError("location must be {collector, schedd} for condor, {host, namespace} for k8s")
-        return self
+
+class CondorClusterReport(_ClusterReport):
+    """What a starter of workers says of an HTCondor cluster; v1's starters give its number as a text."""
+
+    orchestrator: Literal["condor"]
+    location: CondorLocation
+    cluster_id: Integer64
+
+
+class KubernetesClusterReport(_ClusterReport):
+    """What a starter of workers says of a Kubernetes Job, whose name is the cluster's id."""
+
+    orchestrator: Literal["k8s"]
+    location: KubernetesLocation
+    cluster_id: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
+
+
+ClusterReport = Annotated[CondorClusterReport | KubernetesClusterReport, Field(discriminator="orchestrator")]
+"""What a starter of workers says of a cluster, as v1's client manager did: told apart by its `uuid`."""
 
 
 class ManifestReport(ProjectionArguments):

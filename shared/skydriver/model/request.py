@@ -5,16 +5,17 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-import orjson
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from skydriver.jsontext import NoNumberError, read_json
 from skydriver.model.projection import ProjectionArguments
 from skydriver.model.secrets import is_secret
 from skydriver.model.values import (
@@ -80,8 +81,10 @@ def _event(value: Any) -> Any:
         return None
     if isinstance(value, str):
         try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError as error:
+            value = read_json(value)
+        except NoNumberError as error:
+            raise ValueError(f"{error.field or 'the event'} {error}") from None
+        except ValueError as error:
             raise ValueError(f"must be an event as JSON; the text given is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise ValueError("must be an event: a JSON object, or a string that holds one")
@@ -161,7 +164,7 @@ def _removed(value: Any) -> Any:
     return value
 
 
-NonBlank = Annotated[str, Field(pattern=r"^\S+$", max_length=256)]
+Tag = Annotated[str, Field(pattern=r"^\S+$", max_length=256)]
 
 
 Cluster = Annotated[
@@ -188,11 +191,13 @@ Event = Annotated[Json | None, BeforeValidator(_event, json_schema_input_type=di
 
 
 class ScanArguments(ProjectionArguments):
-    """The arguments of `POST /scan`, as the v1 README names them."""
+    """The arguments of `POST /scan`, as the v1 README names them.
 
-    docker_tag: NonBlank = Field(
-        description="tag of the Skymap Scanner's image", examples=["v3.1.4", "latest"]
-    )
+    What `GET /scan-request/SCAN_ID` answers can be sent back, changed or not, as with SkyDriver v2.2: names
+    of stored requests are taken, too, and what the service has put there is not heeded.
+    """
+
+    docker_tag: Tag = Field(description="tag of the Skymap Scanner's image", examples=["v3.1.4", "latest"])
     cluster: Cluster = Field(
         description="worker clusters and their numbers of workers; a list may name a cluster twice",
         examples=[{"sub-2": 1234}, [["sub-2", 56], ["sub-2", 1234]]],
@@ -249,10 +254,24 @@ class ScanArguments(ProjectionArguments):
         default_factory=dict, description="environment variables for the scanner server"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_stored_request(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        named = {name: value for name, value in given.items() if name not in _ARGUMENTS}
+        for stored, name in _ARGUMENTS.items():
+            if name is not None and stored in given:
+                if name in given:
+                    raise PydanticCustomError("twice", f"{name} and {stored} are the same: give one of them")
+                named[name] = given[stored]
+        return named
+
     @field_validator("event_i3live_json", mode="before")
     @classmethod
     def _one_event(cls, value: Any, info: ValidationInfo) -> Any:
-        if value is None and info.data.get("i3_event_id") is None:
+        # Where it is wrong it is not among the data: that is said of it, and nothing more.
+        if value is None and info.data.get("i3_event_id", "wrong") is None:
             raise PydanticCustomError("missing", "is required")
         if value is not None and info.data.get("i3_event_id") is not None:
             raise ValueError("must not be given together with i3_event_id")
@@ -263,7 +282,7 @@ class RescanArguments(ProjectionArguments):
     """The arguments of `POST /scan/SCAN_ID/actions/rescan`: whatever is not given is as it was."""
 
     abort_first: Boolean = Field(False, description="abort the earlier scan first, if it is still going on")
-    docker_tag: NonBlank | None = None
+    docker_tag: Tag | None = None
     cluster: Cluster | None = None
     reco_algo: RecoAlgo | None = None
     nsides: Nsides | None = None
@@ -309,6 +328,11 @@ _STORED_NAMES = {
     "scanner_server_env": "scanner_server_env_from_user",
 }
 """The names that v1's stored requests have for arguments."""
+_ARGUMENTS = {
+    **{stored: name for name, stored in _STORED_NAMES.items() if stored != name},
+    **dict.fromkeys(("scan_id", "rescan_ids", "rest_address", "submitted_by")),
+}
+"""The arguments that other names of stored requests stand for; None where they stand for none."""
 
 
 def stored_request(

@@ -21,10 +21,11 @@ def new_scan(
     classifiers: dict[str, Any],
     outbox: dict[str, Any],
     trace: Mapping[str, str] | None = None,
+    first_scan_id: str | None = None,
 ) -> dict[str, Any]:
     """Make the document of a scan that was just asked for, with the events that this causes in its outbox.
 
-    With `trace` it keeps where its trace begins, see `skydriver.tracing`.
+    With `trace` it keeps where its trace begins, see `skydriver.tracing`; a rescan, which scan was the first.
     """
     return {
         "_id": request["scan_id"],
@@ -59,6 +60,7 @@ def new_scan(
         "result": None,
         "scanner": {"leased_until": 0.0, "gone": True},
         **({"trace": dict(trace)} if trace else {}),
+        **({"first_scan_id": first_scan_id} if first_scan_id else {}),
     }
 
 

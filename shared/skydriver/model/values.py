@@ -31,6 +31,8 @@ def _word_to_bool(value: Any) -> Any:
 
 def _size_to_bytes(value: Any) -> int:
     """Read a data size as humanfriendly does: `8G` is decimal, `8GiB` binary, a bare number bytes."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("must be a data size such as '8G' or '512MiB'")
     # Few functions read sizes.

@@ -34,7 +34,7 @@ _STATUS: tuple[tuple[type[SkyDriverError], int], ...] = (
     (SkyDriverError, 400),
 )
 RETRY_AFTER = "5"
-PIECE = 2**16
+PIECE = 2**18
 """Bytes that a streamed answer is sent in at a time."""
 
 
@@ -44,22 +44,29 @@ def json_answer(content: Any) -> Response:
 
 
 async def streamed_json(pieces: AsyncIterator[bytes]) -> Response:
-    """Answer with JSON that is written as it is read, so that it never is in memory as a whole.
+    """Answer with JSON that is written as it is read, so that no more than a part of it is in memory.
 
-    What goes wrong before the first piece is an error like any other. What goes wrong later cuts the answer
-    off, which no client takes for a whole one.
+    What goes wrong in the first part is an error like any other. What goes wrong later cuts the answer off,
+    which no client takes for a whole one.
     """
-    first = await anext(pieces)
-    return StreamingResponse(_gathered(first, pieces), media_type="application/json")
+    parts = _gathered(pieces)
+    first = await anext(parts)
+    if len(first) < PIECE:
+        return Response(first, media_type="application/json")
+    return StreamingResponse(_chained(first, parts), media_type="application/json")
 
 
-async def _gathered(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Put small pieces together: each costs a passage through the whole server."""
-    waiting, size = [first], len(first)
-    if size >= PIECE:
-        yield first
-        waiting, size = [], 0
-    async for piece in rest:
+async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for part in rest:
+        yield part
+
+
+async def _gathered(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Put small pieces together: each costs a passage through the whole server. The last one is smaller."""
+    waiting: list[bytes] = []
+    size = 0
+    async for piece in pieces:
         waiting.append(piece)
         size += len(piece)
         if size >= PIECE:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 
 from skydriver.errors import InvalidArguments, TooLarge, TooSlow
-from skydriver.jsontext import read_json
+from skydriver.jsontext import NoNumberError, read_json
 from skydriver.model.projection import ProjectionArguments
 from skydriver.model.values import Boolean
 from skydriver.settings import settings
@@ -111,6 +111,8 @@ def parse_body(body: bytes, *, nan_as_null: bool = False) -> dict[str, Any]:
         return {}
     try:
         value = read_json(body, nan_as_null=nan_as_null)
+    except NoNumberError as error:
+        raise InvalidArguments({error.field or "body": str(error)}) from None
     except ValueError as error:
         raise InvalidArguments({"body": f"must be JSON: {error}"}) from None
     if not isinstance(value, dict):
@@ -137,22 +139,39 @@ def validate(model: type[Model], arguments: Mapping[str, Any]) -> Model:
         return model.model_validate(arguments)
     except ValidationError as error:
         problems: dict[str, str] = {}
-        for found in error.errors(include_url=False, include_context=False, include_input=False):
-            name = ".".join(str(part) for part in found["loc"] if not _is_branch(part)) or "body"
-            problems.setdefault(name, _sentence(found["type"], found["msg"]))
+        for found in error.errors(include_url=False, include_input=False):
+            name = ".".join(_path(found["loc"], arguments)) or "body"
+            problems.setdefault(name, _sentence(found["type"], found["msg"], found.get("ctx", {})))
         raise InvalidArguments(problems) from None
+
+
+def _path(location: tuple[int | str, ...], arguments: Mapping[str, Any]) -> list[str]:
+    """Name a place as whoever sent the arguments would."""
+    path = [part for part in location if not _is_branch(part)]
+    if len(path) == 2 and isinstance(path[1], int) and isinstance(arguments.get(str(path[0])), str):
+        path.pop()  # a single value that stands for a list of it
+    return [str(part) for part in path]
 
 
 def _is_branch(part: int | str) -> bool:
     """Tell the names that pydantic gives to the branches of a union from those of fields."""
-    return isinstance(part, str) and (part in ("str", "int", "float", "bool") or "[" in part)
+    return isinstance(part, str) and (part in ("str", "int", "float", "bool", "condor", "k8s") or "[" in part)
 
 
-def _sentence(kind: str, message: str) -> str:
+_PATTERNS = {
+    r"^\S+$": "must not be empty or hold blanks",
+    r"^[0-9a-f]{64}$": "must be the `i3_event_id` of an earlier scan: 64 hexadecimal digits",
+}
+
+
+def _sentence(kind: str, message: str, context: Mapping[str, Any]) -> str:
     match kind:
         case "missing":
             return "is required"
         case "extra_forbidden":
             return "is an unrecognized argument"
+        case "string_pattern_mismatch":
+            pattern = str(context["pattern"])
+            return _PATTERNS.get(pattern, f"must match {pattern}")
         case _:
             return message.removeprefix("Value error, ")

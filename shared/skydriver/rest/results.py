@@ -4,11 +4,12 @@ import datetime as dt
 from collections.abc import AsyncIterator
 
 import orjson
+from bson import ObjectId
 from starlette.responses import Response
 
-from skydriver.errors import NotFound, TemporaryError
+from skydriver.errors import NotFound
 from skydriver.rest.answers import json_answer, streamed_json
-from skydriver.rest.scans import shown
+from skydriver.rest.scans import replaced, shown
 from skydriver.store import joined, results
 
 
@@ -30,7 +31,7 @@ async def result_answer(scan_id: str, *, include_deleted: bool) -> Response:
         removed = dt.datetime.fromtimestamp(pointer["removed_at"], dt.UTC)
         raise NotFound(f"the result of scan '{scan_id}' was kept until {removed:%Y-%m-%d} only; rescan it")
     if piece is None:
-        raise _replaced()
+        raise replaced()
     missing = pointer["bytes"] - len(piece)
     before = b'{"scan_id":%b,"skyscan_result":' % orjson.dumps(scan_id)
     after = b',"is_final":%b}' % orjson.dumps(pointer["is_final"])
@@ -40,13 +41,13 @@ async def result_answer(scan_id: str, *, include_deleted: bool) -> Response:
     return await streamed_json(_chained(before + piece, rest, after))
 
 
-async def _rest(scan_id: str, version: str, missing: int) -> AsyncIterator[bytes]:
+async def _rest(scan_id: str, version: ObjectId, missing: int) -> AsyncIterator[bytes]:
     """Read all pieces but the first, which must have so many bytes: else the answer is cut off."""
     async for piece in results.pieces(scan_id, version, first=1):
         missing -= len(piece)
         yield piece
     if missing:
-        raise _replaced()
+        raise replaced()
 
 
 async def _chained(before: bytes, pieces: AsyncIterator[bytes], after: bytes) -> AsyncIterator[bytes]:
@@ -54,7 +55,3 @@ async def _chained(before: bytes, pieces: AsyncIterator[bytes], after: bytes) ->
     async for piece in pieces:
         yield piece
     yield after
-
-
-def _replaced() -> TemporaryError:
-    return TemporaryError("a newer result has just taken this one's place; try again")

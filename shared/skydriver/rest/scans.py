@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from skydriver.errors import InvalidArguments, NotFound
+from skydriver.errors import InvalidArguments, NotFound, TemporaryError
 from skydriver.model.manifest import EVENT_FIELD, FIELDS, manifest_of, resolve_projection
 from skydriver.model.projection import ProjectionArguments
 from skydriver.store import events, joined, results, scans
@@ -93,13 +93,23 @@ async def read_result(scan: dict[str, Any]) -> dict[str, Any]:
     """Read the result that a scan (with its field `result`) points to.
 
     Empty before there is one, and where it is kept no longer.
+
+    Raises:
+        TemporaryError: a newer result has just taken this one's place.
     """
     pointer = scan["result"]
     if pointer is None or "removed_at" in pointer:
         return {}
-    pieces = [piece async for piece in results.pieces(scan["_id"], pointer["version"])]
+    content = b"".join([piece async for piece in results.pieces(scan["_id"], pointer["version"])])
+    if len(content) != pointer["bytes"]:
+        raise replaced()
     return {
         "scan_id": scan["_id"],
-        "skyscan_result": orjson.Fragment(b"".join(pieces)),
+        "skyscan_result": orjson.Fragment(content),
         "is_final": pointer["is_final"],
     }
+
+
+def replaced() -> TemporaryError:
+    """Say that the result that a scan pointed to was removed, since a newer one has taken its place."""
+    return TemporaryError("a newer result has just taken this one's place; try again")

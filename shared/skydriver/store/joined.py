@@ -24,16 +24,7 @@ async def scan_and_result(scan_id: str, fields: Iterable[str]) -> tuple[Document
 
     The other pieces, of a large result, are not read: they are sent one by one.
     """
-    join: Document = {
-        "from": results.NAME,
-        "let": {"version": "$result.version"},
-        "localField": "_id",
-        "foreignField": "scan_id",
-        "pipeline": [
-            {"$match": {"n": 0, "$expr": {"$eq": ["$version", "$$version"]}}},
-            {"$project": {"_id": 0, "json": 1}},
-        ],
-    }
+    join: Document = {"from": results.NAME, "localField": "result.version", "foreignField": "_id"}
     found = await _join(scan_id, {*fields, "result"}, join)
     if found is None:
         return None

@@ -1,12 +1,12 @@
 """The `results` collection: results as JSON bytes, in immutable pieces under a version of their own.
 
 A scan's `result` points to the version that counts, so a reader never sees half of a result, and MongoDB's
-16 MB for a document bound a piece, not a result.
+16 MB for a document bound a piece, not a result. A version is called by the `_id` of its first piece, so that
+this one is found at once.
 """
 
 import datetime as dt
 from collections.abc import AsyncIterator
-from uuid import uuid4
 
 from bson import ObjectId
 from pymongo import ASCENDING
@@ -26,17 +26,16 @@ async def ensure_indexes() -> None:
     await collection(NAME).create_index(BY_TIME)
 
 
-async def put(scan_id: str, content: bytes) -> str:
+async def put(scan_id: str, content: bytes) -> ObjectId:
     """Store a result's JSON under a fresh version, which is returned; nothing points to it yet."""
-    version = uuid4().hex
+    version = ObjectId()
     for n, start in enumerate(range(0, len(content), PIECE)):
-        await collection(NAME).insert_one(
-            {"scan_id": scan_id, "version": version, "n": n, "json": content[start : start + PIECE]}
-        )
+        piece = {"scan_id": scan_id, "version": version, "n": n, "json": content[start : start + PIECE]}
+        await collection(NAME).insert_one({"_id": ObjectId() if n else version, **piece})
     return version
 
 
-async def pieces(scan_id: str, version: str, *, first: int = 0) -> AsyncIterator[bytes]:
+async def pieces(scan_id: str, version: ObjectId, *, first: int = 0) -> AsyncIterator[bytes]:
     """Read the pieces of a version in their order, from the number `first` on; one is in memory at a time."""
     condition = {"scan_id": scan_id, "version": version, "n": {"$gte": first}}
     cursor = collection(NAME).find(condition, {"_id": 0, "json": 1})
@@ -44,7 +43,7 @@ async def pieces(scan_id: str, version: str, *, first: int = 0) -> AsyncIterator
         yield bytes(piece["json"])
 
 
-async def written(start: float, end: float) -> set[tuple[str, str]]:
+async def written(start: float, end: float) -> set[tuple[str, ObjectId]]:
     """List what was written between two times (seconds since the epoch), as pairs (scan id, version)."""
     between = {"$gte": _moment(start), "$lt": _moment(end)}
     cursor = collection(NAME).find({"_id": between}, {"scan_id": 1, "version": 1}).hint(BY_TIME)
@@ -55,11 +54,11 @@ def _moment(seconds: float) -> ObjectId:
     return ObjectId.from_datetime(dt.datetime.fromtimestamp(seconds, dt.UTC))
 
 
-async def remove(scan_id: str, version: str) -> None:
+async def remove(scan_id: str, version: ObjectId) -> None:
     """Remove a version that nothing points to."""
     await collection(NAME).delete_many({"scan_id": scan_id, "version": version})
 
 
-async def keep_only(scan_id: str, version: str | None) -> None:
+async def keep_only(scan_id: str, version: ObjectId | None) -> None:
     """Remove every version of a scan's result but one: what a crash between two writes left."""
     await collection(NAME).delete_many({"scan_id": scan_id, "version": {"$ne": version}})

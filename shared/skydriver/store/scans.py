@@ -62,6 +62,7 @@ async def ensure_indexes() -> None:
         await scans.create_index(name, sparse=True)
     await scans.create_index("history.time")
     await scans.create_index("ewms_task.clusters.logs.until", sparse=True)
+    await scans.create_index("ewms_task.clusters.uuid", sparse=True)
     await scans.create_index([("ewms_task.clusters.at", ASCENDING), ("phase", ASCENDING)])
     await scans.create_index(
         "phase_since",
@@ -549,9 +550,30 @@ async def clusters_at(location: str) -> list[Document]:
     return found
 
 
-async def mark_stale(location: str, *, asked_at: float, reason: str) -> None:
-    """Note on the clusters alive at a location that nothing newer is known of them, since when and why."""
-    entry = {"at": location, "state": ClusterState.STARTED, "stale_since": None}
+async def gone_clusters(uuids: Iterable[str]) -> list[tuple[str, Document]]:
+    """Find the cluster entries of these uuids, with their scans' ids, whose workers count as gone."""
+    wanted = set(uuids)
+    cursor = collection(NAME).find(
+        {"ewms_task.clusters": {"$elemMatch": {"uuid": {"$in": sorted(wanted)}, "state": ClusterState.GONE}}},
+        {"ewms_task.clusters": 1},
+    )
+    return [
+        (scan["_id"], cluster)
+        async for scan in cursor
+        for cluster in scan["ewms_task"]["clusters"]
+        if cluster["uuid"] in wanted and cluster["state"] == ClusterState.GONE
+    ]
+
+
+async def mark_stale(at: Mapping[str, Any], *, asked_at: float, reason: str) -> None:
+    """Note on clusters alive that nothing newer is known of them, since when and why.
+
+    Args:
+        at: a MongoDB condition on where they are, such as `{"$eq": location}`.
+        asked_at: since when (seconds since the epoch); what was seen later stays.
+        reason: why.
+    """
+    entry = {"at": dict(at), "state": ClusterState.STARTED, "stale_since": None}
     await collection(NAME).update_many(
         {
             "phase": {"$in": [*PLACED, Phase.STOPPING]},
@@ -731,9 +753,9 @@ async def ids_in(ids: Iterable[str], phases: Iterable[Phase]) -> set[str]:
     return {scan["_id"] async for scan in cursor}
 
 
-async def result_versions(ids: Iterable[str]) -> dict[str, str]:
+async def result_versions(ids: Iterable[str]) -> dict[str, Any]:
     """Say which version of its result each of these scans points to; those without one are left out."""
-    condition = {"_id": {"$in": list(ids)}, "result": {"$ne": None}}
+    condition = {"_id": {"$in": list(ids)}, "result.version": {"$exists": True}}
     cursor = collection(NAME).find(condition, {"result.version": 1})
     return {scan["_id"]: scan["result"]["version"] async for scan in cursor}
 
@@ -752,8 +774,10 @@ async def find(
     max_time_ms: int,
     limit: int | None = None,
     after: Position | None = None,
-) -> AsyncIterator[Document]:
+) -> AsyncIterator[list[Document]]:
     """Go through the scans that match a filter (checked by the caller), projected in the database.
+
+    They come in batches: to pass each one on by itself would take longer than to find it.
 
     Args:
         condition: the filter.
@@ -775,10 +799,8 @@ async def find(
     if limit is not None:
         cursor = cursor.sort([("timestamp", DESCENDING), ("_id", DESCENDING)]).limit(limit)
     try:
-        # In batches: to ask the driver for each one by itself takes longer than to answer it.
         while batch := await cursor.to_list(BATCH):
-            for scan in batch:
-                yield scan
+            yield batch
     except ExecutionTimeout:
         raise InvalidArguments(
             {

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from hashlib import sha256
+from typing import Any
 
 from pymongo.errors import DuplicateKeyError
 
@@ -17,7 +18,17 @@ async def ensure_indexes() -> None:
     await collection(NAME).create_index("at", expireAfterSeconds=int(KEPT.total_seconds()))
 
 
-async def scan_of(user: str, key: str, *, content: str, scan_id: str) -> str:
+async def known(user: str, key: str, *, content: str) -> str | None:
+    """Say which scan a user's key stands for; None if it stands for none.
+
+    Raises:
+        AlreadyUsed: the key was used with other content.
+    """
+    entry = await collection(NAME).find_one({"_id": _name(user, key), "at": {"$gte": _now() - KEPT}})
+    return None if entry is None else _scan_of(entry, content)
+
+
+async def take(user: str, key: str, *, content: str, scan_id: str) -> str:
     """Let a user's key stand for a scan, unless it stands for one already.
 
     Args:
@@ -32,15 +43,26 @@ async def scan_of(user: str, key: str, *, content: str, scan_id: str) -> str:
     Raises:
         AlreadyUsed: the key was used with other content.
     """
-    # A digest: neither name nor key is bounded, and a plain join could be read in two ways.
-    name = sha256(f"{len(user)} {user} {key}".encode()).hexdigest()
-    now = dt.datetime.now(dt.UTC)
+    name, now = _name(user, key), _now()
     await collection(NAME).delete_one({"_id": name, "at": {"$lt": now - KEPT}})
     entry = {"_id": name, "content": content, "scan_id": scan_id, "at": now}
     try:
         await collection(NAME).insert_one(entry)
     except DuplicateKeyError:
         entry = await collection(NAME).find_one({"_id": name}) or entry
+    return _scan_of(entry, content)
+
+
+def _name(user: str, key: str) -> str:
+    # A digest: neither name nor key is bounded, and a plain join could be read in two ways.
+    return sha256(f"{len(user)} {user} {key}".encode()).hexdigest()
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def _scan_of(entry: dict[str, Any], content: str) -> str:
     if entry["content"] != content:
         raise AlreadyUsed("this Idempotency-Key was used for another request within the last 24 hours")
     return str(entry["scan_id"])

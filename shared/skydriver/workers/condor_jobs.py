@@ -177,7 +177,7 @@ def statuses(kinds: Kinds) -> dict[str, dict[str, int]]:
 def _label(kind: Kind) -> str:
     if kind.status == HELD:
         return f"{_LABELS[HELD]}: {' '.join(filter(None, [kind.codes, kind.why]))}"
-    return _LABELS.get(kind.status, f"Status {kind.status}")
+    return _LABELS.get(kind.status, f"Invalid status code: {kind.status}")
 
 
 def errors(kinds: Kinds) -> dict[str, int]:

@@ -26,6 +26,8 @@ _SHELL = "/bin/bash"
 _ICETRAY = "/usr/local/icetray/env-shell.sh"
 """Sets the image's software up and runs its arguments: HTCondor runs no image's entrypoint."""
 _I3_DATA = "/cvmfs/icecube.opensciencegrid.org/data"
+_CVMFS = "HAS_CVMFS_icecube_opensciencegrid_org && has_avx && has_avx2"
+"""What the scanner's software in CVMFS needs of a machine."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 Description = dict[str, str]
@@ -47,7 +49,7 @@ def submit_description(spec: WorkersSpec, *, quarantine: int = QUARANTINE) -> De
         **_program(known, spec),
         "transfer_executable": "false",
         "environment": quoted_environment(_environment(known, spec, quarantine)),
-        "requirements": _plain("requirements", known.requirements),
+        "requirements": _plain("requirements", _requirements(known)),
         "request_cpus": "1",
         "request_memory": str(_units(spec.memory_bytes, 2**20)),  # MiB
         "request_disk": str(_units(spec.disk_bytes, 2**10)),  # KiB
@@ -65,6 +67,12 @@ def submit_description(spec: WorkersSpec, *, quarantine: int = QUARANTINE) -> De
         "+SkyDriverScanId": _string(spec.scan_id),
     }
     return {name: value for name, value in description.items() if value}
+
+
+def _requirements(known: CondorCluster) -> str:
+    if known.requirements is not None:
+        return known.requirements
+    return _CVMFS if known.image == "cvmfs" else ""
 
 
 _NO_LOGS = {"initialdir": "/tmp", "when_to_transfer_output": "ON_EXIT"}  # noqa: S108 - on the schedd's machine

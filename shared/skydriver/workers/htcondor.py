@@ -13,7 +13,7 @@ from skydriver.workers import condor_jobs
 from skydriver.workers.condor_call import call, secret_at
 from skydriver.workers.condor_jobs import Kinds
 from skydriver.workers.condor_submit import QUARANTINE, starter_info, submit_description
-from skydriver.workers.protocol import Observation, Started, WorkersSpec
+from skydriver.workers.protocol import Look, Observation, Started, WorkersSpec
 
 CLOCK = 600
 """Seconds that a schedd's clock may differ from ours."""
@@ -50,15 +50,11 @@ class HTCondorWorkers:
         )
         return Started(answer["cluster_id"], starter_info(spec, quarantine=quarantine))
 
-    async def observe(
-        self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]
-    ) -> dict[str, Observation]:
+    async def observe(self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]) -> Look:
         """Look at all the given clusters with one query, and at the history only where jobs have newly left.
 
         What was found in the history is remembered with the cluster.
         """
-        if not clusters:
-            return {}
         answer = await call(
             location,
             secret_at(location),
@@ -76,7 +72,8 @@ class HTCondorWorkers:
             found = await self._past(location, [clusters[uuid] for uuid in asked], limit)
             if found is not None:
                 past |= {uuid: past[uuid].after(gone[uuid], found.get(uuid, Counter())) for uuid in asked}
-        return {uuid: _observation(queued[uuid], past[uuid]) for uuid in clusters}
+        seen = {uuid: _observation(queued[uuid], past[uuid]) for uuid in clusters}
+        return Look(seen, frozenset(answer["others"]))
 
     async def _past(
         self, location: Mapping[str, str], clusters: Sequence[Mapping[str, Any]], limit: int
@@ -106,6 +103,7 @@ class HTCondorWorkers:
             "stop",
             seconds=seconds,
             uuid=cluster["uuid"],
+            cluster_id=cluster["cluster_id"],
             until=time.time() + max(seconds - MARGIN, 0.0),
         )
         if answer["left"]:

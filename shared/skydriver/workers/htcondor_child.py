@@ -27,6 +27,8 @@ POLL = 0.25
 """Seconds between two looks at jobs that are on their way out."""
 FORCE_AFTER = 300
 """Seconds after which a removed job is removed by force: its machine does not answer."""
+MOST_OTHERS = 1000
+"""Clusters that were not asked for, of which an observation tells."""
 LONGEST_LOG = 5 * 2**20
 """Bytes of a log that are kept: its end."""
 
@@ -217,22 +219,25 @@ def observe(schedd: Schedd, task: Task) -> Answer:
     """Count the jobs of many clusters with one query; of several with one uuid, the recorded one is kept.
 
     Task: `clusters` (number recorded, by uuid), `patience` (as in `start`).
-    Answer: `seen`, for each uuid that has jobs: its kinds, packed.
+    Answer: `seen`, for each uuid that has jobs: its kinds, packed; `others`, uuids of other jobs.
     """
     recorded: Mapping[str, int] = task["clusters"]
     by_uuid: dict[str, list[Mapping[str, Any]]] = {}
-    others: set[int] = set()
+    superseded: set[int] = set()
+    others: set[str] = set()
     for ad in schedd.jobs(OURS, condor_jobs.ATTRIBUTES):
         uuid = str(ad[UUID])
-        if uuid not in recorded:
-            continue
-        if _cluster(ad) == recorded[uuid]:
+        if uuid in recorded and _cluster(ad) == recorded[uuid]:
             by_uuid.setdefault(uuid, []).append(ad)
-        elif ad["JobStatus"] not in ENDED:
-            others.add(_cluster(ad))
-    if others:
-        schedd.remove(_clusters(others), SUPERSEDED)
-    return {"seen": {uuid: _packed(ads, task) for uuid, ads in by_uuid.items()}}
+        elif ad["JobStatus"] in ENDED:
+            continue
+        elif uuid in recorded:
+            superseded.add(_cluster(ad))
+        elif len(others) < MOST_OTHERS:
+            others.add(uuid)
+    if superseded:
+        schedd.remove(_clusters(superseded), SUPERSEDED)
+    return {"seen": {uuid: _packed(ads, task) for uuid, ads in by_uuid.items()}, "others": sorted(others)}
 
 
 def past(schedd: Schedd, task: Task) -> Answer:
@@ -259,10 +264,14 @@ def _packed(ads: list[Mapping[str, Any]], task: Task) -> list[list[Any]]:
 def stop(schedd: Schedd, task: Task) -> Answer:
     """Remove a cluster's jobs, and wait until none is left that runs or may run again.
 
-    Task: `uuid`, `until` (seconds since the epoch: longer it is not waited).
+    Task: `uuid`, `cluster_id` (None where it is not known), `until` (seconds since the epoch: longer it is
+    not waited).
     Answer: `left`, the number of jobs that are not gone yet.
     """
     this = f'{UUID} == "{task["uuid"]}"'
+    if task["cluster_id"] is not None:
+        # Somebody else's starter, whose cluster was reported to us, does not know our attribute.
+        this = f"({this} || ClusterId == {int(task['cluster_id'])} && {UUID} is undefined)"
     # A removed job that is on no machine is gone, even if the schedd takes its time to say goodbye.
     there = f"{this} && (JobStatus != {REMOVED} || RemoteHost isnt undefined)"
     if schedd.jobs(f"{this} && JobStatus != {REMOVED}", ("ClusterId",)):

@@ -21,7 +21,7 @@ from skydriver.workers.job import (
     secret_name,
     starter_info,
 )
-from skydriver.workers.protocol import Observation, Started, Statuses, WorkersSpec
+from skydriver.workers.protocol import Look, Observation, Started, Statuses, WorkersSpec
 
 HERE = "local"
 """The host that stands for the service's own cluster, as in v1."""
@@ -52,22 +52,28 @@ class KubernetesWorkers:
         await place.create(secret_manifest(spec, job))
         return Started(name, starter_info(spec, settings()))
 
-    async def observe(
-        self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]
-    ) -> dict[str, Observation]:
+    async def observe(self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]) -> Look:
         """Look at all the given clusters at once."""
         place = self._place(location)
-        jobs = {job["metadata"]["labels"].get(UUID): job for job in await place.find("Job", KIND)}
+        jobs = {job["metadata"]["labels"].get(UUID, ""): job for job in await place.find("Job", KIND)}
         pods: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for pod in await place.find("Pod", KIND, without=TROUBLED):
             pods[pod["metadata"]["labels"].get(UUID, "")].append(pod)
         look = partial(observation, now=time.time(), pull_patience=settings().image_pull_patience)
-        return {uuid: look(jobs[uuid], pods[uuid]) for uuid in clusters if uuid in jobs}
+        seen = {uuid: look(jobs[uuid], pods[uuid]) for uuid in clusters if uuid in jobs}
+        return Look(seen, frozenset(jobs.keys() - seen))
 
     async def stop(self, cluster: Mapping[str, Any]) -> None:
         """End a cluster's workers; returns once they are verified gone."""
-        uuid = cluster["uuid"]
-        await self._place(cluster["location"]).remove_job(job_name(uuid), secret=secret_name(uuid))
+        uuid, place = cluster["uuid"], self._place(cluster["location"])
+        await place.remove_job(job_name(uuid), secret=secret_name(uuid))
+        reported = cluster["cluster_id"]
+        if reported in (None, job_name(uuid)):
+            return
+        # Somebody else's starter has named the Job, and reported it. By such a name none of ours is stopped.
+        job = await place.get("Job", reported)
+        if job is not None and UUID not in (job["metadata"].get("labels") or {}):
+            await place.remove_job(reported)
 
     def _place(self, location: Mapping[str, str]) -> Kubernetes:
         host, namespace = location["host"], location["namespace"]

@@ -76,6 +76,19 @@ class Observation:
     memory: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class Look:
+    """What was seen at a location.
+
+    Attributes:
+        seen: of the clusters that were looked for, by uuid; one that is not there is left out.
+        others: uuids of clusters there that were not looked for.
+    """
+
+    seen: dict[str, Observation]
+    others: frozenset[str] = frozenset()
+
+
 class WorkerBackend(Protocol):
     """Starts, observes and stops worker clusters.
 
@@ -89,17 +102,12 @@ class WorkerBackend(Protocol):
             PermanentError: the backend refuses for good.
         """
 
-    async def observe(
-        self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]
-    ) -> dict[str, Observation]:
+    async def observe(self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]) -> Look:
         """Look at all the given clusters of a location at once.
 
         Args:
             location: where.
             clusters: the clusters' entries, by their uuids.
-
-        Returns:
-            What was seen, by uuid; a cluster that is not there is left out.
         """
 
     async def stop(self, cluster: Mapping[str, Any]) -> None:

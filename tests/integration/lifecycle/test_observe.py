@@ -10,11 +10,13 @@ from skydriver import jobhost
 from skydriver.errors import PermanentError, TemporaryError
 from skydriver.lifecycle import observe
 from skydriver.lifecycle.observe import all_workers_dead, observe_workers
+from skydriver.lifecycle.stop import stop_workers
 from skydriver.model.states import ClusterState, Phase
+from skydriver.model.transitions import Fact
 from skydriver.store import scans
 from skydriver.workers.local import job_name
 from tests.integration.documents import change, cluster, clusters_of, read, stored
-from tests.integration.parts import Jobs
+from tests.integration.parts import Broker, Jobs
 from tests.integration.repeats import Repeat
 
 HERE = "local/localhost/local"
@@ -199,6 +201,31 @@ async def test_workers_of_which_nothing_new_is_known_count_as_alive(jobs: Jobs) 
     await observe_workers(HERE)
     entry = (await clusters_of(scan_id))["a"]
     assert (entry["stale_since"], entry["stale_reason"]) == (None, None)
+
+
+async def test_workers_that_are_there_though_they_were_gone_are_stopped_again(
+    jobs: Jobs, broker: Broker
+) -> None:
+    """A start that its caller had given up long ago took effect after all."""
+    states = {"late": ClusterState.GONE, "soon": ClusterState.REQUESTED, "bye": ClusterState.UNWANTED}
+    scan_id = await stored(Phase.ENDED, clusters=[cluster(uuid, state) for uuid, state in states.items()])
+    for uuid in (*states, "of-another-installation"):
+        await _workers(jobs, uuid)
+    await observe_workers(HERE)
+    (event,) = broker.heard(Fact.WORKERS_UNWANTED)
+    assert (event.subject, event.data) == (scan_id, {"uuid": "late", "again": True})
+    before = await read(scan_id)
+    await stop_workers(scan_id, "late", cause=event.id, again=True)
+    assert job_name("late") not in jobs.names
+    assert len(jobs.names) == 3
+    assert await read(scan_id) == before
+
+
+async def test_where_nothing_is_at_work_an_outage_is_nobodys_trouble() -> None:
+    scan_id = await stored(Phase.RUNNING, clusters=[cluster("a", ClusterState.REQUESTED)])
+    before = await read(scan_id)
+    await observe_workers(HERE)
+    assert await read(scan_id) == before
 
 
 async def test_a_location_that_is_not_known_is_refused_for_good(jobs: Jobs) -> None:

@@ -278,4 +278,4 @@ async def test_reports_are_taken_while_the_broker_is_down() -> None:
     # One of a kind: the newest.
     assert set(outbox) == {"scan_progress_reported", "scan_result_reported"}
     assert outbox["scan_progress_reported"]["id"].endswith(LATE)
-    assert outbox["scan_result_reported"]["id"].endswith((await read(scan_id))["result"]["version"])
+    assert outbox["scan_result_reported"]["id"].endswith(str((await read(scan_id))["result"]["version"]))

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from skydriver.errors import Forbidden, InvalidArguments, NotFound
+from skydriver.errors import AlreadyUsed, Forbidden, InvalidArguments, NotFound, TooMany
 from skydriver.lifecycle.submit import rescan, submit
 from skydriver.model.states import Phase
 from skydriver.model.transitions import Fact
@@ -114,6 +114,26 @@ async def test_a_scan_is_scanned_again_with_its_own_request(broker: Broker) -> N
     assert again["i3_event_id"] == origin["i3_event_id"]
     assert await collection(events.NAME).count_documents({}) == 1
     assert len(broker.heard(Fact.REQUESTED, second["_id"])) == 1
+
+
+async def test_the_first_request_knows_of_the_rescans_of_its_rescans() -> None:
+    first = await submit(arguments(), submitted_by=None)
+    second = await rescan(first["_id"], submitted_by=None)
+    third = await rescan(second["_id"], submitted_by=None)
+    assert (await read(first["_id"]))["request"]["rescan_ids"] == [second["_id"], third["_id"]]
+    assert (await read(third["_id"]))["classifiers"]["origin_scan_id"] == second["_id"]
+
+
+async def test_a_submission_that_is_repeated_is_not_judged_again(configure: Callable[..., None]) -> None:
+    """Its first answer got lost, and by now nothing more would be taken."""
+    configure(BACKLOG_LIMIT="1")
+    first = await submit(arguments(), submitted_by="someone", key="k")
+    with pytest.raises(TooMany):
+        await submit(arguments(), submitted_by="someone")
+    assert (await submit(arguments(), submitted_by="someone", key="k"))["_id"] == first["_id"]
+    with pytest.raises(AlreadyUsed):
+        await submit(arguments(priority=1), submitted_by="someone", key="k")
+    assert await _stored() == 1
 
 
 async def test_an_unknown_scan_cannot_be_scanned_again() -> None:

@@ -209,6 +209,20 @@ async def test_a_step_whose_event_got_lost_on_the_way_goes_on_by_the_sweep(
     assert [event.id for event in broker.events] == [f"{scan_id}/scanner.ready/1"]
 
 
+# --- observation --------------------------------------------------------------------------------------------
+
+
+async def test_of_a_location_that_is_no_longer_configured_nothing_new_is_known(broker: Broker) -> None:
+    lost = {**cluster("a"), "at": "condor/cm/gone"}
+    scan_id = await stored(Phase.RUNNING, clusters=[lost, cluster("b")])
+    for _ in range(2):
+        await ask_for_observation()
+    clusters = await clusters_of(scan_id)
+    assert clusters["a"]["stale_since"] == pytest.approx(time.time(), abs=60)
+    assert clusters["a"]["stale_reason"] == "this location is no longer among the known clusters"
+    assert clusters["b"]["stale_since"] is None
+
+
 # --- the backlog and permits -------------------------------------------------------------------------------
 
 

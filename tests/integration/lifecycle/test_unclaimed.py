@@ -4,6 +4,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from bson import ObjectId
 
 from skydriver.lifecycle import unclaimed
 from skydriver.lifecycle.unclaimed import remove_unclaimed_results
@@ -19,7 +20,7 @@ def a_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unclaimed, "_looked_until", None)
 
 
-async def _content(scan_id: str, version: str) -> bytes:
+async def _content(scan_id: str, version: ObjectId) -> bytes:
     return b"".join([piece async for piece in results.pieces(scan_id, version)])
 
 

@@ -16,6 +16,7 @@ from functions.api.get_scan import get_scan
 from skydriver.lifecycle.retention import remove_old_events, remove_old_results
 from skydriver.model.states import Phase
 from skydriver.perloop import PerLoop
+from skydriver.rest import answers
 from skydriver.store import events, results, scans
 from skydriver.store.mongo import collection
 from tests.integration.documents import EVENT, change, result, scan
@@ -127,12 +128,15 @@ async def test_a_result_that_a_newer_one_replaces_while_it_is_read_is_asked_for_
     await collection(results.NAME).delete_many({})
     async with client_of(get_result) as client:
         answer = await client.get(f"/scan/{scan_id}/result")
-    assert answer.status_code == 503
-    assert "retry-after" in answer.headers
+        assert answer.status_code == 503
+        assert "retry-after" in answer.headers
+    async with client_of(get_scan) as client:
+        assert (await client.get(f"/scan/{scan_id}")).status_code == 503
 
 
 async def test_a_result_that_is_replaced_while_it_is_sent_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "PIECE", 10)
+    monkeypatch.setattr(answers, "PIECE", 10)
     scan_id = await with_result({"a": "x" * 100})
     await collection(results.NAME).delete_many({"n": {"$gt": 3}})
     async with client_of(get_result) as client:

@@ -236,11 +236,13 @@ async def test_what_is_no_number_is_kept_as_null_in_a_result_and_refused_elsewhe
 ) -> None:
     headers = {"Authorization": f"Bearer {make_scanner_token(scan_id, 1, lifetime=60)}"}
     for text in ("NaN", "Infinity", "-Infinity"):
-        body = f'{{"skyscan_result": {{"nside-8": {{"data": [[1, {text}, 2.5]]}}}}, "is_final": false}}'
+        large = "1" + 23 * "0"  # fits into no whole number of 64 bits, only into a float
+        rows = f"[[1, {text}, 2.5], [{large}]]"
+        body = f'{{"skyscan_result": {{"nside-8": {{"data": {rows}}}}}, "is_final": false}}'
         answer = await api.http.put(f"/scan/{scan_id}/result", content=body, headers=headers)
         assert answer.status_code == 200, answer.text
         for found in (answer.json(), await api.call("GET", f"/scan/{scan_id}/result")):
-            assert found["skyscan_result"] == {"nside-8": {"data": [[1, None, 2.5]]}}
+            assert found["skyscan_result"] == {"nside-8": {"data": [[1, None, 2.5], [1e23]]}}
         for path, content in (
             (f"/scan/{scan_id}/manifest", f'{{"scan_metadata": {{"a": {text}}}}}'),
             ("/scans/find", f'{{"filter": {{"priority": {text}}}}}'),
@@ -303,9 +305,13 @@ async def test_somebody_elses_clusters_are_reported_by_their_uuid(
     assert first["statuses"] == STATUSES
     assert first["top_task_errors"] == {"an error": 1}
     assert second["cluster_id"] == "skyscan-worker"
+    # v1's starters say numbers as texts.
+    manifest = await api.call("PATCH", path, {"cluster": {**CONDOR, "cluster_id": "124"}})
+    assert manifest["ewms_task"]["clusters"][0]["cluster_id"] == 124
     for wrong in (
         {**CONDOR, "location": kubernetes["location"]},
         {**CONDOR, "n_workers": -1},
+        {**CONDOR, "cluster_id": "skyscan-worker"},
         {**CONDOR, "orchestrator": "slurm"},
         {"uuid": "x"},
     ):

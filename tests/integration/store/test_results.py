@@ -1,6 +1,7 @@
 """Results, in pieces where they are large."""
 
 import pytest
+from bson import ObjectId
 
 from skydriver.store import results
 from skydriver.store.mongo import collection
@@ -8,7 +9,7 @@ from skydriver.store.mongo import collection
 pytestmark = pytest.mark.usefixtures("database")
 
 
-async def _read(scan_id: str, version: str) -> bytes:
+async def _read(scan_id: str, version: ObjectId) -> bytes:
     return b"".join([piece async for piece in results.pieces(scan_id, version)])
 
 

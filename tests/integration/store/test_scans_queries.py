@@ -66,7 +66,8 @@ async def test_scans_are_found_by_a_filter_and_projected() -> None:
     condition = {"event_metadata.run_id": 130033, "event_metadata.event_id": 50579430}
 
     async def find(condition: Document, *fields: str) -> list[Document]:
-        return [scan async for scan in scans.find(condition, fields, max_time_ms=1000)]
+        found = scans.find(condition, fields, max_time_ms=1000)
+        return [scan async for batch in found for scan in batch]
 
     assert await find(condition, "scan_id", "priority") == [{"scan_id": found, "priority": 7}]
     assert await find({"priority": {"$gt": 7}}, "scan_id") == []

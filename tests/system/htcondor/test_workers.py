@@ -111,7 +111,8 @@ def _entry(spec: WorkersSpec, started: Started | int) -> Entry:
 
 
 async def _look(entry: Entry) -> Observation:
-    seen = (await HTCondorWorkers().observe(entry["location"], {entry["uuid"]: entry}))[entry["uuid"]]
+    look = await HTCondorWorkers().observe(entry["location"], {entry["uuid"]: entry})
+    seen = look.seen[entry["uuid"]]
     entry["memory"] = seen.memory
     return seen
 

@@ -42,7 +42,7 @@ def test_condor_clusters_use_cvmfs_unless_told_otherwise() -> None:
     known = read("clusters: {a: {orchestrator: condor, location: {collector: C, schedd: S}}}").clusters["a"]
     assert known.orchestrator == "condor"
     assert known.image == "cvmfs"
-    assert known.requirements == "HAS_CVMFS_icecube_opensciencegrid_org && has_avx && has_avx2"
+    assert known.requirements is None
 
 
 @pytest.mark.parametrize(

@@ -188,8 +188,46 @@ def test_an_event_may_be_that_of_an_earlier_scan_but_not_two() -> None:
     }
 
 
+def test_a_wrong_event_id_is_one_problem() -> None:
+    without = {name: value for name, value in REQUIRED.items() if name != "event_i3live_json"}
+    with pytest.raises(InvalidArguments) as caught:
+        validate(ScanArguments, {**without, "i3_event_id": "x"})
+    assert set(caught.value.problems) == {"i3_event_id"}
+    assert "an earlier scan" in caught.value.problems["i3_event_id"]
+
+
+def test_nan_in_an_events_text_is_told_by_its_place() -> None:
+    assert problems(event_i3live_json='{"value": {"zenith": NaN}}') == {
+        "event_i3live_json": "value.zenith must be a finite number, not NaN"
+    }
+
+
+def test_a_stored_request_can_be_sent_back() -> None:
+    first = validate(ScanArguments, {**REQUIRED, "worker_memory": "4G", "scanner_server_env": {"A": "b"}})
+    stored = stored_request(
+        first,
+        scan_id="0a",
+        i3_event_id="0a" * 32,
+        docker_tag="v3.1.4",
+        max_worker_runtime=60,
+        rest_address="http://here",
+        submitted_by="someone",
+    )
+    again = validate(ScanArguments, {**stored, "priority": 7})
+    assert (again.cluster, again.worker_memory) == (first.cluster, 4_000_000_000)
+    assert (again.scanner_server_env, again.i3_event_id, again.priority) == ({"A": "b"}, "0a" * 32, 7)
+    with pytest.raises(InvalidArguments, match="cluster and request_clusters are the same"):
+        validate(ScanArguments, {**stored, "cluster": {"sub-2": 1}})
+
+
+def test_sizes_may_be_whole_numbers_in_any_form() -> None:
+    assert validate(ScanArguments, {**REQUIRED, "worker_memory": 8e9}).worker_memory == 8_000_000_000
+    assert set(problems(worker_memory=8.5)) == {"worker_memory"}
+
+
 def test_all_problems_are_named_at_once() -> None:
-    wrong = {name: values[0] for name, values in WRONG.items()}
+    # Where the other event's id is wrong, a missing event is no second problem.
+    wrong = {name: values[0] for name, values in WRONG.items()} | {"event_i3live_json": 7}
     assert named(problems(**wrong, foo=1, bar=None)) == {*WRONG, "foo", "bar"}
 
 

@@ -9,6 +9,8 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from skydriver.errors import InvalidArguments
+from skydriver.model.reports import ManifestReport
+from skydriver.model.request import RescanArguments
 from skydriver.rest.arguments import (
     DeleteArguments,
     ManifestArguments,
@@ -61,10 +63,12 @@ def test_a_body_that_is_no_json(body: bytes, nan_as_null: bool) -> None:
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
 def test_nan_is_refused_or_null_where_scanners_may_send_it(word: str) -> None:
     body = f'{{"a": [{word}, 1.5]}}'.encode()
-    with pytest.raises(InvalidArguments, match="body"):
+    with pytest.raises(InvalidArguments, match=f"argument a.0: must be a finite number, not {word}"):
         parse_body(body)
     assert parse_body(body, nan_as_null=True) == {"a": [None, 1.5]}
 
+
+CLUSTER = {"orchestrator": "condor", "uuid": "a", "cluster_id": 1, "n_workers": 1}
 
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.text(),
@@ -147,6 +151,29 @@ def test_every_unknown_argument_is_named(model: type[BaseModel]) -> None:
 
 def test_a_problem_within_an_argument_is_named_by_its_place() -> None:
     assert set(problems(ManifestArguments, {"projection": ["scan_id", 7]})) == {"projection.1"}
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "name", "sentence"),
+    [
+        (RescanArguments, {"docker_tag": " v3 "}, "docker_tag", "must not be empty or hold blanks"),
+        (RescanArguments, {"debug_mode": "logs"}, "debug_mode", "client-logs"),
+        (RescanArguments, {"debug_mode": ["client-logs", "logs"]}, "debug_mode.1", "client-logs"),
+        (
+            ManifestReport,
+            {"cluster": {**CLUSTER, "location": {"collector": "cm"}}},
+            "cluster.location.schedd",
+            "is required",
+        ),
+        (ManifestReport, {"scan_metadata": {"a\0": 1}}, "scan_metadata", "a null character"),
+    ],
+)
+def test_a_problem_is_told_in_the_words_of_whoever_made_it(
+    model: type[BaseModel], arguments: dict[str, Any], name: str, sentence: str
+) -> None:
+    ((found, words),) = problems(model, arguments).items()
+    assert found == name
+    assert sentence in words
 
 
 def test_problems_read_as_sentences() -> None:

@@ -33,7 +33,9 @@ class MadeUp:
         self.asked.append((task, arguments))
         if task == "past" and not self.history_answers:
             raise TemporaryError("it takes too long")
-        return {"seen": self.queue if task == "observe" else self.past}
+        if task == "past":
+            return {"seen": self.past}
+        return {"seen": self.queue, "others": ["x"]}
 
     def tasks(self) -> list[str]:
         tasks = [task for task, _ in self.asked]
@@ -54,15 +56,17 @@ def entry(uuid: str = "a", n_workers: int = 10) -> dict[str, Any]:
 
 
 async def look(*entries: dict[str, Any]) -> list[dict[str, dict[str, int]]]:
-    seen = await HTCondorWorkers().observe(PLACE, {one["uuid"]: one for one in entries})
+    seen = (await HTCondorWorkers().observe(PLACE, {one["uuid"]: one for one in entries})).seen
     for one in entries:
         one["memory"] = seen[one["uuid"]].memory
     return [seen[one["uuid"]].statuses for one in entries]
 
 
-async def test_no_cluster_no_question(schedd: MadeUp) -> None:
-    assert await HTCondorWorkers().observe(PLACE, {}) == {}
-    assert schedd.asked == []
+async def test_clusters_that_were_not_asked_for_are_told(schedd: MadeUp) -> None:
+    found = await HTCondorWorkers().observe(PLACE, {})
+    assert found.seen == {}
+    assert found.others == {"x"}
+    assert schedd.tasks() == ["observe"]
 
 
 async def test_while_all_jobs_are_queued_the_history_is_not_asked(schedd: MadeUp) -> None:
@@ -118,5 +122,5 @@ async def test_figures_without_the_history_are_better_than_none(schedd: MadeUp) 
 
 
 async def test_a_cluster_that_is_nowhere_has_disappeared(schedd: MadeUp) -> None:
-    seen = await HTCondorWorkers().observe(PLACE, {"a": entry()})
+    seen = (await HTCondorWorkers().observe(PLACE, {"a": entry()})).seen
     assert (seen["a"].alive, seen["a"].reason) == (0, "have disappeared")

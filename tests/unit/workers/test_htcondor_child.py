@@ -157,6 +157,12 @@ def test_all_clusters_are_counted_with_one_query_and_no_others() -> None:
     assert schedd.told == []
 
 
+def test_others_that_are_still_there_are_told() -> None:
+    schedd: Any = MadeUp([job(1, uuid="a"), job(2, uuid="b"), job(3, 3, uuid="c"), job(4, 4, uuid="d")])
+    assert observe(schedd, {"clusters": {"a": 1}, "patience": 120})["others"] == ["b"]
+    assert schedd.told == []
+
+
 def test_another_cluster_of_a_uuid_is_removed() -> None:
     schedd = MadeUp([job(1, uuid="a"), job(7, uuid="a"), job(8, 3, uuid="a")])
     assert _observe(schedd, a=7) == {"a": 1}
@@ -169,8 +175,8 @@ def test_the_past_is_counted_by_uuid() -> None:
     assert {uuid: condor_jobs.unpack(kinds).total() for uuid, kinds in seen.items()} == {"a": 2, "b": 1}
 
 
-def _stop(schedd: Any, until: float) -> Any:
-    return stop(schedd, {"uuid": U, "until": until})["left"]
+def _stop(schedd: Any, until: float, cluster_id: int | None = None) -> Any:
+    return stop(schedd, {"uuid": U, "cluster_id": cluster_id, "until": until})["left"]
 
 
 def test_a_stopped_cluster_is_removed_once() -> None:
@@ -179,6 +185,13 @@ def test_a_stopped_cluster_is_removed_once() -> None:
     assert schedd.told == [("remove", f'{UUID} == "{U}"')]
     assert _stop(schedd, time.time() + 10) == 0
     assert len(schedd.told) == 1
+
+
+def test_a_cluster_that_somebody_else_has_started_is_removed_by_its_number() -> None:
+    schedd = MadeUp([job(123)])
+    assert _stop(schedd, time.time() + 10, cluster_id=123) == 0
+    [(_, which)] = schedd.told
+    assert which == f'({UUID} == "{U}" || ClusterId == 123 && {UUID} is undefined)'
 
 
 def test_jobs_that_are_not_gone_in_time_are_counted() -> None:

@@ -50,7 +50,8 @@ def job(uuid: str, *pods: tuple[str, str | None, str | None]) -> dict[str, Any]:
 
 async def observe(loopback: Loopback, *jobs: dict[str, Any], of: tuple[str, ...]) -> dict[str, Observation]:
     loopback.on("GET", "/jobs", Answer(200, {"jobs": {one["name"]: one for one in jobs}}))
-    return await LocalWorkers().observe(LOCATION, {uuid: {"uuid": uuid} for uuid in of})
+    look = await LocalWorkers().observe(LOCATION, {uuid: {"uuid": uuid} for uuid in of})
+    return look.seen
 
 
 def test_the_local_orchestrator_names_this_backend() -> None:
@@ -133,6 +134,12 @@ async def test_long_errors_are_cut(loopback: Loopback) -> None:
 async def test_workers_that_all_went_well_leave_no_reason(loopback: Loopback) -> None:
     seen = await observe(loopback, job("a1", ("Succeeded", None, None)), of=("a1",))
     assert seen == {"a1": Observation(statuses={"Completed": {"Done": 1}}, alive=0, reason=None)}
+
+
+async def test_clusters_that_were_not_looked_for_are_told(loopback: Loopback) -> None:
+    loopback.on("GET", "/jobs", Answer(200, {"jobs": {"x": job("a1"), "y": job("b2")}}))
+    look = await LocalWorkers().observe(LOCATION, {"a1": {"uuid": "a1"}})
+    assert look.others == {"b2"}
 
 
 async def test_all_clusters_of_a_location_are_seen_with_one_query(loopback: Loopback) -> None:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from skydriver.perloop import PerLoop
-from skydriver.rest.answers import error_answer
+from skydriver.rest.answers import unrouted
 from skydriver.rest.proxy import forward, proxy_client
 from skydriver.rest.routing import MethodNotAllowed, NotFound, RouteTable
 
@@ -33,9 +33,9 @@ async def gateway(request: Request) -> Response:
     """Answer as the function does that the route table names."""
     match _table().match(request.method, request.url.path):
         case NotFound():
-            return error_answer(404, "Not Found")
+            return unrouted(request.method, request.url.path)
         case MethodNotAllowed(allowed):
-            return error_answer(405, "Method Not Allowed", {"Allow": ", ".join(allowed)})
+            return unrouted(request.method, request.url.path, allowed)
         case service:
             address = os.environ["FUNCTION_ADDRESS"].format(
                 service=service, namespace=os.environ["K8S_NAMESPACE"]

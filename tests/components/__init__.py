@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 COMPONENTS = {
+    "curl": "curl",
     "hadolint": "hadolint (install skydriver[test])",
     "kubernetes": "a Kubernetes control plane (make components)",
     "knative": "Knative Eventing's broker (make components)",

@@ -1,4 +1,4 @@
-"""The curl lines of docs/rest.md, as a reader would paste them into a shell."""
+"""The curl lines of README.md and docs/rest.md, as a reader would paste them into a shell."""
 
 import asyncio
 import json
@@ -6,35 +6,30 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
-import pytest
-
+from tests.components import missing
 from tests.conftest import ROOT
 from tests.system.conftest import Skydriver
 
-PAGE = ROOT / "docs" / "rest.md"
+README, PAGE = ROOT / "README.md", ROOT / "docs" / "rest.md"
 
 
-def lines() -> list[str]:
-    """Read the commands off the page; a line that ends in a backslash, or within quotes, goes on."""
-    text = "\n".join(re.findall(r"```bash\n(.*?)```", PAGE.read_text(), re.DOTALL))
+def lines(page: Path) -> list[str]:
+    """Read the commands off a page; a line that ends in a backslash, or within quotes, goes on."""
+    text = "\n".join(re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL))
     return [one for one in re.split(r"\n(?=curl |[A-Z]+=)", text) if one.strip()]
 
 
-async def test_every_line_does_what_the_page_says(skydriver: Skydriver, tmp_path: Path) -> None:
+async def run(script: list[str], folder: Path) -> list[Any]:
+    """Run lines in one shell: what each curl prints is an object on a line of its own."""
     if shutil.which("curl") is None:
-        pytest.skip("there is no curl")
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    # All in one shell; what each curl prints is an object on a line of its own.
-    script = "\n".join(["set -eu", *(f"{line}\necho" for line in lines())])
+        missing("curl", "it is not on the PATH")
+    (folder / "examples").symlink_to(ROOT / "examples")
     process = await asyncio.create_subprocess_exec(
-        *("bash", "-c", script),
-        cwd=tmp_path,
-        env={
-            "PATH": os.environ["PATH"],
-            "SKYDRIVER_DATA": str(tmp_path / "data"),
-            "no_proxy": "127.0.0.1",
-        },
+        *("bash", "-c", "\n".join(["set -eu", *(f"{line}\necho" for line in script)])),
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "SKYDRIVER_DATA": str(folder / "data"), "no_proxy": "127.0.0.1"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -42,14 +37,32 @@ async def test_every_line_does_what_the_page_says(skydriver: Skydriver, tmp_path
     assert process.returncode == 0, err.decode()
     answers = [json.loads(line) for line in out.decode().splitlines() if line.strip()]
     # One is written into a file.
-    asked = [line for line in lines() if line.startswith("curl") and "> scan.json" not in line]
-    assert len(answers) == len(asked) >= 12
+    asked = [line for line in script if line.startswith("curl") and "> scan.json" not in line]
     for line, answer in zip(asked, answers, strict=True):
         assert "error" not in answer, (line, answer)
-    scan_id = json.loads((tmp_path / "scan.json").read_text())["scan_id"]
-    status = answers[0]
+    return answers
+
+
+def scan_id(folder: Path) -> str:
+    """Read the id of the scan that the lines have asked for."""
+    return str(json.loads((folder / "scan.json").read_text())["scan_id"])
+
+
+async def test_every_line_of_the_readme_does_what_it_says(skydriver: Skydriver, tmp_path: Path) -> None:
+    script = lines(README)
+    assert script[0] == "URL=http://127.0.0.1:8080"
+    answers = await run([f"URL={skydriver.service.url}", *script[1:]], tmp_path)
+    status, found, deleted = answers
     assert status["scan_state"]
-    assert answers[-1]["manifest"]["scan_id"] == scan_id
+    assert scan_id(tmp_path) in [one["scan_id"] for one in found["manifests"]]
+    assert deleted["manifest"]["scan_id"] == scan_id(tmp_path)
+
+
+async def test_every_line_of_the_page_does_what_it_says(skydriver: Skydriver, tmp_path: Path) -> None:
+    answers = await run(lines(PAGE), tmp_path)
+    assert len(answers) >= 12
+    assert answers[0]["scan_state"]
+    assert answers[-1]["manifest"]["scan_id"] == scan_id(tmp_path)
     assert answers[-1]["manifest"]["is_deleted"] is True
     again = await skydriver.call("POST", "/scans/find", filter={"classifiers.rescan": True})
-    assert [one["classifiers"]["origin_scan_id"] for one in again["manifests"]] == [scan_id]
+    assert [one["classifiers"]["origin_scan_id"] for one in again["manifests"]] == [scan_id(tmp_path)]

@@ -91,7 +91,7 @@ async def test_the_command_serves_a_function_and_writes_nothing(packages: Path, 
                     return None
 
             answer = await eventually(answers, deadline=60)
-        assert answer.json() == {"code": 404, "error": "Not Found"}
+        assert answer.json()["code"] == 404
         assert sorted(tmp_path.rglob("*")) == before
     finally:
         process.send_signal(signal.SIGTERM)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from skydriver.local.broker import Broker
+from skydriver.rest.answers import unrouted
 from skydriver.rest.routing import MethodNotAllowed, NotFound, RouteTable
 
 _BROKERS = "/broker/"
@@ -37,12 +37,8 @@ class Front:
             return
         match self._routes.match(scope["method"], path):
             case NotFound():
-                await _error(404, "Not Found")(scope, receive, send)
+                await unrouted(scope["method"], path)(scope, receive, send)
             case MethodNotAllowed(allowed):
-                await _error(405, "Method Not Allowed", allow=", ".join(allowed))(scope, receive, send)
+                await unrouted(scope["method"], path, allowed)(scope, receive, send)
             case service:
                 await self._functions[service](scope, receive, send)
-
-
-def _error(code: int, error: str, **headers: str) -> Response:
-    return JSONResponse({"code": code, "error": error}, status_code=code, headers=headers)

@@ -81,6 +81,14 @@ def error_answer(code: int, error: str, headers: Mapping[str, str] | None = None
     return Response(body, status_code=code, media_type="application/json", headers=dict(headers or {}))
 
 
+def unrouted(method: str, path: str, allowed: tuple[str, ...] = ()) -> Response:
+    """Answer to what no route serves: a path that there is not, or a path but by other methods only."""
+    if allowed:
+        said = f"{method} is not served at {path}, but {' and '.join(allowed)}"
+        return error_answer(405, said, {"Allow": ", ".join(allowed)})
+    return error_answer(404, f"there is no {path}; /docs shows what there is")
+
+
 def answer_of(error: SkyDriverError) -> Response:
     """Turn one of our errors into the answer that a client gets."""
     code = next(status for kind, status in _STATUS if isinstance(error, kind))

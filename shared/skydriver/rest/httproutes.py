@@ -10,6 +10,7 @@ API leaves to its implementations (Envoy Gateway, Istio, Contour and Cilium have
 import re
 import sys
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import yaml
 
 from skydriver.rest.routing import Route, RouteTable
 
+FALLBACK = "gateway"
+"""The function that answers what no route matches."""
 MOST_RULES = 16
 """Rules that one HTTPRoute may have (Gateway API v1)."""
 GATEWAY = {"name": "skydriver", "namespace": "gateways"}
@@ -26,7 +29,7 @@ INGRESS = {"name": "kourier-internal", "namespace": "kourier-system", "port": 80
 
 
 def http_routes(table: RouteTable, *, host: str, namespace: str) -> list[dict[str, Any]]:
-    """Build the HTTPRoutes of a route table, one rule a service.
+    """Build the HTTPRoutes of a route table: one rule a service, and one for whatever is left.
 
     Args:
         table: the routes.
@@ -36,7 +39,9 @@ def http_routes(table: RouteTable, *, host: str, namespace: str) -> list[dict[st
     by_service: dict[str, list[Route]] = defaultdict(list)
     for route in table.routes:
         by_service[route.service].append(route)
-    rules = [_rule(service, routes, namespace) for service, routes in by_service.items()]
+    rules = [_rule(service, map(_match, routes), namespace) for service, routes in by_service.items()]
+    # So that a wrong path or method is told in our words, not in the ingress' own.
+    rules.append(_rule(FALLBACK, [{"path": {"type": "PathPrefix", "value": "/"}}], namespace))
     return [
         {
             "apiVersion": "gateway.networking.k8s.io/v1",
@@ -52,10 +57,14 @@ def http_routes(table: RouteTable, *, host: str, namespace: str) -> list[dict[st
     ]
 
 
-def _rule(service: str, routes: list[Route], namespace: str) -> dict[str, Any]:
+def _match(route: Route) -> dict[str, Any]:
+    return {"method": route.method, "path": _path(route.path)}
+
+
+def _rule(service: str, matches: Iterable[dict[str, Any]], namespace: str) -> dict[str, Any]:
     own_host = f"{service}.{namespace}.svc.cluster.local"
     return {
-        "matches": [{"method": route.method, "path": _path(route.path)} for route in routes],
+        "matches": list(matches),
         "filters": [{"type": "URLRewrite", "urlRewrite": {"hostname": own_host}}],
         "backendRefs": [dict(INGRESS)],
     }

@@ -24,12 +24,26 @@ SCAN_ID = "5d2e7f0a9c4b4f5e8a1b6c3d2e4f7a90"
 _ERRORS = {
     400: (
         "Arguments are missing, unknown or wrong, or the scan's state does not allow it",
-        "cluster: is required",
+        "argument cluster: is required",
     ),
-    403: ("The token is missing or not valid, or the role is not sufficient", "this needs the role user"),
+    403: (
+        "The token is missing or not valid, or the role is not sufficient",
+        "authorization failed: this needs the role user",
+    ),
     404: ("There is no such scan, or it was deleted", f"there is no scan '{SCAN_ID}'"),
-    409: ("The Idempotency-Key was used for another request", "this Idempotency-Key was used"),
+    405: ("The path is served by other methods only", "PUT is not served at /scans/find, but POST"),
+    408: ("The body did not come in time", "the request did not come in time"),
+    409: (
+        "The Idempotency-Key was used for another request",
+        "this Idempotency-Key was used for another request within the last 24 hours",
+    ),
     413: ("The body is too large", "the body must have 1048576 bytes at the most"),
+    429: (
+        "So many scans wait that no more are taken; try again later",
+        "the backlog is full: 10000 scans are waiting",
+    ),
+    500: ("A fault of the service", "a fault of the service; it has been logged"),
+    502: ("The function does not answer; try again", "the function does not answer: ConnectError"),
     503: ("A part does not answer; try again", "the database does not answer; try again"),
 }
 _ROLES = {
@@ -77,6 +91,8 @@ def _version() -> str:
     except PackageNotFoundError:
         return "0"
 
+
+_TAKES_SCANS = ("/scan", "/scan/{scan_id}/actions/rescan")
 
 Schemas = Mapping[tuple[Any, JsonSchemaMode], dict[str, Any]]
 
@@ -188,7 +204,7 @@ def _answers(route: RouteInfo, schemas: Schemas) -> dict[str, Any]:
 
 
 def _error_references(route: RouteInfo) -> dict[str, Any]:
-    codes = [400, 503]
+    codes = [400, 405, 500, 502, 503]
     if route.roles:
         codes.append(403)
     if "{scan_id}" in route.path:
@@ -196,7 +212,9 @@ def _error_references(route: RouteInfo) -> dict[str, Any]:
     if _takes_key(route):
         codes.append(409)
     if route.method != "GET":
-        codes.append(413)
+        codes += [408, 413]
+    if route.path in _TAKES_SCANS:
+        codes.append(429)
     return {str(code): {"$ref": f"#/components/responses/{code}"} for code in sorted(codes)}
 
 

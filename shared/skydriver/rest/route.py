@@ -18,7 +18,7 @@ from skydriver import tracing
 from skydriver.errors import Forbidden, SkyDriverError
 from skydriver.logs import about, configure_logging
 from skydriver.model.scan import split_scanner_id
-from skydriver.rest.answers import answer_of, error_answer, json_answer
+from skydriver.rest.answers import answer_of, error_answer, json_answer, unrouted
 from skydriver.rest.arguments import NoArguments, parse_body, query_arguments, read_body, validate
 from skydriver.rest.auth import ANYBODY, Caller, Role, caller_of
 from skydriver.settings import settings
@@ -121,7 +121,7 @@ def route(
             if match is None:
                 return error_answer(404, f"there is no such path; this function serves {path}")
             if request.method != method:
-                return error_answer(405, f"{request.method} is not served here", {"Allow": method})
+                return unrouted(request.method, request.url.path, (method,))
             caller = await caller_of(request) if roles else ANYBODY
             if roles and caller.roles.isdisjoint(roles):
                 raise Forbidden(f"authorization failed: this needs the role {' or '.join(roles)}")

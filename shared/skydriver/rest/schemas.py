@@ -43,9 +43,13 @@ class Cluster(_Answer):
     name: str = Field(description="what users call it", examples=["sub-2"])
     state: ClusterState
     reason: str | None
-    observed_at: float | None
-    stale_since: float | None
-    stale_reason: str | None
+    observed_at: float | None = Field(
+        description="when the figures last changed, seconds since the epoch; they hold until `stale_since`"
+    )
+    stale_since: float | None = Field(
+        description="since when nothing newer is known, seconds since the epoch; null while the place answers"
+    )
+    stale_reason: str | None = Field(description="why nothing newer is known")
 
 
 class Task(_Answer):

@@ -16,8 +16,8 @@ from tests.conftest import ROOT
 from tests.integration.rest.api import Api, scan_arguments
 from tests.integration.rest.realm import realm
 
-EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "60")
-"""Examples an operation; as many as a test run has time for."""
+EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "200")
+"""Examples an operation."""
 EXCLUDED = ",".join(
     [
         "positive_data_acceptance",  # some rules no schema can say, such as which clusters are known

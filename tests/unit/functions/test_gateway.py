@@ -82,8 +82,10 @@ async def test_each_route_leads_to_its_own_function(
 async def test_what_is_on_no_route_goes_nowhere(ways: tuple[httpx.AsyncClient, Echo]) -> None:
     client, echo = ways
     missing = await client.get("/nowhere")
-    assert (missing.status_code, missing.json()) == (404, {"code": 404, "error": "Not Found"})
+    there_is_none = "there is no /nowhere; /docs shows what there is"
+    assert (missing.status_code, missing.json()) == (404, {"code": 404, "error": there_is_none})
     wrong = await client.put("/scan")
+    assert wrong.json() == {"code": 405, "error": "PUT is not served at /scan, but POST"}
     assert (wrong.status_code, wrong.headers["Allow"]) == (405, "POST")
     assert (await client.post("/steps/launch-scanner")).status_code == 404
     assert echo.asked == []

@@ -27,8 +27,10 @@ async def test_a_route_reaches_its_function_with_the_whole_path(http: httpx.Asyn
 
 async def test_errors_have_the_shape_of_all_errors(http: httpx.AsyncClient) -> None:
     unknown, wrong = await http.get("/nope"), await http.delete("/x/1")
-    assert (unknown.status_code, unknown.json()) == (404, {"code": 404, "error": "Not Found"})
-    assert (wrong.status_code, wrong.json()) == (405, {"code": 405, "error": "Method Not Allowed"})
+    there_is_none = "there is no /nope; /docs shows what there is"
+    assert (unknown.status_code, unknown.json()) == (404, {"code": 404, "error": there_is_none})
+    only_get = "DELETE is not served at /x/1, but GET"
+    assert (wrong.status_code, wrong.json()) == (405, {"code": 405, "error": only_get})
     assert wrong.headers["allow"] == "GET"
 
 

@@ -115,7 +115,7 @@ async def test_any_other_path_is_answered_in_json_with_404(path: str) -> None:
 async def test_any_other_method_is_answered_with_405_and_the_right_one(method: str) -> None:
     async with serve("GET /scan/{scan_id}") as client:
         answer = await client.request(method, "/scan/5d2e")
-    assert refused(answer, 405) == f"{method} is not served here"
+    assert refused(answer, 405) == f"{method} is not served at /scan/5d2e, but GET"
     assert answer.headers["allow"] == "GET"
 
 

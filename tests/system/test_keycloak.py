@@ -33,6 +33,7 @@ with need("keycloak"):
         DEVICE_CLIENT,
         OUTSIDER,
         SECRET,
+        SHORT_LIVED_DEVICE_CLIENT,
         USER,
         Keycloak,
         keycloak,
@@ -98,20 +99,26 @@ def encoded(value: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-async def test_a_user_logs_in_by_a_code_once_and_comes_back_without_one(
-    guarded: Skydriver, server: Keycloak, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = tmp_path / "device-refresh-token"
-    approvals: list[str] = []
+@pytest.fixture
+def approvals(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A user who approves every code that the users' library shows; what they read then."""
+    read: list[str] = []
 
     def approve(answer: dict[str, str]) -> None:
         # The library shows a QR code here, and waits; the user approves it in a browser meanwhile.
         def browser() -> None:
-            approvals.append(pages.approve_device(answer["verification_uri_complete"]))
+            read.append(pages.approve_device(answer["verification_uri_complete"]))
 
         threading.Thread(target=browser).start()
 
     monkeypatch.setattr(device_client, "_print_qrcode", approve)
+    return read
+
+
+async def test_a_user_logs_in_by_a_code_once_and_comes_back_without_one(
+    guarded: Skydriver, server: Keycloak, tmp_path: Path, approvals: list[str]
+) -> None:
+    kept = tmp_path / "device-refresh-token"
 
     def log_in_and_scan() -> tuple[dict[str, Any], dict[str, Any]]:
         def client() -> Any:
@@ -134,6 +141,32 @@ async def test_a_user_logs_in_by_a_code_once_and_comes_back_without_one(
     assert "successful" in approvals[0].lower()
     found = await ask(guarded, server.user_token(), "POST", "/scans/find", filter={"submitted_by": USER})
     assert [scan["scan_id"] for scan in found.json()["manifests"]] == [manifest["scan_id"]]
+
+
+async def test_a_users_token_that_ends_while_the_client_lives_is_renewed(
+    guarded: Skydriver, server: Keycloak, tmp_path: Path, approvals: list[str]
+) -> None:
+    kept = tmp_path / "device-refresh-token"
+    client = await asyncio.to_thread(
+        SavedDeviceGrantAuth,
+        guarded.service.url,
+        token_url=server.url(),
+        filename=str(kept),
+        client_id=SHORT_LIVED_DEVICE_CLIENT,
+        retries=0,
+    )
+    assert await asyncio.to_thread(client.request_seq, "GET", "/") == {}
+    first, refresh = str(client.access_token), kept.read_text()
+
+    async def ended() -> Any:
+        answer = await ask(guarded, first)
+        return answer if answer.status_code != 200 else None
+
+    refused(await eventually(ended, what="the token's end"), "expired")
+    assert await asyncio.to_thread(client.request_seq, "GET", "/") == {}
+    assert client.access_token != first
+    assert kept.read_text() != refresh
+    assert len(approvals) == 1, "the user had to be asked again"
 
 
 async def test_the_scanners_of_today_report_by_client_credentials(
@@ -347,6 +380,20 @@ async def test_the_command_logs_in_and_goes_on_as_that_user(
     assert scan_id in {found["scan_id"] for found in mine}
     assert {found["submitted_by"] for found in mine} == {USER}
     await skydriver("status", scan_id)
+
+    async def has_result() -> bool:
+        answer = await ask(guarded, server.user_token(), path=f"/scan/{scan_id}/status")
+        return bool(answer.json()["scan_state"] == "SCAN_FINISHED_SUCCESSFULLY")
+
+    await eventually(has_result, what="the scan's end", deadline=60.0)
+    result = tmp_path / "result.json"
+    await skydriver("result", scan_id, "-o", str(result))
+    assert set(json.loads(result.read_text())) == {"nside-1"}
+    history = json.loads((await skydriver("history", scan_id, "--json"))[0])["history"]
+    assert "RUNNING" in [step["phase"] for step in history]
+    await skydriver("stop", scan_id, "--delete-completed")
+    mine = json.loads((await skydriver("find", "--mine", "--json"))[0])["manifests"]
+    assert scan_id not in {found["scan_id"] for found in mine}
 
     # An access token that has ended is renewed, and what is kept is the new one.
     sessions = json.loads(kept.read_text())

@@ -14,6 +14,7 @@ from tests.components.keycloak.process import ADMIN, PASSWORD, TEMPLATE, started
 
 REALM = "IceCube"
 DEVICE_CLIENT = "skydriver-external"
+SHORT_LIVED_DEVICE_CLIENT = "skydriver-short-lived"
 USER, USER_PASSWORD = "ada", "a-password-of-a-test"
 OUTSIDER = "eve"
 """A user who is in no group of IceCube's; the password is the same."""
@@ -144,7 +145,7 @@ async def keycloak(data: Path) -> AsyncIterator[Keycloak]:
 
 
 def set_up(server: Keycloak) -> None:
-    """Make the realm: two users, the users' client of the README, and one client a role."""
+    """Make the realm: two users, clients for them with the device flow, and one client a role."""
     master = server.admin("master")
     for realm in (REALM, "Elsewhere"):
         # Offline tokens' realm-wide idle limits do not matter within a test.
@@ -157,17 +158,18 @@ def set_up(server: Keycloak) -> None:
     member = admin.get_user_id(USER)
     assert member is not None
     admin.group_user_add(member, admin.get_group_by_path("/institutions/IceCube")["id"])
-    server.add_client(
-        DEVICE_CLIENT,
-        *(audience(), groups()),
-        publicClient=True,
-        serviceAccountsEnabled=False,
-        attributes={
-            "oauth2.device.authorization.grant.enabled": "true",
-            "oauth2.device.polling.interval": "1",
-            "access.token.lifespan": "60",
-        },
-    )
+    for name, lifespan in ((DEVICE_CLIENT, "60"), (SHORT_LIVED_DEVICE_CLIENT, "1")):
+        server.add_client(
+            name,
+            *(audience(), groups()),
+            publicClient=True,
+            serviceAccountsEnabled=False,
+            attributes={
+                "oauth2.device.authorization.grant.enabled": "true",
+                "oauth2.device.polling.interval": "1",
+                "access.token.lifespan": lifespan,
+            },
+        )
     server.add_client("password", audience(), groups(), directAccessGrantsEnabled=True)
     server.add_client("scanner-of-old", audience(), skydriver_role("system"))
     server.add_client(

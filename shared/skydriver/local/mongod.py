@@ -12,9 +12,9 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
 from skydriver.local.errors import LocalError
-from skydriver.local.processes import Processes, free_port
+from skydriver.local.processes import Child, Processes, free_port
 
-_SET = "rs0"
+SET = "rs0"
 _NOT_INITIALIZED, _NOT_A_MEMBER = 94, 93
 
 
@@ -34,9 +34,23 @@ async def mongod(
         LocalError: there is no MongoDB here, or it does not start.
     """
     port = port or free_port()
+    child = await start_member(data, log=log, processes=processes, port=port)
+    try:
+        await _become_primary(port)
+        yield uri(port)
+    finally:
+        await child.end(grace=20.0)
+
+
+async def start_member(data: Path, *, log: Path, processes: Processes, port: int) -> Child:
+    """Start a server that may become a member of the set `SET`, and wait until it takes connections.
+
+    Raises:
+        LocalError: there is no MongoDB here, or it does not start.
+    """
     command = [
         *(str(_binary()), "--dbpath", str(data), "--port", str(port), "--bind_ip", "127.0.0.1"),
-        *("--replSet", _SET, "--nounixsocket", "--quiet", "--wiredTigerCacheSizeGB", "0.25"),
+        *("--replSet", SET, "--nounixsocket", "--quiet", "--wiredTigerCacheSizeGB", "0.25"),
         # A member that is alone has nobody to hand over to.
         *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"),
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
@@ -44,10 +58,10 @@ async def mongod(
     child = await processes.start("mongod", command, environment=os.environ, folder=data, output=log)
     try:
         await child.listening(port)
-        await _become_primary(port)
-        yield uri(port)
-    finally:
-        await child.end(grace=20.0)
+    except BaseException:
+        await child.end(grace=0.0)
+        raise
+    return child
 
 
 def uri(port: int) -> str:
@@ -64,7 +78,7 @@ async def _become_primary(port: int) -> None:
             await client.admin.command("replSetGetStatus")
         except OperationFailure as failure:
             if failure.code == _NOT_INITIALIZED:
-                await client.admin.command("replSetInitiate", {"_id": _SET, "members": [member]})
+                await client.admin.command("replSetInitiate", {"_id": SET, "members": [member]})
             elif failure.code == _NOT_A_MEMBER:
                 config = (await client.admin.command("replSetGetConfig"))["config"]
                 config.update(members=[member], version=config["version"] + 1)

@@ -1,13 +1,18 @@
 """Whole scans as Jobs of a real Kubernetes API, with the stand-in scanner's processes in their Pods."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from tests.components.kubernetes.control_plane import ControlPlane
 from tests.components.kubernetes.kubelet import Kubelet
 from tests.conftest import eventually
-from tests.system.conftest import SLOW, Skydriver
+from tests.system.conftest import SLOW, Skydriver, running
 from tests.system.kubernetes.conftest import JOBS, PODS, SECRETS, Namespace
+from tests.system.kubernetes.door import Door, Way
 
 
 async def reached(service: Skydriver, scan_id: str, *phases: str, attempt: int = 1) -> Any:
@@ -216,3 +221,41 @@ async def test_workers_whose_image_cannot_be_pulled_fail_the_scan(deployed: Skyd
     status = await deployed.ended(scan_id, deadline=60)
     assert status["outcome"] == "failed"
     assert "cannot be pulled" in status["reason"]
+
+
+@pytest.mark.parametrize("way", [Way.REFUSING, Way.HANGING])
+async def test_scans_survive_an_api_server_that_is_away_for_a_while(
+    plane: ControlPlane,
+    namespace: Namespace,
+    node: Kubelet,
+    settings_in: Callable[[str], dict[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: Way,
+) -> None:
+    monkeypatch.delenv("MONGODB_URI", raising=False)
+    async with Door(httpx.URL(plane.url).port or 0).serve() as (door, port):
+        kubeconfig = tmp_path / "kubeconfig"
+        kubeconfig.write_text(plane.kubeconfig.read_text().replace(plane.url, f"https://127.0.0.1:{port}"))
+        settings = {**settings_in(namespace.name), "KUBECONFIG": str(kubeconfig), "CALL_TIMEOUT": "2"}
+        async with running(tmp_path / "data", **settings) as service:
+            busy = await service.submit(cluster={"here": 1}, **SLOW)
+            await at_work(service, busy)
+            door.stand(way)
+            waiting = await service.submit(cluster={"here": 1})
+
+            async def is_told_why() -> Any:
+                status = await service.status(waiting)
+                return status["phase"] == "QUEUED" and status["reason"]
+
+            async def is_stale() -> Any:
+                (cluster,) = (await service.status(busy))["clusters"]
+                return cluster["stale_since"] and cluster["stale_reason"]
+
+            for told in (is_told_why, is_stale):
+                assert "Kubernetes" in await eventually(told, deadline=60, what=told.__name__)
+            door.stand(Way.OPEN)
+            for scan_id in (busy, waiting):
+                status = await service.ended(scan_id, deadline=180)
+                assert (status["outcome"], status["attempt"]) == ("finished", 1), status
+            assert await namespace.left() == []

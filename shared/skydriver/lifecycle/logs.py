@@ -46,6 +46,8 @@ async def keep(scan_id: str, cluster: Mapping[str, Any]) -> None:
         if workers:
             note["key"] = stored.key(scan_id, cluster["uuid"])
             note["until"] = time.time() + settings().client_logs_days * DAY
+        else:
+            note["reason"] = "the workers have written nothing"
     except SkyDriverError as error:
         if wait:
             raise

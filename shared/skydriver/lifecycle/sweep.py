@@ -28,7 +28,7 @@ from skydriver.model.states import PLACED, ClusterState, Outcome, Phase
 from skydriver.model.transitions import Fact
 from skydriver.scanner.backend import backend
 from skydriver.scanner.protocol import ScannerStatus
-from skydriver.settings import known_clusters, settings
+from skydriver.settings import Settings, known_clusters, settings
 from skydriver.store import limiter, scans
 from skydriver.store.indexes import ensure_indexes
 from skydriver.store.mongo import OUTAGES
@@ -41,7 +41,7 @@ OUTBOX_AGE = 2.0
 """Seconds that an outbox may wait before the sweep takes it for left behind."""
 MOST_OUTBOXES = 1000
 
-_indexed = False
+_indexed: Settings | None = None
 
 
 async def sweep() -> dict[str, str]:
@@ -80,11 +80,11 @@ async def _try(duty: Callable[[], Awaitable[None]], failed: dict[str, str]) -> N
 
 
 async def make_indexes() -> None:
-    """Make the database's indexes, once a process."""
+    """Make the database's indexes, once a process (and once more where tests give it other settings)."""
     global _indexed
-    if not _indexed:
+    if _indexed is not settings():
         await ensure_indexes()
-        _indexed = True
+        _indexed = settings()
 
 
 async def publish_outboxes() -> None:

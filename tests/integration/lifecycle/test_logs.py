@@ -142,7 +142,11 @@ async def test_workers_that_have_written_nothing(keeper: Keeper) -> None:
     keeper.output = {}
     scan_id = await _unwanted(ASKED)
     await stop_workers(scan_id, "a", cause="a test")
-    assert (await _entry(scan_id))["logs"] == {"key": None, "workers": 0, "reason": None}
+    assert (await _entry(scan_id))["logs"] == {
+        "key": None,
+        "workers": 0,
+        "reason": "the workers have written nothing",
+    }
 
 
 async def test_a_bucket_that_is_away(keeper: Keeper, configure: Configure, s3_url: str) -> None:

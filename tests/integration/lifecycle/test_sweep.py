@@ -18,6 +18,7 @@ from skydriver.lifecycle.sweep import (
     admit_backlog,
     ask_for_observation,
     give_back_permits,
+    make_indexes,
     overdue_events,
     publish_outboxes,
     sweep,
@@ -28,6 +29,7 @@ from skydriver.model.states import ClusterState, Outcome, Phase
 from skydriver.model.transitions import Fact
 from skydriver.settings import settings
 from skydriver.store import limiter, scans
+from skydriver.store.mongo import collection
 from skydriver.workers.local import job_name
 from tests.integration.documents import Document, change, cluster, clusters_of, read, result, scan, stored
 from tests.integration.parts import NOWHERE, Broker, Bucket, Jobs
@@ -207,6 +209,19 @@ async def test_a_step_whose_event_got_lost_on_the_way_goes_on_by_the_sweep(
     assert broker.events == []
     await publish_outboxes()
     assert [event.id for event in broker.events] == [f"{scan_id}/scanner.ready/1"]
+
+
+# --- indexes -----------------------------------------------------------------------------------------------
+
+
+async def test_every_database_gets_its_indexes(configure: Configure) -> None:
+    """Also a second one of the same process, as services that tests run have."""
+    for name in ("one", "two"):
+        configure(MONGODB_DATABASE=f"test-{name}-{time.time_ns()}")
+        await make_indexes()
+        assert len(await collection("scans").index_information()) > 10
+        database = collection("scans").database
+        await database.client.drop_database(database.name)
 
 
 # --- observation --------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ is true by then. Its id is derived from the scan, the fact and the cause, so tha
 """
 
 import datetime as dt
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from skydriver.model.states import ALERT_PRIORITY
 from skydriver.model.transitions import Fact
 
 SOURCE = "/skydriver/"
+HANDLED: ContextVar[str] = ContextVar("HANDLED", default="")
+"""The id of the event that is being handled, if one is."""
 
 
 def event_type(fact: Fact) -> str:

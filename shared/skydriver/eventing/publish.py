@@ -6,6 +6,7 @@ from typing import Any
 
 from skydriver.errors import PermanentError, TemporaryError
 from skydriver.eventing.codec import encode
+from skydriver.eventing.events import HANDLED
 from skydriver.perloop import PerLoop
 from skydriver.poster import Poster, PostError
 from skydriver.settings import settings
@@ -63,7 +64,10 @@ async def publish(scan_id: str, outbox: Mapping[str, Mapping[str, Any]]) -> bool
     """
     for slot, event in outbox.items():
         try:
-            await send(event)
+            # What is being handled has been heard. A broker that answers its publisher only after that would
+            # bring it back to its handler again and again.
+            if event["id"] != HANDLED.get():
+                await send(event)
             await scans.published(scan_id, slot, event["id"])
         except PermanentError as error:
             logger.error("scan %s: %s cannot be published: %s", scan_id, event["type"], error)

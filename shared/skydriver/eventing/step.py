@@ -18,7 +18,7 @@ from starlette.responses import Response
 from skydriver import tracing
 from skydriver.errors import Busy, PermanentError, TemporaryError
 from skydriver.eventing.codec import decode
-from skydriver.eventing.events import Event, event_type
+from skydriver.eventing.events import HANDLED, Event, event_type
 from skydriver.logs import about, configure_logging
 from skydriver.model.transitions import Fact
 from skydriver.settings import settings
@@ -95,6 +95,7 @@ async def _body(request: Request) -> bytes:
 
 
 async def _answer(handle: Step, event: Event) -> Response:
+    token = HANDLED.set(event.id)
     try:
         async with asyncio.timeout(settings().step_deadline):
             await handle(event)
@@ -110,6 +111,8 @@ async def _answer(handle: Step, event: Event) -> Response:
         # A fault of ours: worth another try on another instance, and the dead letters after that.
         logger.exception("event %s of type %s", event.id, event.type)
         return Response(status_code=500)
+    finally:
+        HANDLED.reset(token)
     return Response(status_code=204)
 
 

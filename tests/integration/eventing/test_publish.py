@@ -6,13 +6,16 @@ from collections.abc import Callable
 import pytest
 
 from skydriver.errors import TemporaryError
-from skydriver.eventing.events import entry, event_type
+from skydriver.eventing.codec import encode
+from skydriver.eventing.events import Event, entry, event_type
 from skydriver.eventing.publish import publish, publish_rest, send, send_all
+from skydriver.eventing.step import step
 from skydriver.model.states import Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import scans
 from tests.integration.documents import Document, read, stored
 from tests.integration.parts import NOWHERE, Broker
+from tests.serving import client_of
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -33,6 +36,24 @@ async def test_published_events_leave_the_outbox(broker: Broker) -> None:
     assert after["outbox"] == {}
     assert "outbox_since" not in after
     assert [event.id for event in broker.events] == [event["id"] for event in outbox.values()]
+
+
+async def test_the_event_that_is_being_handled_leaves_the_outbox_unsent(broker: Broker) -> None:
+    scan_id, outbox = await _with_outbox(Fact.REQUESTED, Fact.READY)
+    heard, other = outbox.values()
+
+    @step(Fact.REQUESTED)
+    async def function(event: Event) -> None:
+        await publish_rest(event.subject)
+
+    async with client_of(function) as client:
+        headers, body = encode(heard)
+        assert (await client.post("/", headers=headers, content=body)).status_code == 204
+    assert [event.id for event in broker.events] == [other["id"]]
+    assert (await read(scan_id))["outbox"] == {}
+    # Said by nobody who is handling it, it is said.
+    await send(heard)
+    assert broker.events[-1].id == heard["id"]
 
 
 async def test_an_event_arrives_as_it_was_stored(broker: Broker) -> None:

@@ -1,5 +1,6 @@
 """Events go the whole way through Knative's broker: our Triggers choose, our functions hear and answer."""
 
+import asyncio
 import base64
 import copy
 import uuid
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from skydriver.eventing.events import event_type
 from skydriver.model.transitions import Fact
@@ -128,6 +129,22 @@ async def test_wrong_answers_are_repeated_and_end_as_dead_letters(
             return all(any(event_type(fact) in reason for reason in reasons) for fact in facts.values())
 
         await eventually(noted)
+
+
+async def test_whoever_publishes_waits_for_no_handler(knative: Eventing, sink: str, tmp_path: Path) -> None:
+    done = asyncio.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        await done.wait()
+        await Response(status_code=204)(scope, receive, send)
+
+    async with behind(knative, sink, tmp_path / "data", processes=False) as (_, door):
+        door.wrong["tear-down"] = slow
+        await publish(sink, id="1", source="/tests", type=event_type(Fact.ABORTED), subject="none")
+        (delivery,) = await eventually(lambda: [one for one in door.deliveries if one.event["id"] == "1"])
+        assert delivery.status == 0
+        done.set()
+        await eventually(lambda: delivery.status == 204)
 
 
 async def test_the_ping_source_calls_the_sweep(

@@ -13,7 +13,7 @@ from skydriver.rest.find import FindArguments, write_cursor
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import projected
 from skydriver.settings import settings
-from skydriver.store import scans
+from skydriver.store import scan_search
 
 
 @route("POST /scans/find", roles=(Role.USER,), arguments=FindArguments, answer="Found")
@@ -21,7 +21,7 @@ async def find_scans(call: Call[FindArguments]) -> Response:
     """Answer the manifests that match as they are found, deleted ones only if they are asked for."""
     asked = call.arguments
     fields = projected(asked, FIND_FIELDS, FIND_FIELDS)
-    found = scans.find(
+    found = scan_search.find(
         asked.condition,
         {*fields, "timestamp", "scan_id"},
         max_time_ms=int(settings().find_deadline * 1000),

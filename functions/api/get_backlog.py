@@ -7,7 +7,7 @@ from skydriver.rest.arguments import NoArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
 from skydriver.settings import settings
-from skydriver.store import limiter, scans
+from skydriver.store import limiter, scan_overview
 
 
 @route("GET /scans/backlog", roles=(Role.USER,), answer="Backlog")
@@ -26,7 +26,7 @@ async def get_backlog(call: Call[NoArguments]) -> dict[str, Any]:
                 "reason": scan["reason"],
                 "not_before": scan["not_before"],
             }
-            for scan in await scans.backlog()
+            for scan in await scan_overview.backlog()
         ],
         "limits": {
             "starts_per_minute": settings().starts_per_minute,

@@ -16,15 +16,15 @@ from pymongo.errors import AutoReconnect
 from skydriver.eventing import publish
 from skydriver.s3 import startup
 from skydriver.scanner.local import LocalScanners
-from skydriver.store import events, inbox, limiter, results, scans
+from skydriver.store import events, inbox, limiter, results, scan_clusters, scan_outbox, scan_reports, scans
 from skydriver.workers.local import LocalWorkers
 from tests.faults.dice import Dice, Tally
 
 STORE: dict[Any, tuple[str, ...]] = {
-    scans: (
-        *("insert", "advance", "note", "set_fields", "put_events", "report_progress", "report_metadata"),
-        *("point_to_result", "published", "add_clusters", "update_cluster", "mark_deleted", "add_rescan"),
-    ),
+    scans: ("insert", "advance", "note", "set_fields", "put_events", "mark_deleted", "add_rescan"),
+    scan_clusters: ("add_clusters", "ask_for_clusters", "update_cluster"),
+    scan_outbox: ("published",),
+    scan_reports: ("report_progress", "report_metadata", "point_to_result", "forget_result"),
     results: ("put", "remove", "keep_only"),
     limiter: ("take", "release"),
     events: ("put",),

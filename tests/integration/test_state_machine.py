@@ -30,7 +30,7 @@ from skydriver.lifecycle.teardown import end_if_all_is_gone
 from skydriver.model.states import ClusterState, Phase, scan_state
 from skydriver.model.transitions import Fact
 from skydriver.perloop import PerLoop
-from skydriver.store import limiter, results, scans
+from skydriver.store import limiter, results, scan_clusters, scan_outbox, scan_reports, scans
 from skydriver.store.mongo import collection
 from tests.integration.documents import Document, cluster, read, report, result, stored
 
@@ -279,7 +279,7 @@ async def tell(scan_id: str, it: Said) -> None:
         case "ended":
             await end_if_all_is_gone(scan_id, function="tests", cause="")
         case "progress":
-            await scans.report_progress(
+            await scan_reports.report_progress(
                 scan_id,
                 attempt=attempt,
                 order=str(it.second),
@@ -290,7 +290,7 @@ async def tell(scan_id: str, it: Said) -> None:
             )
         case "result":
             pointer = result(is_final=it.flag, attempt=attempt, version=str(it.number))
-            await scans.point_to_result(scan_id, attempt=attempt, pointer=pointer, outbox=outbox)
+            await scan_reports.point_to_result(scan_id, attempt=attempt, pointer=pointer, outbox=outbox)
         case "request workers":
             asked = entry(
                 Fact.WORKERS_REQUESTED,
@@ -300,9 +300,9 @@ async def tell(scan_id: str, it: Said) -> None:
                 data={"uuid": uuid},
             )
             entries = [cluster(uuid, ClusterState.REQUESTED, attempt=attempt)]
-            await scans.add_clusters(scan_id, attempt=attempt, entries=entries, outbox=asked)
+            await scan_clusters.add_clusters(scan_id, attempt=attempt, entries=entries, outbox=asked)
         case "start workers":
-            await scans.update_cluster(
+            await scan_clusters.update_cluster(
                 scan_id,
                 uuid,
                 {"state": ClusterState.STARTED, "cluster_id": uuid},
@@ -311,7 +311,7 @@ async def tell(scan_id: str, it: Said) -> None:
             )
         case "workers gone":
             gone = {"state": ClusterState.GONE}
-            await scans.update_cluster(scan_id, uuid, gone, states=[ClusterState.UNWANTED])
+            await scan_clusters.update_cluster(scan_id, uuid, gone, states=[ClusterState.UNWANTED])
         case "lease":
             phase = Phase.STOPPING if it.flag else Phase.LAUNCHING
             await scans.lease_scanner(scan_id, phase=phase, attempt=attempt, seconds=3600)
@@ -319,7 +319,7 @@ async def tell(scan_id: str, it: Said) -> None:
             await scans.release_scanner(scan_id, attempt=attempt, gone=it.flag)
         case "published":
             if it.slot and it.event_id:
-                await scans.published(scan_id, it.slot, it.event_id)
+                await scan_outbox.published(scan_id, it.slot, it.event_id)
         case _:
             await scans.advance(
                 scan_id,

@@ -10,7 +10,7 @@ from skydriver.eventing.events import HANDLED
 from skydriver.perloop import PerLoop
 from skydriver.poster import Poster, PostError
 from skydriver.settings import settings
-from skydriver.store import scans
+from skydriver.store import scan_outbox
 from skydriver.store.mongo import OUTAGES
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ async def publish(scan_id: str, outbox: Mapping[str, Mapping[str, Any]]) -> bool
             # bring it back to its handler again and again.
             if event["id"] != HANDLED.get():
                 await send(event)
-            await scans.published(scan_id, slot, event["id"])
+            await scan_outbox.published(scan_id, slot, event["id"])
         except PermanentError as error:
             logger.error("scan %s: %s cannot be published: %s", scan_id, event["type"], error)
         except LATER as error:
@@ -79,7 +79,7 @@ async def publish(scan_id: str, outbox: Mapping[str, Mapping[str, Any]]) -> bool
 
 async def publish_rest(scan_id: str) -> None:
     """Publish whatever a scan's outbox still holds: what a repeat does of a change made before."""
-    await publish(scan_id, await scans.outbox_of(scan_id))
+    await publish(scan_id, await scan_outbox.outbox_of(scan_id))
 
 
 async def send_all(events: Iterable[Mapping[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from skydriver.lifecycle.ready import cluster_entries
 from skydriver.lifecycle.submit import check_clusters, describe_starters
 from skydriver.model.request import MAX_CLUSTERS
 from skydriver.model.states import COMPLETE, Phase
-from skydriver.store import scans
+from skydriver.store import scan_clusters, scans
 
 FUNCTION = "add_workers"
 TRIES = 5
@@ -63,7 +63,7 @@ async def _add(scan: dict[str, Any], clusters: list[list[Any]]) -> dict[str, Any
         added = list(enumerate(clusters, start=len(before)))
         entries, outbox = cluster_entries(scan_id, added, attempt=attempt, function=FUNCTION)
     tms_args, tms_starters = describe_starters({**request, "request_clusters": together})
-    changed = await scans.ask_for_clusters(
+    changed = await scan_clusters.ask_for_clusters(
         scan_id,
         clusters,
         phase=scan["phase"],

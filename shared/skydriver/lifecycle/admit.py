@@ -8,7 +8,7 @@ from skydriver.eventing.publish import publish
 from skydriver.model.states import ALERT_PRIORITY
 from skydriver.model.transitions import Fact
 from skydriver.settings import settings
-from skydriver.store import limiter, scans
+from skydriver.store import limiter, scan_overview, scans
 
 
 async def admit(*, function: str, cause: str, caller: str | None = None) -> int:
@@ -27,7 +27,7 @@ async def admit(*, function: str, cause: str, caller: str | None = None) -> int:
     """
     admitted = 0
     passed: list[str] = []
-    while head := await scans.backlog_head(now=time.time(), skip=passed):
+    while head := await scan_overview.backlog_head(now=time.time(), skip=passed):
         scan_id = head["_id"]
         permitted = await limiter.take(
             scan_id,

@@ -14,7 +14,7 @@ from skydriver.model.scan import cut
 from skydriver.model.states import ClusterState
 from skydriver.s3 import logs as stored
 from skydriver.settings import settings
-from skydriver.store import scans
+from skydriver.store import scan_clusters
 from skydriver.workers.backend import backend
 from skydriver.workers.protocol import KeepsLogs
 
@@ -52,7 +52,9 @@ async def keep(scan_id: str, cluster: Mapping[str, Any]) -> None:
         if wait:
             raise
         note["reason"] = cut(str(error))
-    await scans.update_cluster(scan_id, cluster["uuid"], {"logs": note}, states=(ClusterState.UNWANTED,))
+    await scan_clusters.update_cluster(
+        scan_id, cluster["uuid"], {"logs": note}, states=(ClusterState.UNWANTED,)
+    )
 
 
 async def _bring(scan_id: str, cluster: Mapping[str, Any], keeper: KeepsLogs, *, wait: bool) -> int:
@@ -72,9 +74,9 @@ async def remove_old_logs() -> None:
     Raises:
         TemporaryError: S3 does not answer.
     """
-    for scan_id, cluster in await scans.clusters_with_old_logs(now=time.time(), limit=MOST_REMOVED):
+    for scan_id, cluster in await scan_clusters.clusters_with_old_logs(now=time.time(), limit=MOST_REMOVED):
         await stored.remove(cluster["logs"]["key"])
         gone = {"key": None, "workers": cluster["logs"]["workers"], "reason": "kept for long enough"}
-        await scans.update_cluster(
+        await scan_clusters.update_cluster(
             scan_id, cluster["uuid"], {"logs": gone}, states=(ClusterState.GONE,), touch=False
         )

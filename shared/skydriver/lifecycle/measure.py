@@ -10,7 +10,7 @@ from skydriver.lifecycle.tally import distributions, tally
 from skydriver.model.history import Retry
 from skydriver.model.states import Phase
 from skydriver.model.transitions import Fact
-from skydriver.store import scans
+from skydriver.store import scan_overview
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ async def measure() -> None:
         TemporaryError: the collector does not take them.
     """
     now = time.time()
-    phases, waiting, outboxes, unpublished = await scans.figures()
+    phases, waiting, outboxes, unpublished = await scan_overview.figures()
     backlog_age = 0.0 if waiting is None else round(now - waiting, 3)
     outbox_age = 0.0 if unpublished is None else round(now - unpublished, 3)
     totals = await tally(now)

@@ -13,7 +13,7 @@ from skydriver.model.scan import cut
 from skydriver.model.states import ClusterState
 from skydriver.model.transitions import Fact
 from skydriver.settings import known_clusters, settings
-from skydriver.store import looks, scans
+from skydriver.store import looks, scan_clusters
 from skydriver.workers.backend import backend
 from skydriver.workers.protocol import Observation
 
@@ -47,7 +47,7 @@ async def observe_workers(location: str) -> None:
 
 
 async def _observe(location: str, orchestrator: str, where: dict[str, str]) -> None:
-    found = await scans.clusters_at(location)
+    found = await scan_clusters.clusters_at(location)
     started = [
         (scan["_id"], cluster)
         for scan in found
@@ -63,7 +63,7 @@ async def _observe(location: str, orchestrator: str, where: dict[str, str]) -> N
         if not started:
             logger.warning("%s, where nothing is at work: %s", location, error)
             return
-        await scans.mark_stale({"$eq": location}, asked_at=asked_at, reason=cut(str(error)))
+        await scan_clusters.mark_stale({"$eq": location}, asked_at=asked_at, reason=cut(str(error)))
         raise
     for scan_id, cluster in started:
         # A cluster that cannot be found has no worker left.
@@ -78,7 +78,7 @@ async def _stop_again(uuids: Iterable[str], asked_at: float) -> None:
 
     A hint that no outbox keeps: as long as they are there, the next look says so again.
     """
-    for scan_id, cluster in await scans.gone_clusters(uuids):
+    for scan_id, cluster in await scan_clusters.gone_clusters(uuids):
         logger.warning("scan %s: workers %s are there, but were gone", scan_id, cluster["uuid"])
         event = entry(
             Fact.WORKERS_UNWANTED,
@@ -110,7 +110,7 @@ async def _note(scan_id: str, cluster: dict[str, Any], seen: Observation, asked_
     }
     if all(cluster.get(name) == value for name, value in fields.items()):
         return
-    await scans.update_cluster(
+    await scan_clusters.update_cluster(
         scan_id,
         cluster["uuid"],
         {**fields, "observed_at": asked_at},

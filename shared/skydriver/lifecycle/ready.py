@@ -12,7 +12,7 @@ from skydriver.model.clusters import cluster_entry, cluster_uuid
 from skydriver.model.states import Phase
 from skydriver.model.transitions import Fact
 from skydriver.settings import known_clusters
-from skydriver.store import scans
+from skydriver.store import scan_clusters, scans
 
 
 async def scanner_ready(scan_id: str, *, attempt: int, function: str) -> None:
@@ -65,7 +65,7 @@ async def request_workers(scan_id: str, *, cause: str) -> None:
             reason=f"no workers were asked for on '{name}': it is no longer a known cluster",
         )
     if entries:
-        added = await scans.add_clusters(
+        added = await scan_clusters.add_clusters(
             scan_id, attempt=attempt, entries=entries, outbox=outbox, asked=len(asked)
         )
         if not added:

@@ -12,7 +12,7 @@ from skydriver.model.scan import scanner_id
 from skydriver.model.states import PLACED, ClusterState
 from skydriver.model.transitions import Fact
 from skydriver.settings import known_clusters
-from skydriver.store import results, scans
+from skydriver.store import results, scan_clusters, scan_reports, scans
 
 REPORTED: dict[str, type[CondorCluster | KubernetesCluster]] = {
     "condor": CondorCluster,
@@ -45,7 +45,7 @@ async def report_manifest(
             function=function,
             cause=f"{attempt}-{'finished' if finished else report.progress.last_updated}",
         )
-        scan = await scans.report_progress(
+        scan = await scan_reports.report_progress(
             scan_id,
             attempt=attempt,
             order=report.progress.last_updated,
@@ -55,7 +55,7 @@ async def report_manifest(
             outbox=outbox,
         )
     elif metadata:
-        scan = await scans.report_metadata(scan_id, attempt=attempt, metadata=metadata)
+        scan = await scan_reports.report_metadata(scan_id, attempt=attempt, metadata=metadata)
     if scan is None:
         return await _not_taken(scan_id, attempt, metadata)
     await publish(scan_id, outbox)
@@ -86,7 +86,7 @@ async def report_cluster(scan_id: str, report: ClusterReport) -> None:
         uuid=report.uuid,
         attempt=scan["attempt"],
     )
-    await scans.report_cluster(
+    await scan_clusters.report_cluster(
         scan_id, report.uuid, fields, entry={**entry, **fields, "state": ClusterState.REPORTED}
     )
 
@@ -145,7 +145,7 @@ async def report_result(scan_id: str, *, attempt: int, content: bytes, is_final:
     version = await results.put(scan_id, content)
     outbox = entry(Fact.RESULT_REPORTED, subject=scan_id, function=function, cause=str(version))
     pointer = {"version": version, "is_final": is_final, "attempt": attempt, "bytes": len(content)}
-    taken, scan = await scans.point_to_result(scan_id, attempt=attempt, pointer=pointer, outbox=outbox)
+    taken, scan = await scan_reports.point_to_result(scan_id, attempt=attempt, pointer=pointer, outbox=outbox)
     if not taken:
         await results.remove(scan_id, version)
     elif scan is not None and scan["result"]:

@@ -6,7 +6,7 @@ Nothing is removed by default. Manifests stay in any case.
 import time
 
 from skydriver.settings import settings
-from skydriver.store import events, results, scans
+from skydriver.store import events, results, scan_overview, scan_reports
 
 DAY = 86400.0
 MOST = 100
@@ -18,10 +18,10 @@ async def remove_old_results() -> None:
     days = settings().results_days
     if days is None:
         return
-    for scan_id in await scans.with_old_results(ended_before=time.time() - days * DAY, limit=MOST):
+    for scan_id in await scan_reports.with_old_results(ended_before=time.time() - days * DAY, limit=MOST):
         # In this order: of what a crash leaves half done, the next sweep still finds the scan.
         await results.keep_only(scan_id, None)
-        await scans.forget_result(scan_id)
+        await scan_reports.forget_result(scan_id)
 
 
 async def remove_old_events() -> None:
@@ -34,7 +34,7 @@ async def remove_old_events() -> None:
         return
     before = time.time() - days * DAY
     for event_id, used_at in await events.unused_since(before, limit=MOST):
-        needed_at = await scans.last_need_of_event(event_id)
+        needed_at = await scan_overview.last_need_of_event(event_id)
         if needed_at is not None and needed_at >= before:
             await events.keep(event_id, used_at=used_at, needed_at=needed_at)
         else:

@@ -12,7 +12,7 @@ from skydriver.model.states import ClusterState, Phase
 from skydriver.s3 import startup
 from skydriver.scanner.server import shared_environment
 from skydriver.settings import known_clusters, settings
-from skydriver.store import scans
+from skydriver.store import scan_clusters, scans
 from skydriver.workers.backend import backend
 from skydriver.workers.protocol import Started, WorkersSpec
 
@@ -39,7 +39,7 @@ async def start_workers(scan_id: str, uuid: str, *, cause: str) -> None:
         return
     wanted = {"phase": Phase.RUNNING, "attempt": cluster["attempt"]}
     requested = (ClusterState.REQUESTED,)
-    if not await scans.lease_cluster(
+    if not await scan_clusters.lease_cluster(
         scan_id, uuid, states=requested, seconds=settings().step_lease, guard=wanted
     ):
         raise Busy("another instance is starting these workers")
@@ -51,7 +51,7 @@ async def start_workers(scan_id: str, uuid: str, *, cause: str) -> None:
     except (PermanentError, NotImplementedError) as error:
         await _failed(scan_id, cluster, str(error), cause=cause)
         return
-    recorded = await scans.update_cluster(
+    recorded = await scan_clusters.update_cluster(
         scan_id,
         uuid,
         {
@@ -68,7 +68,9 @@ async def start_workers(scan_id: str, uuid: str, *, cause: str) -> None:
     if not recorded:
         # No longer wanted: undo. stop_workers has waited for the lease, and verifies.
         await backend(cluster["orchestrator"]).stop({**cluster, "cluster_id": started.cluster_id})
-        await scans.update_cluster(scan_id, uuid, {"leased_until": 0.0}, states=(ClusterState.UNWANTED,))
+        await scan_clusters.update_cluster(
+            scan_id, uuid, {"leased_until": 0.0}, states=(ClusterState.UNWANTED,)
+        )
 
 
 def find_cluster(scan: dict[str, Any] | None, scan_id: str, uuid: str) -> dict[str, Any]:
@@ -123,7 +125,7 @@ async def _not_this_time(scan_id: str, cluster: dict[str, Any], error: Temporary
     if tries >= settings().max_cluster_tries:
         await _failed(scan_id, cluster, f"given up after {tries} tries: {reason}", cause=cause)
         return
-    noted = await scans.update_cluster(
+    noted = await scan_clusters.update_cluster(
         scan_id,
         cluster["uuid"],
         {"tries": tries, "reason": cut(reason), "leased_until": 0.0, "due": due},
@@ -142,7 +144,7 @@ async def _not_this_time(scan_id: str, cluster: dict[str, Any], error: Temporary
 
 async def _failed(scan_id: str, cluster: dict[str, Any], reason: str, *, cause: str) -> None:
     """Give a cluster up; the history says so, since users do not see a cluster that has no id."""
-    given_up = await scans.update_cluster(
+    given_up = await scan_clusters.update_cluster(
         scan_id,
         cluster["uuid"],
         {"state": ClusterState.FAILED, "reason": cut(reason), "leased_until": 0.0, "dead_since": 0.0},

@@ -13,7 +13,7 @@ from skydriver.model.scan import cut
 from skydriver.model.states import ClusterState, Phase
 from skydriver.model.transitions import Fact
 from skydriver.settings import settings
-from skydriver.store import scans
+from skydriver.store import scan_clusters, scans
 from skydriver.workers.backend import backend
 
 FUNCTION = "stop_workers"
@@ -42,7 +42,7 @@ async def stop_workers(scan_id: str, uuid: str, *, cause: str, again: bool = Fal
     cluster = find_cluster(scan, scan_id, uuid)
     assert scan is not None  # noqa: S101 - find_cluster has raised otherwise
     if cluster["state"] == ClusterState.UNWANTED:
-        if not await scans.lease_cluster(
+        if not await scan_clusters.lease_cluster(
             scan_id, uuid, states=_UNWANTED, seconds=settings().step_lease, guard={}
         ):
             raise Busy("another instance is at these workers")
@@ -62,7 +62,7 @@ async def _stop(scan_id: str, cluster: dict[str, Any], *, keep_logs: bool) -> No
         await backend(cluster["orchestrator"]).stop(cluster)
     except (SkyDriverError, NotImplementedError) as error:
         if time.time() - cluster["unwanted_since"] < settings().stop_deadline:
-            await scans.update_cluster(
+            await scan_clusters.update_cluster(
                 scan_id,
                 cluster["uuid"],
                 {
@@ -77,7 +77,7 @@ async def _stop(scan_id: str, cluster: dict[str, Any], *, keep_logs: bool) -> No
     else:
         if reason is not None and reason.startswith(CANNOT):
             reason = None
-    await scans.update_cluster(
+    await scan_clusters.update_cluster(
         scan_id,
         cluster["uuid"],
         {"state": ClusterState.GONE, "leased_until": 0.0, "reason": reason},

@@ -30,7 +30,7 @@ from skydriver.scanner.backend import backend
 from skydriver.scanner.images import resolve_tag
 from skydriver.scanner.server import server_arguments, server_environment, shared_environment
 from skydriver.settings import known_clusters, settings
-from skydriver.store import events, scans, submissions
+from skydriver.store import events, scan_overview, scans, submissions
 from skydriver.workers.starter import starter_arguments
 
 
@@ -179,7 +179,7 @@ async def check_backlog(priority: int) -> None:
         TooMany: the backlog is full.
     """
     limit = settings().backlog_limit
-    if priority < ALERT_PRIORITY and await scans.are_queued(limit):
+    if priority < ALERT_PRIORITY and await scan_overview.are_queued(limit):
         raise TooMany(f"the backlog is full: {limit} scans are waiting already; try again later")
 
 

@@ -29,7 +29,7 @@ from skydriver.model.transitions import Fact
 from skydriver.scanner.backend import backend
 from skydriver.scanner.protocol import ScannerStatus
 from skydriver.settings import Settings, known_clusters, settings
-from skydriver.store import limiter, scans
+from skydriver.store import limiter, scan_clusters, scan_outbox, scan_overview, scans
 from skydriver.store.indexes import ensure_indexes
 from skydriver.store.mongo import OUTAGES
 
@@ -89,7 +89,7 @@ async def make_indexes() -> None:
 
 async def publish_outboxes() -> None:
     """Publish the events that were left in outboxes."""
-    for scan in await scans.waiting_outboxes(before=time.time() - OUTBOX_AGE, limit=MOST_OUTBOXES):
+    for scan in await scan_outbox.waiting_outboxes(before=time.time() - OUTBOX_AGE, limit=MOST_OUTBOXES):
         if not await publish(scan["_id"], scan["outbox"]):
             return
 
@@ -107,7 +107,7 @@ async def ask_for_observation() -> None:
     locations = {
         location_key(known.orchestrator, known.location.model_dump()) for known in known_clusters().values()
     }
-    await scans.mark_stale(
+    await scan_clusters.mark_stale(
         {"$nin": sorted(locations)},
         asked_at=time.time(),
         reason="this location is no longer among the known clusters",
@@ -131,7 +131,7 @@ async def tend() -> None:
     by_attempt = {(status.scan_id, status.attempt): status for status in servers.values()}
     # Scans are read after the servers were listed: a server that is seen to have ended has said its last.
     alive: set[tuple[str, int]] = set()
-    async for scan in scans.alive():
+    async for scan in scan_overview.alive():
         alive.add((scan["_id"], scan["attempt"]))
         try:
             with tracing.continuing(scan):
@@ -193,7 +193,7 @@ def overdue_events(scan: Mapping[str, Any], *, now: float, after: float) -> dict
     """Work out what has to be said again of a scan that lies still.
 
     Args:
-        scan: as `store.scans.alive` gives it.
+        scan: as `store.scan_overview.alive` gives it.
         now: seconds since the epoch.
         after: seconds after which a phase, a cluster or an expired lease counts as lying still.
 
@@ -238,6 +238,6 @@ def overdue_events(scan: Mapping[str, Any], *, now: float, after: float) -> dict
 async def give_back_permits() -> None:
     """Give back the permits of scans that are over: what a crash between two writes left."""
     holders = await limiter.holders()
-    over = await scans.ids_in(holders, [Phase.ENDED])
+    over = await scan_overview.ids_in(holders, [Phase.ENDED])
     if over:
         await limiter.release(over)

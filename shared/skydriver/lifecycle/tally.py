@@ -12,7 +12,7 @@ from skydriver.figures import Distribution
 from skydriver.model.history import NOT_STARTED_YET, Retry, moves
 from skydriver.model.states import Phase
 from skydriver.model.transitions import Fact
-from skydriver.store import inbox, scans, totals
+from skydriver.store import inbox, scan_overview, totals
 
 BOUNDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 24 * 3600.0, 48 * 3600.0)
 """Seconds in a phase: the classes of its distribution. Totals are stored by class: these stay as they are."""
@@ -31,7 +31,7 @@ async def tally(now: float) -> dict[str, Any]:
         return known
     counted: Counter[str] = Counter()
     stays: defaultdict[Phase, list[float]] = defaultdict(list)
-    async for history in scans.histories(since, until):
+    async for history in scan_overview.histories(since, until):
         for move in moves(history):
             if not since < move.time <= until:
                 continue
@@ -42,7 +42,7 @@ async def tally(now: float) -> dict[str, Any]:
         counted[f"retries.{Retry.WORKERS}"] += sum(
             line["cause"] == NOT_STARTED_YET and since < line["time"] <= until for line in history
         )
-    counted[f"retries.{Retry.REDRIVEN}"] = await scans.count_redriven(since, until)
+    counted[f"retries.{Retry.REDRIVEN}"] = await scan_overview.count_redriven(since, until)
     for kind in await inbox.types(since, until):
         counted[f"dead_letters.{_FACTS.get(kind, 'other').replace('.', '_')}"] += 1
     for phase, times in stays.items():

@@ -3,7 +3,7 @@
 import time
 
 from skydriver.settings import settings
-from skydriver.store import results, scans
+from skydriver.store import results, scan_reports
 
 LOOKED_BACK = 24 * 3600.0
 """Seconds before its start that a new process looks back, for what none has looked at meanwhile."""
@@ -23,7 +23,7 @@ async def remove_unclaimed_results() -> None:
     end = time.time() - settings().unclaimed_result_age
     start = end - LOOKED_BACK if _looked_until is None else _looked_until
     written = await results.written(start, end)
-    claimed = await scans.result_versions({scan_id for scan_id, _ in written})
+    claimed = await scan_reports.result_versions({scan_id for scan_id, _ in written})
     for scan_id, version in written:
         if claimed.get(scan_id) != version:
             await results.remove(scan_id, version)

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from skydriver.model.projection import ProjectionArguments
 from skydriver.model.values import Boolean, NoBool
-from skydriver.store.scans import Position
+from skydriver.store.scan_search import Position
 
 MAX_LIMIT = 1000
 MAX_DEPTH = 20

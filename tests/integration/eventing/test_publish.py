@@ -12,7 +12,7 @@ from skydriver.eventing.publish import publish, publish_rest, send, send_all
 from skydriver.eventing.step import step
 from skydriver.model.states import Phase
 from skydriver.model.transitions import Fact
-from skydriver.store import scans
+from skydriver.store import scan_outbox, scans
 from tests.integration.documents import Document, read, stored
 from tests.integration.parts import NOWHERE, Broker
 from tests.serving import client_of
@@ -92,7 +92,7 @@ async def test_a_broker_that_takes_nothing_now_leaves_everything_in_the_outbox(
     broker.status = status
     scan_id, outbox = await _with_outbox(Fact.READY)
     assert not await publish(scan_id, outbox)
-    assert await scans.outbox_of(scan_id) == outbox
+    assert await scan_outbox.outbox_of(scan_id) == outbox
     with pytest.raises(TemporaryError, match=str(status)):
         await send(outbox["scanner_ready"])
 
@@ -104,7 +104,7 @@ async def test_what_was_left_is_published_by_the_next_one(broker: Broker) -> Non
     broker.status = 202
     await publish_rest(scan_id)
     assert len(broker.events) == 2
-    assert await scans.outbox_of(scan_id) == {}
+    assert await scan_outbox.outbox_of(scan_id) == {}
 
 
 async def test_hints_are_said_without_an_outbox_and_lost_without_harm(

@@ -7,7 +7,7 @@ import pytest
 from skydriver.lifecycle.fail import fail
 from skydriver.model.states import COMPLETE, UNFINISHED, ClusterState, Outcome, Phase
 from skydriver.model.transitions import Fact
-from skydriver.store import scans
+from skydriver.store import scan_outbox, scans
 from tests.integration.documents import cluster, clusters_of, read, result, stored
 from tests.integration.parts import NOWHERE, Broker
 from tests.integration.repeats import Repeat
@@ -63,7 +63,7 @@ async def test_what_the_broker_does_not_take_waits(configure: Callable[..., None
     configure(K_SINK=NOWHERE)
     scan_id = await stored(Phase.RUNNING)
     assert await _fail(scan_id)
-    assert list(await scans.outbox_of(scan_id)) == ["scan_failed"]
+    assert list(await scan_outbox.outbox_of(scan_id)) == ["scan_failed"]
 
 
 async def test_an_unknown_scan_does_not_fail() -> None:

@@ -16,7 +16,7 @@ from skydriver.lifecycle.logs import DAY, remove_old_logs
 from skydriver.lifecycle.stop import stop_workers
 from skydriver.model.states import ClusterState, Phase
 from skydriver.s3 import logs as kept
-from skydriver.store import scans
+from skydriver.store import scan_clusters
 from tests.integration.documents import cluster, clusters_of, stored
 from tests.integration.parts import Broker, Bucket
 
@@ -165,7 +165,7 @@ async def test_logs_are_removed_when_they_were_kept_for_long_enough(keeper: Keep
         await stop_workers(scan_id, "a", cause="a test")
     key = (await _entry(old))["logs"]["key"]
     past = {"logs": {**(await _entry(old))["logs"], "until": time.time() - 1}}
-    assert await scans.update_cluster(old, "a", past, states=[ClusterState.GONE])
+    assert await scan_clusters.update_cluster(old, "a", past, states=[ClusterState.GONE])
     for _ in range(2):
         await remove_old_logs()
         assert (await _download(key)).status_code == 404

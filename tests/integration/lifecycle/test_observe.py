@@ -13,7 +13,7 @@ from skydriver.lifecycle.observe import all_workers_dead, observe_workers
 from skydriver.lifecycle.stop import stop_workers
 from skydriver.model.states import ClusterState, Phase
 from skydriver.model.transitions import Fact
-from skydriver.store import scans
+from skydriver.store import scan_clusters
 from skydriver.workers.local import job_name
 from tests.integration.documents import change, cluster, clusters_of, read, stored
 from tests.integration.parts import Broker, Jobs
@@ -125,7 +125,7 @@ async def test_an_older_look_does_not_replace_a_newer(jobs: Jobs) -> None:
 
     async def somebody_looks_later() -> None:
         fields = {**newer, "observed_at": time.time()}
-        assert await scans.update_cluster(scan_id, "a", fields, states=[ClusterState.STARTED])
+        assert await scan_clusters.update_cluster(scan_id, "a", fields, states=[ClusterState.STARTED])
 
     jobs.before("GET", somebody_looks_later)
     await observe_workers(HERE)

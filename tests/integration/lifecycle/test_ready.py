@@ -11,7 +11,7 @@ from skydriver.model.clusters import cluster_uuid
 from skydriver.model.manifest import manifest_of
 from skydriver.model.states import ClusterState, Outcome, Phase, scan_state
 from skydriver.model.transitions import Fact
-from skydriver.store import scans
+from skydriver.store import scan_outbox, scans
 from tests.integration.documents import cluster, clusters_of, read, stored
 from tests.integration.parts import NOWHERE, Broker
 from tests.integration.repeats import Repeat
@@ -75,10 +75,10 @@ async def test_what_the_broker_did_not_take_is_published_by_a_repeat(
     broker.status = 503
     await _ready(scan_id)
     assert (await read(scan_id))["phase"] == Phase.RUNNING
-    assert list(await scans.outbox_of(scan_id)) == ["scanner_ready"]
+    assert list(await scan_outbox.outbox_of(scan_id)) == ["scanner_ready"]
     broker.status = 202
     await _ready(scan_id)
-    assert await scans.outbox_of(scan_id) == {}
+    assert await scan_outbox.outbox_of(scan_id) == {}
     assert len(broker.heard(Fact.READY, scan_id)) == 1
 
 
@@ -102,7 +102,7 @@ async def test_workers_are_asked_for_cluster_by_cluster_once(broker: Broker, rep
     events = broker.heard(Fact.WORKERS_REQUESTED, scan_id)
     assert {event.data["uuid"] for event in events} == set(uuids)
     assert len({event.id for event in events}) == 3
-    assert await scans.outbox_of(scan_id) == {}
+    assert await scan_outbox.outbox_of(scan_id) == {}
 
 
 async def test_clusters_that_are_only_planned_are_neither_shown_nor_counted(broker: Broker) -> None:
@@ -134,7 +134,7 @@ async def test_events_that_the_broker_does_not_take_wait(configure: Configure) -
     configure(K_SINK=NOWHERE)
     scan_id = await stored(Phase.RUNNING, asked={"cluster": {"local": 1, "other": 1}})
     await _request(scan_id)
-    assert len(await scans.outbox_of(scan_id)) == 2
+    assert len(await scan_outbox.outbox_of(scan_id)) == 2
 
 
 async def test_a_cluster_that_is_no_longer_known_is_left_out_with_a_note(

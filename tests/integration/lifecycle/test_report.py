@@ -10,7 +10,7 @@ from skydriver.lifecycle.report import report_manifest, report_result
 from skydriver.model.reports import ManifestReport
 from skydriver.model.states import PLACED, Outcome, Phase, scan_state
 from skydriver.model.transitions import Fact
-from skydriver.store import results, scans
+from skydriver.store import results, scan_outbox, scan_reports, scans
 from skydriver.store.mongo import collection
 from tests.integration.documents import METADATA, cluster, read, report, stored
 from tests.integration.parts import Broker
@@ -173,7 +173,7 @@ async def test_a_result_is_stored_and_said_and_its_old_version_removed(
         assert await collection(results.NAME).count_documents({"scan_id": scan_id}) == 3
         assert pointer.items() >= {"is_final": False, "attempt": 1, "bytes": len(content)}.items()
     assert len({event.id for event in broker.heard(Fact.RESULT_REPORTED, scan_id)}) == 2
-    assert await scans.outbox_of(scan_id) == {}
+    assert await scan_outbox.outbox_of(scan_id) == {}
 
 
 async def test_a_final_result_is_replaced_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,8 +247,8 @@ async def test_a_repeat_of_either_finishes_what_a_crash_left(broker: Broker) -> 
         outbox: dict[str, Any] = {}
         version = await results.put(scan_id, b"{}")
         pointer = {"version": version, "is_final": True, "attempt": 1, "bytes": 2}
-        await scans.point_to_result(scan_id, attempt=1, pointer=pointer, outbox=outbox)
-        await scans.report_progress(
+        await scan_reports.point_to_result(scan_id, attempt=1, pointer=pointer, outbox=outbox)
+        await scan_reports.report_progress(
             scan_id, attempt=1, order=EARLY, finished=True, fields={}, metadata={}, outbox=outbox
         )
         assert (await read(scan_id))["phase"] == Phase.RUNNING
@@ -274,7 +274,7 @@ async def test_reports_are_taken_while_the_broker_is_down() -> None:
     await _progress(scan_id, report(LATE))
     await _result(scan_id, b"1")
     await _result(scan_id, b"2")
-    outbox = await scans.outbox_of(scan_id)
+    outbox = await scan_outbox.outbox_of(scan_id)
     # One of a kind: the newest.
     assert set(outbox) == {"scan_progress_reported", "scan_result_reported"}
     assert outbox["scan_progress_reported"]["id"].endswith(LATE)

@@ -11,7 +11,7 @@ from skydriver.lifecycle.retention import DAY, remove_old_events, remove_old_res
 from skydriver.lifecycle.submit import rescan, submit
 from skydriver.model.request import ScanArguments
 from skydriver.model.states import Phase
-from skydriver.store import events, results, scans
+from skydriver.store import events, results, scan_overview
 from skydriver.store.mongo import collection
 from tests.integration.documents import change, read, stored
 from tests.integration.rest.api import scan_arguments
@@ -104,14 +104,14 @@ async def test_an_event_that_was_just_submitted_again_stays(
     """Its scan may not be stored yet while the sweep looks for scans that need it."""
     configure(EVENTS_DAYS="30")
     event_id = await _event()
-    look = scans.last_need_of_event
+    look = scan_overview.last_need_of_event
 
     async def submitted_meanwhile(event: str) -> Any:
         needed = await look(event)
         assert await events.use(event_id)
         return needed
 
-    monkeypatch.setattr(scans, "last_need_of_event", submitted_meanwhile)
+    monkeypatch.setattr(scan_overview, "last_need_of_event", submitted_meanwhile)
     await remove_old_events()
     assert await events.get(event_id)
 

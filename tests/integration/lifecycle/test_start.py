@@ -14,7 +14,7 @@ from skydriver.lifecycle.start import LONGEST_DELAY, start_workers
 from skydriver.lifecycle.stop import stop_workers
 from skydriver.lifecycle.teardown import tear_down
 from skydriver.model.states import ClusterState, Outcome, Phase
-from skydriver.store import scans
+from skydriver.store import scan_clusters
 from tests.integration.documents import change, cluster, clusters_of, read, stored
 from tests.integration.parts import Broker, Bucket, Jobs
 from tests.integration.repeats import Repeat
@@ -132,7 +132,7 @@ async def test_a_crash_between_the_start_and_its_record_is_made_good(jobs: Jobs,
     await _start(scan_id)
     created_at = jobs["skyscan-workers-u0"].created_at
     crashed = {"state": ClusterState.REQUESTED, "cluster_id": None, "leased_until": time.time() - 1}
-    await scans.update_cluster(scan_id, "u0", crashed, states=[ClusterState.STARTED])
+    await scan_clusters.update_cluster(scan_id, "u0", crashed, states=[ClusterState.STARTED])
 
     await _start(scan_id)
 

@@ -10,7 +10,7 @@ from skydriver.errors import Busy, PermanentError, TemporaryError
 from skydriver.lifecycle.stop import stop_workers
 from skydriver.model.states import ClusterState, Phase
 from skydriver.model.transitions import Fact
-from skydriver.store import scans
+from skydriver.store import scan_clusters, scan_outbox, scans
 from skydriver.workers.local import job_name
 from tests.integration.documents import cluster, clusters_of, read, stored
 from tests.integration.parts import Broker, Jobs
@@ -77,7 +77,7 @@ async def test_a_relaunch_goes_on_once_the_last_workers_are_gone(jobs: Jobs, bro
     await _stop(scan_id, "b")
     [event] = broker.heard(Fact.REQUESTED, scan_id)
     assert event.extensions == {"priorityclass": "alert"}
-    assert await scans.outbox_of(scan_id) == {}
+    assert await scan_outbox.outbox_of(scan_id) == {}
     assert (await read(scan_id))["phase"] == Phase.LAUNCHING
 
 
@@ -101,7 +101,7 @@ async def test_what_is_unknown_is_refused_for_good(jobs: Jobs) -> None:
 
 async def test_a_lease_keeps_a_second_one_out(jobs: Jobs) -> None:
     scan_id = await _unwanted("a")
-    await scans.lease_cluster(scan_id, "a", states=[ClusterState.UNWANTED], seconds=60, guard={})
+    await scan_clusters.lease_cluster(scan_id, "a", states=[ClusterState.UNWANTED], seconds=60, guard={})
     before = await read(scan_id)
     with pytest.raises(Busy):
         await _stop(scan_id)
@@ -137,7 +137,7 @@ async def test_a_cluster_that_cannot_be_stopped_for_long_counts_as_gone_but_not_
     configure(STOP_DEADLINE="100")
     jobs.refusal = 503
     scan_id = await _unwanted("a")
-    await scans.update_cluster(
+    await scan_clusters.update_cluster(
         scan_id, "a", {"unwanted_since": time.time() - 101}, states=[ClusterState.UNWANTED]
     )
     await _stop(scan_id)

@@ -28,7 +28,7 @@ from skydriver.lifecycle.teardown import tear_down
 from skydriver.model.states import ClusterState, Outcome, Phase
 from skydriver.model.transitions import Fact
 from skydriver.settings import settings
-from skydriver.store import limiter, scans
+from skydriver.store import limiter, scan_outbox, scans
 from skydriver.store.mongo import collection
 from skydriver.workers.local import job_name
 from tests.integration.documents import Document, change, cluster, clusters_of, read, result, scan, stored
@@ -142,13 +142,13 @@ async def test_a_scan_that_lies_still_is_spoken_of_once_by_sweeps_at_once(
     await tend()
     ids = [event.id for event in broker.heard(Fact.REQUESTED, scan_id)]
     assert len(set(ids)) == 2
-    assert await scans.outbox_of(scan_id) == {}
+    assert await scan_outbox.outbox_of(scan_id) == {}
 
 
 async def test_what_is_said_again_while_the_broker_is_down_waits(jobs: Jobs) -> None:
     scan_id = await stored(Phase.LAUNCHING, phase_since=LONG_AGO)
     await tend()
-    assert list(await scans.outbox_of(scan_id)) == ["scan_requested"]
+    assert list(await scan_outbox.outbox_of(scan_id)) == ["scan_requested"]
 
 
 # --- publishing --------------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ async def test_an_event_that_the_broker_refuses_holds_up_no_other_scan(broker: B
     broker.refused = {ids[0]}
     await publish_outboxes()
     assert [event.subject for event in broker.events] == ids[1:]
-    assert list(await scans.outbox_of(ids[0])) == ["scanner_ready"]
+    assert list(await scan_outbox.outbox_of(ids[0])) == ["scanner_ready"]
 
 
 async def test_an_event_that_is_just_being_published_is_left_to_its_publisher(broker: Broker) -> None:

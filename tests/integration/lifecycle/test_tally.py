@@ -14,7 +14,7 @@ from skydriver.lifecycle.tally import LATE, distributions, tally
 from skydriver.model.history import NOT_STARTED_YET
 from skydriver.model.states import ClusterState, Phase
 from skydriver.model.transitions import Fact
-from skydriver.store import inbox, scans
+from skydriver.store import inbox, scan_clusters
 from skydriver.store.mongo import collection
 from tests.integration.documents import change, cluster, read, stored
 from tests.integration.parts import Broker, Bucket, Jobs
@@ -105,7 +105,7 @@ async def test_why_workers_are_not_started_is_in_the_history_once_a_try(
     (_, noted) = (await read(scan_id))["history"]
     assert noted["cause"] == NOT_STARTED_YET
     assert noted["reason"].startswith("the 2 workers on local could not be started yet: ")
-    assert await scans.update_cluster(scan_id, "u0", {"due": 0.0}, states=[ClusterState.REQUESTED])
+    assert await scan_clusters.update_cluster(scan_id, "u0", {"due": 0.0}, states=[ClusterState.REQUESTED])
     with pytest.raises(TemporaryError):
         await start_workers(scan_id, "u0", cause="test")
     assert len((await read(scan_id))["history"]) == 3

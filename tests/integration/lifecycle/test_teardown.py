@@ -12,7 +12,7 @@ from skydriver.lifecycle.stop import stop_workers
 from skydriver.lifecycle.teardown import end_if_all_is_gone, tear_down
 from skydriver.model.states import ClusterState, Outcome, Phase
 from skydriver.model.transitions import Fact
-from skydriver.store import limiter, results, scans
+from skydriver.store import limiter, results, scan_outbox, scans
 from skydriver.store.mongo import collection
 from tests.integration.documents import change, cluster, read, result, stored
 from tests.integration.parts import NOWHERE, Broker, Bucket, Jobs
@@ -186,7 +186,7 @@ async def test_what_the_broker_does_not_take_waits(jobs: Jobs, bucket: Bucket, b
     scan_id = await _over(jobs, bucket)
     await _tear_down(scan_id)
     assert (await read(scan_id))["phase"] == Phase.ENDED
-    assert list(await scans.outbox_of(scan_id)) == ["scan_ended"]
+    assert list(await scan_outbox.outbox_of(scan_id)) == ["scan_ended"]
 
 
 async def test_a_permit_that_a_crash_left_is_given_back_by_a_repeat(jobs: Jobs, broker: Broker) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from skydriver.model.manifest import FIND_EXCLUDED, FIND_FIELDS
 from skydriver.store.mongo import collection
-from skydriver.store.scans import BATCH
+from skydriver.store.scan_search import BATCH
 from tests.integration.rest.api import Api
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from skydriver.lifecycle.ready import request_workers, scanner_ready
 from skydriver.model.states import ClusterState
 from skydriver.model.transitions import Fact
-from skydriver.store import scans
+from skydriver.store import scan_clusters, scans
 from tests.integration.documents import clusters_of
 from tests.integration.rest.api import Api
 
@@ -31,7 +31,9 @@ async def test_workers_logs_are_linked_to_or_told_of(api: Api, scan_id: str) -> 
     [uuid] = await clusters_of(scan_id)
     requested = [ClusterState.REQUESTED]
     kept = {"key": "client-logs/a/b.zip", "workers": 2, "until": 99.0, "reason": None}
-    assert await scans.update_cluster(scan_id, uuid, {"cluster_id": 5, "logs": kept}, states=requested)
+    assert await scan_clusters.update_cluster(
+        scan_id, uuid, {"cluster_id": 5, "logs": kept}, states=requested
+    )
     [link] = (await api.call("GET", f"/scan/{scan_id}/logs"))["worker_clusters"]
     url = link.pop("url")
     assert "client-logs/a/b.zip" in url
@@ -45,6 +47,6 @@ async def test_workers_logs_are_linked_to_or_told_of(api: Api, scan_id: str) -> 
         "reason": None,
     }
     gone = {"key": None, "workers": 2, "reason": "kept for long enough"}
-    assert await scans.update_cluster(scan_id, uuid, {"logs": gone}, states=requested)
+    assert await scan_clusters.update_cluster(scan_id, uuid, {"logs": gone}, states=requested)
     [link] = (await api.call("GET", f"/scan/{scan_id}/logs"))["worker_clusters"]
     assert (link["url"], link["kept_until"], link["reason"]) == (None, None, "kept for long enough")

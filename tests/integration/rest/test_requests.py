@@ -5,7 +5,7 @@ from typing import Any
 
 from skydriver.lifecycle.ready import request_workers, scanner_ready
 from skydriver.model.transitions import Fact
-from skydriver.store import scans
+from skydriver.store import scan_outbox, scans
 from skydriver.store.mongo import collection
 from tests.integration.rest.api import EVENT, Api, scan_arguments
 
@@ -155,7 +155,7 @@ async def test_workers_are_added_at_once_to_a_scan_that_has_some(api: Api, scan_
     assert (
         len(manifest["ewms_task"]["tms_args"]) == len(manifest["ewms_task"]["env_vars"]["tms_starters"]) == 3
     )
-    outbox = await scans.outbox_of(scan_id)
+    outbox = await scan_outbox.outbox_of(scan_id)
     assert {
         event["data"]["uuid"] for slot, event in outbox.items() if slot.startswith("workers_requested")
     } == {c["uuid"] for c in clusters}

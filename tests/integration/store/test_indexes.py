@@ -12,7 +12,17 @@ from skydriver.lifecycle.abort import delete
 from skydriver.lifecycle.report import report_manifest, report_result
 from skydriver.model.states import ClusterState, Phase
 from skydriver.rest.find import FindArguments
-from skydriver.store import events, inbox, limiter, results, scans
+from skydriver.store import (
+    events,
+    inbox,
+    limiter,
+    results,
+    scan_clusters,
+    scan_outbox,
+    scan_overview,
+    scan_search,
+    scans,
+)
 from skydriver.store.indexes import ensure_indexes
 from skydriver.store.mongo import collection
 from tests.integration.documents import METADATA, Document, cluster, report, stored
@@ -77,7 +87,7 @@ async def test_what_users_look_for_is_found_by_an_index(profile: Profile) -> Non
     for condition in FILTERS:
         for include_deleted in (True, False):
             arguments = FindArguments(filter=condition, include_deleted=include_deleted)
-            async for _ in scans.find(arguments.condition, ["scan_id"], max_time_ms=1000):
+            async for _ in scan_search.find(arguments.condition, ["scan_id"], max_time_ms=1000):
                 pass
     operations = await profile()
     assert len(operations) == 2 * len(FILTERS)
@@ -85,7 +95,7 @@ async def test_what_users_look_for_is_found_by_an_index(profile: Profile) -> Non
 
 
 async def test_the_profiler_would_tell(profile: Profile) -> None:
-    async for _ in scans.find({"reason": "nobody knows"}, ["scan_id"], max_time_ms=1000):
+    async for _ in scan_search.find({"reason": "nobody knows"}, ["scan_id"], max_time_ms=1000):
         pass
     assert len(_whole(await profile())) == 1
 
@@ -96,21 +106,21 @@ async def test_what_the_steps_and_the_sweep_ask_is_answered_by_an_index(
     configure(RESULTS_DAYS="1", EVENTS_DAYS="1")
     now = time.time()
     running = await stored(Phase.RUNNING, clusters=[cluster("mine", ClusterState.UNWANTED)])
-    await scans.waiting_outboxes(before=now, limit=10)
-    await scans.backlog()
-    await scans.backlog_head(now=now, skip=["scan0001"])
-    await scans.clusters_at(cluster()["at"])
+    await scan_outbox.waiting_outboxes(before=now, limit=10)
+    await scan_overview.backlog()
+    await scan_overview.backlog_head(now=now, skip=["scan0001"])
+    await scan_clusters.clusters_at(cluster()["at"])
     await scans.history(running)
     await scans.note(running, function="tests", cause="", reason="")
     await report_manifest(running, attempt=1, report=report(), function="tests")
     await report_result(running, attempt=1, content=b"{}", is_final=False, function="tests")
     await report_result(running, attempt=1, content=b"{}", is_final=True, function="tests")
     await results.keep_only(running, None)
-    await scans.lease_cluster(running, "mine", states=[ClusterState.UNWANTED], seconds=1, guard={})
+    await scan_clusters.lease_cluster(running, "mine", states=[ClusterState.UNWANTED], seconds=1, guard={})
     await delete(running, delete_completed=False, by=None)
     await inbox.seen("a", "b")
     await events.get("x")
-    await scans.last_need_of_event("x")
+    await scan_overview.last_need_of_event("x")
     # All duties; twice, since what the first has done is what the second sees.
     for _ in range(2):
         assert await sweeping.sweep() == {}

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from skydriver.model.states import ClusterState, Phase
-from skydriver.store import scans
+from skydriver.store import scan_clusters, scans
 from tests.integration.documents import change, cluster, clusters_of, read, stored
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -66,7 +66,7 @@ async def test_a_clusters_lease_is_taken_once_and_holds_up_no_other() -> None:
     )
 
     async def lease(uuid: str) -> bool:
-        return await scans.lease_cluster(scan_id, uuid, states=REQUESTED, seconds=60, guard={})
+        return await scan_clusters.lease_cluster(scan_id, uuid, states=REQUESTED, seconds=60, guard={})
 
     taken = await asyncio.gather(*(lease(uuid) for uuid in ("a", "b") * 5))
     assert sum(taken[0::2]) == sum(taken[1::2]) == 1
@@ -77,14 +77,14 @@ async def test_a_clusters_lease_is_taken_once_and_holds_up_no_other() -> None:
 async def test_an_expired_lease_on_a_cluster_can_be_taken() -> None:
     scan_id = await stored(Phase.RUNNING, clusters=[cluster("a", ClusterState.REQUESTED)])
     for _ in range(2):
-        assert await scans.lease_cluster(scan_id, "a", states=REQUESTED, seconds=0, guard={})
+        assert await scan_clusters.lease_cluster(scan_id, "a", states=REQUESTED, seconds=0, guard={})
 
 
 async def test_a_cluster_is_leased_only_in_the_right_state_and_where_the_guard_holds() -> None:
     scan_id = await stored(Phase.RUNNING, clusters=[cluster("a", ClusterState.UNWANTED)])
-    assert not await scans.lease_cluster(scan_id, "a", states=REQUESTED, seconds=60, guard={})
+    assert not await scan_clusters.lease_cluster(scan_id, "a", states=REQUESTED, seconds=60, guard={})
     await change(scan_id, ewms_task__clusters__0__state=ClusterState.REQUESTED)
     other = {"phase": Phase.RUNNING, "attempt": 2}
-    assert not await scans.lease_cluster(scan_id, "a", states=REQUESTED, seconds=60, guard=other)
-    assert not await scans.lease_cluster(scan_id, "b", states=REQUESTED, seconds=60, guard={})
+    assert not await scan_clusters.lease_cluster(scan_id, "a", states=REQUESTED, seconds=60, guard=other)
+    assert not await scan_clusters.lease_cluster(scan_id, "b", states=REQUESTED, seconds=60, guard={})
     assert (await clusters_of(scan_id))["a"]["leased_until"] == 0

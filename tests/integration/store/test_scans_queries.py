@@ -5,7 +5,7 @@ import time
 import pytest
 
 from skydriver.model.states import COMPLETE, PLACED, Phase
-from skydriver.store import scans
+from skydriver.store import scan_overview, scan_search, scans
 from tests.integration.documents import METADATA, Document, read, stored
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -18,7 +18,7 @@ async def _queued(priority: int = 0, timestamp: float = 0.0, not_before: float =
 async def _order(now: float) -> list[str]:
     """Take the head of the backlog again and again."""
     order: list[str] = []
-    while head := await scans.backlog_head(now=now, skip=order):
+    while head := await scan_overview.backlog_head(now=now, skip=order):
         order.append(head["_id"])
     return order
 
@@ -31,7 +31,7 @@ async def test_the_backlog_is_ordered_by_priority_then_age() -> None:
     await stored(Phase.LAUNCHING, priority=200)
 
     assert await _order(now=100) == [alert, old, young, low]
-    assert [scan["_id"] for scan in await scans.backlog()] == [alert, old, young, low]
+    assert [scan["_id"] for scan in await scan_overview.backlog()] == [alert, old, young, low]
 
 
 async def test_a_scan_that_has_to_wait_is_listed_but_not_next() -> None:
@@ -39,25 +39,25 @@ async def test_a_scan_that_has_to_wait_is_listed_but_not_next() -> None:
     ready = await _queued()
     assert await _order(now=49) == [ready]
     assert await _order(now=50) == [waiting, ready]
-    assert [scan["_id"] for scan in await scans.backlog()] == [waiting, ready]
+    assert [scan["_id"] for scan in await scan_overview.backlog()] == [waiting, ready]
 
 
 async def test_an_empty_backlog_has_no_head() -> None:
-    assert await scans.backlog_head(now=time.time()) is None
-    assert await scans.backlog() == []
+    assert await scan_overview.backlog_head(now=time.time()) is None
+    assert await scan_overview.backlog() == []
 
 
 async def test_scans_that_are_placed_or_stopping_are_alive() -> None:
     by_phase = {phase: await stored(phase) for phase in Phase}
-    found = {scan["_id"] async for scan in scans.alive()}
+    found = {scan["_id"] async for scan in scan_overview.alive()}
     assert found == {by_phase[phase] for phase in (*PLACED, Phase.STOPPING)}
 
 
 async def test_ids_are_told_apart_by_phase() -> None:
     by_phase = {phase: await stored(phase) for phase in Phase}
     asked = [*list(by_phase.values())[1:], "nobody"]
-    assert await scans.ids_in(asked, COMPLETE) == {by_phase[Phase.STOPPING], by_phase[Phase.ENDED]}
-    assert await scans.ids_in(asked, [Phase.QUEUED]) == set()
+    assert await scan_overview.ids_in(asked, COMPLETE) == {by_phase[Phase.STOPPING], by_phase[Phase.ENDED]}
+    assert await scan_overview.ids_in(asked, [Phase.QUEUED]) == set()
 
 
 async def test_scans_are_found_by_a_filter_and_projected() -> None:
@@ -66,7 +66,7 @@ async def test_scans_are_found_by_a_filter_and_projected() -> None:
     condition = {"event_metadata.run_id": 130033, "event_metadata.event_id": 50579430}
 
     async def find(condition: Document, *fields: str) -> list[Document]:
-        found = scans.find(condition, fields, max_time_ms=1000)
+        found = scan_search.find(condition, fields, max_time_ms=1000)
         return [scan async for batch in found for scan in batch]
 
     assert await find(condition, "scan_id", "priority") == [{"scan_id": found, "priority": 7}]

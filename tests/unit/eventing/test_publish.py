@@ -13,7 +13,7 @@ from skydriver.eventing import publish
 from skydriver.eventing.events import entry
 from skydriver.model.transitions import Fact
 from skydriver.perloop import PerLoop
-from skydriver.store import scans
+from skydriver.store import scan_outbox
 from tests.loopback import Answer, Loopback
 
 OUTBOX = {
@@ -38,7 +38,7 @@ def taken_out(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
     async def published(scan_id: str, slot: str, event_id: str) -> None:
         taken.append((scan_id, slot, event_id))
 
-    monkeypatch.setattr(scans, "published", published)
+    monkeypatch.setattr(scan_outbox, "published", published)
     return taken
 
 
@@ -95,7 +95,7 @@ async def test_an_outage_of_the_database_after_publishing_is_left_to_the_sweep(
     async def published(*_: str) -> None:
         raise ServerSelectionTimeoutError("no database")
 
-    monkeypatch.setattr(scans, "published", published)
+    monkeypatch.setattr(scan_outbox, "published", published)
     assert await publish.publish("5d2e", OUTBOX) is False
 
 
@@ -110,7 +110,7 @@ async def test_a_repeat_publishes_what_the_outbox_still_holds(
     async def outbox_of(scan_id: str) -> dict[str, Any]:
         return OUTBOX if scan_id == "5d2e" else {}
 
-    monkeypatch.setattr(scans, "outbox_of", outbox_of)
+    monkeypatch.setattr(scan_outbox, "outbox_of", outbox_of)
     await publish.publish_rest("5d2e")
     assert len(loopback.asked) == len(taken_out) == 2
 

@@ -6,7 +6,7 @@ import pytest
 
 from skydriver.errors import InvalidArguments
 from skydriver.rest.find import check_filter
-from skydriver.store import scans
+from skydriver.store import scan_search
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -37,5 +37,5 @@ pytestmark = pytest.mark.usefixtures("database")
 async def test_a_filter_that_the_database_does_not_understand_is_named(condition: dict[str, Any]) -> None:
     check_filter(condition)
     with pytest.raises(InvalidArguments) as caught:
-        _ = [scan async for scan in scans.find(condition, ["scan_id"], max_time_ms=1000)]
+        _ = [scan async for scan in scan_search.find(condition, ["scan_id"], max_time_ms=1000)]
     assert set(caught.value.problems) == {"filter"}

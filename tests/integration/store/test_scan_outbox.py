@@ -8,7 +8,7 @@ import pytest
 from skydriver.eventing.events import entry
 from skydriver.model.states import Phase
 from skydriver.model.transitions import Fact
-from skydriver.store import scans
+from skydriver.store import scan_outbox, scans
 from tests.integration.documents import Document, read, stored
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -36,13 +36,13 @@ async def test_what_is_published_is_taken_out_and_the_marker_stays_while_somethi
     since = (await read(scan_id))["outbox_since"]
 
     for slot, event in requested.items():
-        await scans.published(scan_id, slot, event["id"])
+        await scan_outbox.published(scan_id, slot, event["id"])
     after = await read(scan_id)
-    assert after["outbox"] == await scans.outbox_of(scan_id) == aborted
+    assert after["outbox"] == await scan_outbox.outbox_of(scan_id) == aborted
     assert after["outbox_since"] == since
 
     for slot, event in aborted.items():
-        await scans.published(scan_id, slot, event["id"])
+        await scan_outbox.published(scan_id, slot, event["id"])
     after = await read(scan_id)
     assert after["outbox"] == {}
     assert "outbox_since" not in after
@@ -54,7 +54,7 @@ async def test_the_marker_comes_back_with_the_next_event() -> None:
         await scans.put_events(scan_id, events := _events(Fact.REQUESTED, scan_id, cause))
         assert "outbox_since" in await read(scan_id)
         for slot, event in events.items():
-            await scans.published(scan_id, slot, event["id"])
+            await scan_outbox.published(scan_id, slot, event["id"])
         assert "outbox_since" not in await read(scan_id)
 
 
@@ -64,7 +64,7 @@ async def test_a_newer_event_of_a_kind_takes_the_place_of_one_that_waits() -> No
     newer = _events(Fact.PROGRESS_REPORTED, scan_id, "1-newer")
     await scans.put_events(scan_id, older)
     await scans.put_events(scan_id, newer)
-    assert await scans.outbox_of(scan_id) == newer
+    assert await scan_outbox.outbox_of(scan_id) == newer
 
 
 async def test_a_newer_event_is_not_taken_out_by_the_word_that_an_older_was_published() -> None:
@@ -75,7 +75,7 @@ async def test_a_newer_event_is_not_taken_out_by_the_word_that_an_older_was_publ
     await scans.put_events(scan_id, newer)
 
     for slot, event in older.items():
-        await scans.published(scan_id, slot, event["id"])
+        await scan_outbox.published(scan_id, slot, event["id"])
 
     after = await read(scan_id)
     assert after["outbox"] == newer
@@ -88,8 +88,8 @@ async def test_events_of_different_clusters_have_slots_of_their_own() -> None:
     both |= _events(Fact.WORKERS_REQUESTED, scan_id, "b", uuid="b")
     assert len(both) == 2
     await scans.put_events(scan_id, both)
-    await scans.published(scan_id, *next((slot, event["id"]) for slot, event in both.items()))
-    assert [event["data"] for event in (await scans.outbox_of(scan_id)).values()] == [{"uuid": "b"}]
+    await scan_outbox.published(scan_id, *next((slot, event["id"]) for slot, event in both.items()))
+    assert [event["data"] for event in (await scan_outbox.outbox_of(scan_id)).values()] == [{"uuid": "b"}]
 
 
 async def test_events_that_are_put_and_taken_out_at_once_are_neither_lost_nor_left() -> None:
@@ -100,7 +100,7 @@ async def test_events_that_are_put_and_taken_out_at_once_are_neither_lost_nor_le
     async def say(events: dict[str, Document]) -> None:
         await scans.put_events(scan_id, events)
         for slot, event in events.items():
-            await scans.published(scan_id, slot, event["id"])
+            await scan_outbox.published(scan_id, slot, event["id"])
 
     later = [scans.put_events(scan_id, events) for events in every[10:]]
     await asyncio.gather(*(say(events) for events in every[:10]), *later)
@@ -114,7 +114,7 @@ async def test_events_are_put_only_where_the_guard_holds() -> None:
     scan_id = await stored(Phase.ENDED)
     put = await scans.put_events(scan_id, _events(Fact.REQUESTED, scan_id), guard={"phase": Phase.LAUNCHING})
     assert not put
-    assert await scans.outbox_of(scan_id) == {}
+    assert await scan_outbox.outbox_of(scan_id) == {}
 
 
 async def test_outboxes_that_wait_are_found_the_oldest_first() -> None:
@@ -123,16 +123,16 @@ async def test_outboxes_that_wait_are_found_the_oldest_first() -> None:
     old, older = [await stored(outbox_since=since, outbox=outbox) for since in (20.0, 10.0)]
     new = await stored(outbox_since=(now := time.time()), outbox=outbox)
 
-    found = await scans.waiting_outboxes(before=now - 5, limit=10)
+    found = await scan_outbox.waiting_outboxes(before=now - 5, limit=10)
     assert found == [{"_id": older, "outbox": outbox}, {"_id": old, "outbox": outbox}]
-    found = await scans.waiting_outboxes(before=now - 5, limit=1)
+    found = await scan_outbox.waiting_outboxes(before=now - 5, limit=1)
     assert [scan["_id"] for scan in found] == [older]
-    found = await scans.waiting_outboxes(before=now + 5, limit=10)
+    found = await scan_outbox.waiting_outboxes(before=now + 5, limit=10)
     assert [scan["_id"] for scan in found] == [older, old, new]
 
 
 async def test_an_unknown_scan_has_an_empty_outbox_and_gets_none() -> None:
-    assert await scans.outbox_of("nobody") == {}
+    assert await scan_outbox.outbox_of("nobody") == {}
     assert not await scans.put_events("nobody", _events(Fact.REQUESTED, "nobody"))
-    await scans.published("nobody", "slot", "id")
+    await scan_outbox.published("nobody", "slot", "id")
     assert await scans.get("nobody") is None

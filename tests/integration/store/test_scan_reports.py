@@ -8,7 +8,7 @@ import pytest
 from skydriver.eventing.events import entry
 from skydriver.model.states import PLACED, Phase
 from skydriver.model.transitions import Fact
-from skydriver.store import scans
+from skydriver.store import scan_reports, scans
 from tests.integration.documents import METADATA, Document, read, result, stored
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -28,7 +28,7 @@ async def _report(
 ) -> bool:
     """Report progress; whether it was taken."""
     outbox = entry(Fact.PROGRESS_REPORTED, subject=scan_id, function="tests", cause=order)
-    scan = await scans.report_progress(
+    scan = await scan_reports.report_progress(
         scan_id,
         attempt=attempt,
         order=order,
@@ -64,8 +64,10 @@ async def test_a_scan_without_a_scanner_server_takes_no_report(phase: Phase) -> 
     scan_id = await stored(phase, attempt=1)
     before = await read(scan_id)
     assert not await _report(scan_id, metadata=METADATA)
-    assert await scans.report_metadata(scan_id, attempt=1, metadata=METADATA) is None
-    taken, _ = await scans.point_to_result(scan_id, attempt=1, pointer=result(is_final=True), outbox={})
+    assert await scan_reports.report_metadata(scan_id, attempt=1, metadata=METADATA) is None
+    taken, _ = await scan_reports.point_to_result(
+        scan_id, attempt=1, pointer=result(is_final=True), outbox={}
+    )
     assert not taken
     assert await read(scan_id) == before
 
@@ -104,8 +106,8 @@ async def test_a_report_of_another_attempt_changes_nothing(said: int) -> None:
     before = await read(scan_id)
     assert not await _report(scan_id, attempt=said)
     assert not await _report(scan_id, attempt=said, finished=True)
-    assert await scans.report_metadata(scan_id, attempt=said, metadata=METADATA) is None
-    taken, _ = await scans.point_to_result(
+    assert await scan_reports.report_metadata(scan_id, attempt=said, metadata=METADATA) is None
+    taken, _ = await scan_reports.point_to_result(
         scan_id, attempt=said, pointer=result(is_final=True, attempt=said), outbox={}
     )
     assert not taken
@@ -148,14 +150,15 @@ async def test_metadata_are_written_once() -> None:
     for name in METADATA:
         other = {**METADATA, name: {**METADATA[name], "more": 1}}
         assert not await _report(scan_id, T3, metadata=other)
-        assert await scans.report_metadata(scan_id, attempt=1, metadata=other) is None
+        assert await scan_reports.report_metadata(scan_id, attempt=1, metadata=other) is None
     assert await read(scan_id) == before
 
 
 async def test_metadata_that_look_like_operators_are_compared_not_run() -> None:
     scan_id = await stored(Phase.RUNNING, scan_metadata={"a": 1})
     assert (
-        await scans.report_metadata(scan_id, attempt=1, metadata={"scan_metadata": {"$exists": True}}) is None
+        await scan_reports.report_metadata(scan_id, attempt=1, metadata={"scan_metadata": {"$exists": True}})
+        is None
     )
     assert (await read(scan_id))["scan_metadata"] == {"a": 1}
 
@@ -164,7 +167,7 @@ async def test_of_different_metadata_at_once_one_stays() -> None:
     scan_id = await stored(Phase.RUNNING)
     every = [{"scan_metadata": {"n": n}} for n in range(10)]
     taken = await asyncio.gather(
-        *(scans.report_metadata(scan_id, attempt=1, metadata=metadata) for metadata in every)
+        *(scan_reports.report_metadata(scan_id, attempt=1, metadata=metadata) for metadata in every)
     )
     assert [scan["scan_metadata"] for scan in taken if scan] == [(await read(scan_id))["scan_metadata"]]
 
@@ -174,7 +177,7 @@ async def test_a_result_is_pointed_to_with_its_event_in_one_update(phase: Phase)
     scan_id = await stored(phase)
     outbox = entry(Fact.RESULT_REPORTED, subject=scan_id, function="tests", cause="v1")
     pointer = result(is_final=False, version="v1")
-    taken, before = await scans.point_to_result(scan_id, attempt=1, pointer=pointer, outbox=outbox)
+    taken, before = await scan_reports.point_to_result(scan_id, attempt=1, pointer=pointer, outbox=outbox)
     after = await read(scan_id)
     assert taken and before is not None and before["result"] is None
     assert after["result"] == pointer
@@ -184,7 +187,7 @@ async def test_a_result_is_pointed_to_with_its_event_in_one_update(phase: Phase)
 
 async def test_a_result_says_which_one_it_replaced() -> None:
     scan_id = await stored(Phase.RUNNING, result=result(is_final=False, version="v1"))
-    taken, before = await scans.point_to_result(
+    taken, before = await scan_reports.point_to_result(
         scan_id, attempt=1, pointer=result(is_final=True, version="v2"), outbox={}
     )
     assert taken and before is not None and before["result"]["version"] == "v1"
@@ -196,7 +199,7 @@ async def test_a_final_result_is_never_replaced(is_final: bool) -> None:
     scan_id = await stored(Phase.RUNNING, result=final)
     before = await read(scan_id)
     outbox = entry(Fact.RESULT_REPORTED, subject=scan_id, function="tests", cause="v2")
-    taken, seen = await scans.point_to_result(
+    taken, seen = await scan_reports.point_to_result(
         scan_id, attempt=1, pointer=result(is_final=is_final, version="v2"), outbox=outbox
     )
     assert not taken and seen is not None and seen["result"] == final
@@ -207,7 +210,10 @@ async def test_of_final_results_at_once_one_stays() -> None:
     scan_id = await stored(Phase.RUNNING)
     pointers = [result(is_final=True, version=f"v{n}") for n in range(10)]
     answers = await asyncio.gather(
-        *(scans.point_to_result(scan_id, attempt=1, pointer=pointer, outbox={}) for pointer in pointers)
+        *(
+            scan_reports.point_to_result(scan_id, attempt=1, pointer=pointer, outbox={})
+            for pointer in pointers
+        )
     )
     winners = [pointer for pointer, (taken, _) in zip(pointers, answers, strict=True) if taken]
     assert winners == [(await read(scan_id))["result"]]
@@ -215,7 +221,7 @@ async def test_of_final_results_at_once_one_stays() -> None:
 
 async def test_an_unknown_scan_takes_no_report() -> None:
     assert not await _report("nobody")
-    assert await scans.report_metadata("nobody", attempt=1, metadata=METADATA) is None
-    answer = await scans.point_to_result("nobody", attempt=1, pointer=result(is_final=True), outbox={})
+    assert await scan_reports.report_metadata("nobody", attempt=1, metadata=METADATA) is None
+    answer = await scan_reports.point_to_result("nobody", attempt=1, pointer=result(is_final=True), outbox={})
     assert answer == (False, None)
     assert await scans.get("nobody") is None

@@ -7,7 +7,7 @@ import pytest
 from skydriver.eventing.events import entry
 from skydriver.model.states import ClusterState, Phase
 from skydriver.model.transitions import Fact
-from skydriver.store import scans
+from skydriver.store import scan_clusters
 from tests.integration.documents import Document, cluster, clusters_of, read, stored
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -28,7 +28,7 @@ async def test_clusters_are_added_once_with_their_events() -> None:
     entries, outbox = _asked_for(scan_id, "a", "b")
 
     added = await asyncio.gather(
-        *(scans.add_clusters(scan_id, attempt=1, entries=entries, outbox=outbox) for _ in range(5))
+        *(scan_clusters.add_clusters(scan_id, attempt=1, entries=entries, outbox=outbox) for _ in range(5))
     )
 
     assert sum(added) == 1
@@ -43,14 +43,14 @@ async def test_a_scan_that_does_not_run_gets_no_clusters(phase: Phase) -> None:
     scan_id = await stored(phase, attempt=1)
     before = await read(scan_id)
     entries, outbox = _asked_for(scan_id, "a")
-    assert not await scans.add_clusters(scan_id, attempt=1, entries=entries, outbox=outbox)
+    assert not await scan_clusters.add_clusters(scan_id, attempt=1, entries=entries, outbox=outbox)
     assert await read(scan_id) == before
 
 
 async def test_clusters_of_another_attempt_are_not_added() -> None:
     scan_id = await stored(Phase.RUNNING, attempt=2)
     entries, outbox = _asked_for(scan_id, "a")
-    assert not await scans.add_clusters(scan_id, attempt=1, entries=entries, outbox=outbox)
+    assert not await scan_clusters.add_clusters(scan_id, attempt=1, entries=entries, outbox=outbox)
     assert await clusters_of(scan_id) == {}
 
 
@@ -60,7 +60,7 @@ async def test_updates_of_different_clusters_at_once_never_lose_one_another() ->
 
     async def look(uuid: str, n: int) -> bool:
         fields = {f"seen{n}": uuid, "statuses": {"Running": {uuid: n}}}
-        return await scans.update_cluster(scan_id, uuid, fields, states=STARTED)
+        return await scan_clusters.update_cluster(scan_id, uuid, fields, states=STARTED)
 
     assert all(await asyncio.gather(*(look(uuid, n) for n in range(5) for uuid in uuids)))
 
@@ -73,21 +73,21 @@ async def test_a_cluster_in_another_state_or_behind_a_guard_is_left_as_it_is() -
     scan_id = await stored(Phase.RUNNING, clusters=[cluster("a"), cluster("b", ClusterState.UNWANTED)])
     before = await read(scan_id)
     fields = {"reason": "changed"}
-    assert not await scans.update_cluster(scan_id, "b", fields, states=STARTED)
-    assert not await scans.update_cluster(scan_id, "a", fields, states=STARTED, guard={"attempt": 2})
+    assert not await scan_clusters.update_cluster(scan_id, "b", fields, states=STARTED)
+    assert not await scan_clusters.update_cluster(scan_id, "a", fields, states=STARTED, guard={"attempt": 2})
     # The guard must hold for this cluster, not for any.
     other = {"state": ClusterState.UNWANTED}
-    assert not await scans.update_cluster(scan_id, "a", fields, states=STARTED, cluster_guard=other)
-    assert not await scans.update_cluster(scan_id, "c", fields, states=STARTED)
-    assert not await scans.update_cluster("nobody", "a", fields, states=STARTED)
+    assert not await scan_clusters.update_cluster(scan_id, "a", fields, states=STARTED, cluster_guard=other)
+    assert not await scan_clusters.update_cluster(scan_id, "c", fields, states=STARTED)
+    assert not await scan_clusters.update_cluster("nobody", "a", fields, states=STARTED)
     assert await read(scan_id) == before
 
 
 async def test_a_lease_touches_no_time_that_users_see() -> None:
     scan_id = await stored(Phase.RUNNING, clusters=[cluster("a")], last_updated=7.0)
-    assert await scans.update_cluster(scan_id, "a", {"due": 1.0}, states=STARTED, touch=False)
+    assert await scan_clusters.update_cluster(scan_id, "a", {"due": 1.0}, states=STARTED, touch=False)
     assert (await read(scan_id))["last_updated"] == 7.0
-    assert await scans.update_cluster(scan_id, "a", {"due": 2.0}, states=STARTED)
+    assert await scan_clusters.update_cluster(scan_id, "a", {"due": 2.0}, states=STARTED)
     assert (await read(scan_id))["last_updated"] > 7.0
 
 
@@ -98,7 +98,7 @@ async def test_scans_are_found_by_where_their_started_clusters_are() -> None:
     await stored(Phase.RUNNING, clusters=[cluster("f", ClusterState.REQUESTED)])
     await stored(Phase.ENDED, clusters=[cluster("g")])
 
-    found = await scans.clusters_at(cluster("a")["at"])
+    found = await scan_clusters.clusters_at(cluster("a")["at"])
 
     assert {scan["_id"] for scan in found} == {here, stopping}
     assert {len(scan["ewms_task"]["clusters"]) for scan in found if scan["_id"] == here} == {2}

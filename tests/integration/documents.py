@@ -150,4 +150,4 @@ def report(
 
 def result(*, is_final: bool, attempt: int = 1, version: Any = "v0") -> Document:
     """Make a scan's pointer to its result."""
-    return {"version": version, "is_final": is_final, "attempt": attempt, "bytes": 2}
+    return {"version": version, "is_final": is_final, "attempt": attempt, "bytes": 2, "came_at": 0.0}

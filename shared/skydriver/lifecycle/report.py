@@ -1,5 +1,6 @@
 """A scanner reports: progress, metadata, results. What is stale changes nothing and is no error."""
 
+import time
 from typing import Any
 
 from skydriver.errors import Conflict, NotFound
@@ -132,11 +133,13 @@ async def _not_taken(scan_id: str, attempt: int, metadata: dict[str, Any]) -> di
 async def report_result(scan_id: str, *, attempt: int, content: bytes, is_final: bool, function: str) -> None:
     """Take a scanner's result, as JSON.
 
-    A final result is never replaced; a repeat of it changes nothing.
+    A final result is never replaced; a repeat of it changes nothing. A partial one never takes the place of
+    one that came later.
 
     Raises:
         NotFound: there is no such scan.
     """
+    came_at = time.time()
     now = await scans.get(scan_id, ["phase", "attempt"])
     if now is None:
         raise NotFound(f"there is no scan '{scan_id}'")
@@ -144,7 +147,13 @@ async def report_result(scan_id: str, *, attempt: int, content: bytes, is_final:
         return
     version = await results.put(scan_id, content)
     outbox = entry(Fact.RESULT_REPORTED, subject=scan_id, function=function, cause=str(version))
-    pointer = {"version": version, "is_final": is_final, "attempt": attempt, "bytes": len(content)}
+    pointer = {
+        "version": version,
+        "is_final": is_final,
+        "attempt": attempt,
+        "bytes": len(content),
+        "came_at": came_at,
+    }
     taken, scan = await scan_reports.point_to_result(scan_id, attempt=attempt, pointer=pointer, outbox=outbox)
     if not taken:
         await results.remove(scan_id, version)

@@ -86,7 +86,7 @@ def _write_once(metadata: Mapping[str, Any]) -> list[Document]:
 async def point_to_result(
     scan_id: str, *, attempt: int, pointer: Mapping[str, Any], outbox: Mapping[str, Document]
 ) -> tuple[bool, Document | None]:
-    """Let a scan's result be the one that `pointer` names, never after a final one.
+    """Let a scan's result be the one that `pointer` names, never after a final one, or after a later one.
 
     Returns:
         Whether it was taken, and the scan as it was *before* (only `result`, `attempt`, `phase`, `report`).
@@ -101,6 +101,7 @@ async def point_to_result(
             "attempt": attempt,
             "phase": {"$in": list(TABLE[Fact.RESULT_REPORTED].accepts)},
             "result.is_final": {"$ne": True},
+            **({} if pointer["is_final"] else {"result.came_at": {"$not": {"$gt": pointer["came_at"]}}}),
         },
         update,
         projection=fields,

@@ -176,6 +176,27 @@ async def test_a_result_is_stored_and_said_and_its_old_version_removed(
     assert await scan_outbox.outbox_of(scan_id) == {}
 
 
+async def test_a_partial_result_that_came_earlier_replaces_no_later_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its process was held up after it had stored it; the scanner has long sent the next one."""
+    scan_id = await stored(Phase.RUNNING)
+    put = results.put
+
+    async def held_up(scan_id: str, content: bytes) -> Any:
+        version = await put(scan_id, content)
+        monkeypatch.setattr(results, "put", put)
+        await _result(scan_id, b"the later one")
+        return version
+
+    monkeypatch.setattr(results, "put", held_up)
+    await _result(scan_id, b"the earlier one")
+    assert await _content(scan_id) == b"the later one"
+    assert await _versions(scan_id) == {(await read(scan_id))["result"]["version"]}
+    await _result(scan_id, b"the next one")
+    assert await _content(scan_id) == b"the next one"
+
+
 async def test_a_final_result_is_replaced_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "PIECE", 5)
     scan_id = await stored(Phase.RUNNING)

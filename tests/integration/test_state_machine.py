@@ -6,6 +6,7 @@ They are the same ones each time; with EXAMPLES=1000 in the environment they are
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -290,6 +291,7 @@ async def tell(scan_id: str, it: Said) -> None:
             )
         case "result":
             pointer = result(is_final=it.flag, attempt=attempt, version=str(it.number))
+            pointer["came_at"] = time.time()
             await scan_reports.point_to_result(scan_id, attempt=attempt, pointer=pointer, outbox=outbox)
         case "request workers":
             asked = entry(

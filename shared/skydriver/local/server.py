@@ -52,8 +52,8 @@ def listen(port: int | None) -> socket.socket:
     Raises:
         LocalError: the port is taken.
     """
-    # Of TCP by name: only of such sockets does asyncio send each piece of an answer at once, in place of waiting
-    # for 40 ms until the head of it is acknowledged.
+    # Of TCP by name: only of such sockets does asyncio send each piece of an answer at once. Others wait for
+    # 40 ms until the head of it is acknowledged.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -10,7 +10,7 @@ from skydriver.local.server import listen, url
 
 
 async def test_pieces_of_an_answer_wait_for_no_acknowledgement() -> None:
-    """Else each answer of head and body takes 40 ms: Nagle's algorithm waits for a delayed acknowledgement."""
+    """Else an answer of head and body takes 40 ms: Nagle's algorithm waits for a delayed acknowledgement."""
     seen: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def come(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

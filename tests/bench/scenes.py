@@ -70,7 +70,7 @@ async def store(scan_id: str, phase: Phase, *, event_size: int = 1_000, **change
     """Store a scan with its event."""
     made = running(scan_id, **changes)
     made["phase"] = phase
-    made["i3_event_id"] = await events.put(event(event_size))
+    made["i3_event_id"] = made["request"]["i3_event_id"] = await events.put(event(event_size))
     await scans.insert(made)
     return made
 

@@ -17,7 +17,7 @@ from skydriver.store import events, results, scans
 from skydriver.store.mongo import collection
 from tests.bench.servers import request
 from tests.bench.stage import Stage
-from tests.integration.documents import METADATA, cluster, scan
+from tests.integration.documents import METADATA, cluster, scan, written
 
 Document = dict[str, Any]
 
@@ -70,7 +70,7 @@ async def store(scan_id: str, phase: Phase, *, event_size: int = 1_000, **change
     """Store a scan with its event."""
     made = running(scan_id, **changes)
     made["phase"] = phase
-    made["i3_event_id"] = made["request"]["i3_event_id"] = await events.put(event(event_size))
+    made["i3_event_id"] = made["request"]["i3_event_id"] = await events.put(written(event(event_size)))
     await scans.insert(made)
     return made
 

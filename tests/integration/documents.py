@@ -6,7 +6,7 @@ from typing import Any
 
 from skydriver.model.clusters import cluster_entry
 from skydriver.model.reports import ManifestReport
-from skydriver.model.request import ScanArguments, stored_request
+from skydriver.model.request import ScanArguments, event_json, stored_request
 from skydriver.model.scan import new_scan
 from skydriver.model.states import COMPLETE, ClusterState, Outcome, Phase
 from skydriver.settings import known_clusters
@@ -151,3 +151,10 @@ def report(
 def result(*, is_final: bool, attempt: int = 1, version: Any = "v0") -> Document:
     """Make a scan's pointer to its result."""
     return {"version": version, "is_final": is_final, "attempt": attempt, "bytes": 2, "came_at": 0.0}
+
+
+def written(event: Document) -> bytes:
+    """Write an event as it is kept."""
+    content = event_json(event)
+    assert content is not None
+    return content

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -23,7 +24,6 @@ from skydriver.model.values import (
     Boolean,
     Bytes,
     Integer,
-    Json,
     NoBool,
     NotNull,
     PositiveInteger,
@@ -75,8 +75,8 @@ def _cluster_pairs(value: Any) -> Any:
     return pairs
 
 
-def _event(value: Any) -> Any:
-    """Take an event as an object or as the text of one."""
+def event_json(value: Any) -> bytes | None:
+    """Take an event as an object or as the text of one, and write it as it is kept: JSON with sorted keys."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -88,7 +88,10 @@ def _event(value: Any) -> Any:
             raise ValueError(f"must be an event as JSON; the text given is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise ValueError("must be an event: a JSON object, or a string that holds one")
-    return value
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise ValueError(f"cannot be stored as JSON: {error}") from None
 
 
 def _nsides(value: Any) -> Any:
@@ -187,7 +190,9 @@ Environment = Annotated[
     dict[str, Scalar], BeforeValidator(_environment, json_schema_input_type=dict[str, Scalar])
 ]
 EventId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Event = Annotated[Json | None, BeforeValidator(_event, json_schema_input_type=dict[str, Any] | str | None)]
+Event = Annotated[
+    bytes | None, BeforeValidator(event_json, json_schema_input_type=dict[str, Any] | str | None)
+]
 
 
 class ScanArguments(ProjectionArguments):

@@ -6,9 +6,7 @@ old never removes what somebody has just begun to use.
 
 import time
 from hashlib import sha256
-from typing import Any
 
-import orjson
 from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
 
@@ -24,16 +22,18 @@ async def ensure_indexes() -> None:
     await collection(NAME).create_index("used_at")
 
 
-async def put(event: dict[str, Any]) -> str:
+async def put(content: bytes) -> str:
     """Store an event, shared with every scan of an equal one.
 
+    Args:
+        content: its JSON with sorted keys.
+
     Returns:
-        Its id: the SHA-256 of its JSON with sorted keys, in hexadecimal.
+        Its id: the SHA-256 of its content, in hexadecimal.
 
     Raises:
         TooLarge: it has more bytes than an event may have.
     """
-    content = orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
     if len(content) > settings().max_event_bytes:
         raise TooLarge(f"the event must have {settings().max_event_bytes} bytes at the most")
     event_id = sha256(content).hexdigest()

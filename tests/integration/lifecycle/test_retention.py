@@ -13,7 +13,7 @@ from skydriver.model.request import ScanArguments
 from skydriver.model.states import Phase
 from skydriver.store import events, results, scan_overview
 from skydriver.store.mongo import collection
-from tests.integration.documents import change, read, stored
+from tests.integration.documents import change, read, stored, written
 from tests.integration.rest.api import scan_arguments
 
 Configure = Callable[..., None]
@@ -36,7 +36,7 @@ async def _has_result(scan_id: str) -> bool:
 
 async def _event(*scans_: tuple[Phase, float], used: float = 100.0) -> str:
     """Store an event that was used so many days ago, and scans of it, each so many days in a phase."""
-    event_id = await events.put({**EVENT, "n": time.time_ns()})
+    event_id = await events.put(written({**EVENT, "n": time.time_ns()}))
     now = time.time()
     await collection(events.NAME).update_one({"_id": event_id}, {"$set": {"used_at": now - used * DAY}})
     for phase, days in scans_:

@@ -19,7 +19,7 @@ from skydriver.perloop import PerLoop
 from skydriver.rest import answers
 from skydriver.store import events, results, scans
 from skydriver.store.mongo import collection
-from tests.integration.documents import EVENT, change, result, scan
+from tests.integration.documents import EVENT, change, result, scan, written
 from tests.serving import client_of
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -49,7 +49,7 @@ def trips(monkeypatch: pytest.MonkeyPatch) -> Trips:
 
 async def with_result(content: dict[str, Any] | None, **fields: Any) -> str:
     document = scan(Phase.RUNNING, **fields)
-    document["i3_event_id"] = await events.put(EVENT)
+    document["i3_event_id"] = await events.put(written(EVENT))
     if content is not None:
         raw = orjson.dumps(content)
         version = await results.put(document["_id"], raw)

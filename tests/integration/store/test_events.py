@@ -7,24 +7,25 @@ import pytest
 
 from skydriver.store import events
 from skydriver.store.mongo import collection
+from tests.integration.documents import written
 
 pytestmark = pytest.mark.usefixtures("database")
 
 
 async def test_an_event_comes_back_as_it_was() -> None:
     event = {"run_id": 1, "frames": {"$odd": [1.5, None, "ü"], "a.b": True}}
-    stored = await events.get(await events.put(event))
+    stored = await events.get(await events.put(written(event)))
     assert stored is not None and orjson.loads(stored) == event
 
 
 async def test_equal_events_are_stored_once_whoever_sends_them() -> None:
     ids = await asyncio.gather(
-        *(events.put({"run_id": 1, "event_id": 2}) for _ in range(5)),
-        events.put({"event_id": 2, "run_id": 1}),
+        *(events.put(written({"run_id": 1, "event_id": 2})) for _ in range(5)),
+        events.put(written({"event_id": 2, "run_id": 1})),
     )
     assert len(set(ids)) == 1
     assert await collection(events.NAME).count_documents({}) == 1
-    assert await events.put({"run_id": 1, "event_id": 3}) not in ids
+    assert await events.put(written({"run_id": 1, "event_id": 3})) not in ids
 
 
 async def test_an_unknown_event_is_not_there() -> None:

@@ -242,14 +242,15 @@ def test_an_unknown_argument_is_named() -> None:
 
 
 def test_an_unknown_key_of_the_event_is_none_of_our_business() -> None:
-    assert scan_arguments(event_i3live_json={"anything": {"$where": [1]}}).event_i3live_json == {
-        "anything": {"$where": [1]}
-    }
+    taken = scan_arguments(event_i3live_json={"anything": {"$where": [1]}}).event_i3live_json
+    assert taken == b'{"anything":{"$where":[1]}}'
 
 
 def test_an_event_as_text() -> None:
-    assert scan_arguments(event_i3live_json=json.dumps(EVENT)).event_i3live_json == EVENT
-    assert scan_arguments(event_i3live_json="{}").event_i3live_json == {}
+    as_text, as_object = scan_arguments(event_i3live_json=json.dumps(EVENT)), scan_arguments()
+    assert as_text.event_i3live_json == as_object.event_i3live_json
+    assert json.loads(as_text.event_i3live_json or b"") == EVENT
+    assert scan_arguments(event_i3live_json="{}").event_i3live_json == b"{}"
 
 
 def test_an_event_that_is_nested_too_deep_to_be_stored() -> None:

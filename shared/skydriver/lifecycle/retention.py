@@ -5,10 +5,10 @@ Nothing is removed by default. Manifests stay in any case.
 
 import time
 
+from skydriver.lifecycle.logs import DAY
 from skydriver.settings import settings
 from skydriver.store import events, results, scan_overview, scan_reports
 
-DAY = 86400.0
 MOST = 100
 """What is removed at once: the next sweep goes on."""
 

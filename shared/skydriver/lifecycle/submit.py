@@ -57,7 +57,8 @@ async def submit(
         TooMany: the backlog is full.
         TemporaryError: the source of the image's tags does not answer.
     """
-    if key is not None and (made := await _made(arguments, submitted_by, key)) is not None:
+    user, content = submitted_by or "", "" if key is None else _digest(arguments)
+    if key is not None and (made := await _made(user, key, content)) is not None:
         return made
     check_priority(arguments.priority, may_alert=may_alert)
     check_clusters(arguments.cluster, debug=bool(arguments.debug_mode))
@@ -66,7 +67,7 @@ async def submit(
     event_id = await _event(arguments)
     scan_id = uuid4().hex
     if key is not None:
-        scan_id = await submissions.take(submitted_by or "", key, content=_digest(arguments), scan_id=scan_id)
+        scan_id = await submissions.take(user, key, content=content, scan_id=scan_id)
     request = stored_request(
         arguments,
         scan_id=scan_id,
@@ -79,9 +80,9 @@ async def submit(
     return await _store(request, classifiers=arguments.classifiers, function="create_scan")
 
 
-async def _made(arguments: ScanArguments, user: str | None, key: str) -> dict[str, Any] | None:
+async def _made(user: str, key: str, content: str) -> dict[str, Any] | None:
     """Find the scan that a submission's key stands for: to tell of it, nothing needs to be checked again."""
-    scan_id = await submissions.known(user or "", key, content=_digest(arguments))
+    scan_id = await submissions.known(user, key, content=content)
     scan = None if scan_id is None else await scans.get(scan_id)
     if scan is not None:
         await publish_rest(scan["_id"])

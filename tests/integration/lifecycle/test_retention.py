@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from skydriver.errors import InvalidArguments, NotFound
-from skydriver.lifecycle.retention import DAY, remove_old_events, remove_old_results
+from skydriver.lifecycle.logs import DAY
+from skydriver.lifecycle.retention import remove_old_events, remove_old_results
 from skydriver.lifecycle.submit import rescan, submit
 from skydriver.model.request import ScanArguments
 from skydriver.model.states import Phase

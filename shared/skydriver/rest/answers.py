@@ -53,13 +53,16 @@ async def streamed_json(pieces: AsyncIterator[bytes]) -> Response:
     first = await anext(parts)
     if len(first) < PIECE:
         return Response(first, media_type="application/json")
-    return StreamingResponse(_chained(first, parts), media_type="application/json")
+    return StreamingResponse(chained(first, parts), media_type="application/json")
 
 
-async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def chained(first: bytes, rest: AsyncIterator[bytes], *last: bytes) -> AsyncIterator[bytes]:
+    """Go through a first piece, those that are read, and the last ones."""
     yield first
-    async for part in rest:
-        yield part
+    async for piece in rest:
+        yield piece
+    for piece in last:
+        yield piece
 
 
 async def _gathered(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -8,7 +8,7 @@ from bson import ObjectId
 from starlette.responses import Response
 
 from skydriver.errors import NotFound
-from skydriver.rest.answers import json_answer, streamed_json
+from skydriver.rest.answers import chained, json_answer, streamed_json
 from skydriver.rest.scans import replaced, shown
 from skydriver.store import joined, results
 
@@ -38,7 +38,7 @@ async def result_answer(scan_id: str, *, include_deleted: bool) -> Response:
     if missing <= 0:
         return Response(b"".join((before, piece, after)), media_type="application/json")
     rest = _rest(scan_id, pointer["version"], missing)
-    return await streamed_json(_chained(before + piece, rest, after))
+    return await streamed_json(chained(before + piece, rest, after))
 
 
 async def _rest(scan_id: str, version: ObjectId, missing: int) -> AsyncIterator[bytes]:
@@ -48,10 +48,3 @@ async def _rest(scan_id: str, version: ObjectId, missing: int) -> AsyncIterator[
         yield piece
     if missing:
         raise replaced()
-
-
-async def _chained(before: bytes, pieces: AsyncIterator[bytes], after: bytes) -> AsyncIterator[bytes]:
-    yield before
-    async for piece in pieces:
-        yield piece
-    yield after

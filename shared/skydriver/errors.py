@@ -30,6 +30,14 @@ class Busy(TemporaryError):
     """Somebody else is at it right now (a lease is taken)."""
 
 
+class NotConfigured(TemporaryError):
+    """This function lacks a setting that it needs; `variable` is its name."""
+
+    def __init__(self, variable: str) -> None:
+        self.variable = variable
+        super().__init__(f"the service is not configured completely: {variable} is not set here")
+
+
 class InvalidArguments(PermanentError):
     """Arguments are wrong or missing; `problems` names each by its argument."""
 

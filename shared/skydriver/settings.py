@@ -3,7 +3,7 @@
 import os
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -17,7 +17,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     skydriver_url: str = Field(description="the service's own public address, which scanners report to")
-    mongodb_uri: SecretStr
+    mongodb_uri: SecretStr | None = Field(None, description="of functions that use the database")
     mongodb_database: str = "SkyDriver_DB"
     k_sink: str = Field(description="the broker's ingress, which events are published to")
 
@@ -41,7 +41,9 @@ class Settings(BaseModel):
     )
     keycloak_oidc_client_id_broker: str | None = None
     keycloak_oidc_client_secret_broker: SecretStr | None = None
-    scanner_token_key: SecretStr = Field(min_length=32, description="signs the scanners' own tokens")
+    scanner_token_key: Annotated[SecretStr, Field(min_length=32)] | None = Field(
+        None, description="signs the scanners' own tokens; of functions that make or take them"
+    )
 
     scanner_backend: Literal["kubernetes", "local"] = "local"
     local_jobs_url: str | None = Field(None, description="the local runtime's job host")

@@ -11,6 +11,7 @@ from typing import Any
 
 import jwt
 
+from skydriver.runtime.secrets import secret
 from skydriver.settings import settings
 
 _ALGORITHM = "HS256"
@@ -57,7 +58,7 @@ def make_scanner_token(scan_id: str, attempt: int, *, lifetime: float) -> str:
         "iat": now,
         "exp": now + int(lifetime),
     }
-    return jwt.encode(claims, _key(settings().scanner_token_key.get_secret_value()), algorithm=_ALGORITHM)
+    return jwt.encode(claims, _key(secret("scanner_token_key")), algorithm=_ALGORITHM)
 
 
 def header_of(token: str) -> Mapping[str, Any]:
@@ -79,18 +80,22 @@ def _header(head: str) -> Mapping[str, Any]:
 
 
 def read_scanner_token(token: str) -> ScannerToken | None:
-    """Check a token's signature, issuer, audience and expiry; None if it is not a valid scanner token."""
-    if header_of(token).get("alg") != _ALGORITHM:
+    """Check a token's signature, issuer, audience and expiry; None if it is not a valid scanner token.
+
+    A function without the key takes no scanner token.
+    """
+    signing_key = settings().scanner_token_key
+    if signing_key is None or header_of(token).get("alg") != _ALGORITHM:
         return None
-    secret = settings().scanner_token_key.get_secret_value()
-    digest = sha256(f"{secret} {token}".encode()).digest()
+    key = signing_key.get_secret_value()
+    digest = sha256(f"{key} {token}".encode()).digest()
     expires_at, read = _verified().get(digest, (0.0, None))
     if read is not None and time.time() < expires_at:
         return read
     try:
         claims = jwt.decode(
             token,
-            _key(secret),
+            _key(key),
             algorithms=[_ALGORITHM],
             issuer=_ISSUER,
             audience=_AUDIENCE,

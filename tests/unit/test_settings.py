@@ -38,9 +38,7 @@ def test_v1s_name_of_the_default_runtime_of_workers_is_known(configure: Configur
     assert settings().max_worker_runtime == 3600
 
 
-@pytest.mark.parametrize(
-    "name", ["SKYDRIVER_URL", "MONGODB_URI", "K_SINK", "SCANNER_TOKEN_KEY", "CLUSTERS_FILE"]
-)
+@pytest.mark.parametrize("name", ["SKYDRIVER_URL", "K_SINK", "CLUSTERS_FILE"])
 def test_a_missing_setting_is_named(configure: Configure, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.delenv(name)
     configure()

@@ -55,9 +55,13 @@ class _Variable(_Model):
     value: str
 
 
+class _SecretReference(_Named):
+    optional: bool = False
+
+
 class _EnvFrom(_Model):
     config_map_ref: _Named | None = None
-    secret_ref: _Named | None = None
+    secret_ref: _SecretReference | None = None
 
 
 class _Mount(_Model):

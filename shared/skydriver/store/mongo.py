@@ -8,6 +8,7 @@ from pymongo import ReadPreference, WriteConcern
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, NotPrimaryError, WTimeoutError
 
 from skydriver.perloop import PerLoop
+from skydriver.runtime.secrets import secret
 from skydriver.settings import settings
 
 OUTAGES: tuple[type[Exception], ...] = (ConnectionFailure, NotPrimaryError, WTimeoutError, ExecutionTimeout)
@@ -16,7 +17,7 @@ OUTAGES: tuple[type[Exception], ...] = (ConnectionFailure, NotPrimaryError, WTim
 
 def _connect() -> Any:
     return AsyncIOMotorClient(
-        settings().mongodb_uri.get_secret_value(),
+        secret("mongodb_uri"),
         io_loop=asyncio.get_running_loop(),
         serverSelectionTimeoutMS=8_000,
         connectTimeoutMS=5_000,

@@ -40,7 +40,7 @@ async def test_routes_functions_manifests_and_document_are_one(api: Api) -> None
         name = service.replace("-", "_")
         route = getattr(importlib.import_module(f"functions.api.{name}"), name).route
         assert (route.method, route.path, route.name) == (method, path, name)
-        manifest = yaml.safe_load((ROOT / f"knative/base/services/{service}.yaml").read_text())
+        manifest = next(yaml.safe_load_all((ROOT / f"knative/base/functions/{service}.yaml").read_text()))
         container = manifest["spec"]["template"]["spec"]["containers"][0]
         environment = {variable["name"]: variable["value"] for variable in container["env"]}
         assert environment["FUNCTION_SOURCE"] == f"functions/api/{name}.py"

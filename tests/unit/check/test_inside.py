@@ -20,13 +20,21 @@ async def look() -> dict[str, Finding]:
 
 
 async def test_missing_settings_are_named(monkeypatch: pytest.MonkeyPatch, configure: Configure) -> None:
-    monkeypatch.delenv("MONGODB_URI")
+    monkeypatch.delenv("K_SINK")
     monkeypatch.setenv("SCANNER_TOKEN_KEY", "short")
     forget_settings()
     found = await look()
-    assert found.keys() == {"setting MONGODB_URI", "setting SCANNER_TOKEN_KEY"}
+    assert found.keys() == {"setting K_SINK", "setting SCANNER_TOKEN_KEY"}
     assert not any(finding.good for finding in found.values())
     assert "short" not in str(list(found.values())).replace("too_short", "")
+
+
+async def test_a_secret_that_a_function_lacks_is_named(
+    monkeypatch: pytest.MonkeyPatch, configure: Configure
+) -> None:
+    monkeypatch.delenv("MONGODB_URI")
+    configure(IMAGE_TAGS="3.4.0", CALL_TIMEOUT="1")
+    assert "MONGODB_URI is not set here" in (await look())["MongoDB"].words
 
 
 async def test_neither_an_issuer_nor_no_auth(configure: Configure) -> None:

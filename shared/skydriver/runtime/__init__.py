@@ -1,0 +1,1 @@
+"""What a function needs to run: its secrets. It knows settings and errors only."""

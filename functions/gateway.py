@@ -31,11 +31,13 @@ def _table() -> RouteTable:
 @functions_framework.aio.http
 async def gateway(request: Request) -> Response:
     """Answer as the function does that the route table names."""
-    match _table().match(request.method, request.url.path):
+    # Not that of `request.url`, which is without line breaks.
+    path: str = request.scope["path"]
+    match _table().match(request.method, path):
         case NotFound():
-            return unrouted(request.method, request.url.path)
+            return unrouted(request.method, path)
         case MethodNotAllowed(allowed):
-            return unrouted(request.method, request.url.path, allowed)
+            return unrouted(request.method, path, allowed)
         case service:
             address = os.environ["FUNCTION_ADDRESS"].format(
                 service=service, namespace=os.environ["K8S_NAMESPACE"]

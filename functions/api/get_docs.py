@@ -3,18 +3,19 @@
 from pathlib import PurePath
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import HTMLResponse, Response
 
 from skydriver.rest import docs
-from skydriver.rest.arguments import NoArguments
 from skydriver.rest.route import Call, route
 
 DAY = 24 * 3600
 
 
-class DocsArguments(NoArguments):
+class DocsArguments(BaseModel):
     """The argument of `GET /docs`."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     file: Literal["swagger-ui.css", "swagger-ui-bundle.js", "page.js"] | None = Field(
         None, description="a file that the page needs; without it, the page itself"

@@ -4,14 +4,14 @@ from typing import Any
 
 import orjson
 
-from skydriver.rest.arguments import NoArguments
+from skydriver.rest.arguments import DeletedToo
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
 from skydriver.rest.scans import read_event, read_scan
 
 
-@route("GET /scan/{scan_id}/i3-event", roles=(Role.USER, Role.SYSTEM), answer="Event")
-async def get_i3_event(call: Call[NoArguments]) -> dict[str, Any]:
+@route("GET /scan/{scan_id}/i3-event", roles=(Role.USER, Role.SYSTEM), arguments=DeletedToo, answer="Event")
+async def get_i3_event(call: Call[DeletedToo]) -> dict[str, Any]:
     """Answer the event as it was submitted, of deleted scans, too."""
-    scan = await read_scan(call.scan_id, ["i3_event_id"])
+    scan = await read_scan(call.scan_id, ["i3_event_id"], include_deleted=call.arguments.include_deleted)
     return {"i3_event": orjson.Fragment(await read_event(scan["i3_event_id"]))}

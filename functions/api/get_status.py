@@ -32,7 +32,7 @@ _FIELDS = (
 )
 async def get_status(call: Call[StatusArguments]) -> dict[str, Any]:
     """Answer the state code, deleted scans included; scanner servers read it as their kill switch."""
-    scan = await read_scan(call.scan_id, _FIELDS)
+    scan = await read_scan(call.scan_id, _FIELDS, include_deleted=call.arguments.include_deleted)
     answer: dict[str, Any] = {
         "scan_state": scan_state(scan),
         "is_deleted": scan["is_deleted"],

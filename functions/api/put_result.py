@@ -20,7 +20,6 @@ def _limit() -> int:
     roles=(Role.SYSTEM, Role.SCANNER),
     arguments=ResultReport,
     limit=_limit,
-    nan_as_null=True,
     answer="Result",
 )
 async def put_result(call: Call[ResultReport]) -> dict[str, Any]:

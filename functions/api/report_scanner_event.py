@@ -7,7 +7,7 @@ with the bodies of `PATCH manifest` and `PUT result` as their data, and mean the
 import orjson
 from starlette.responses import Response
 
-from skydriver.errors import InvalidArguments, PermanentError
+from skydriver.errors import InvalidArguments, PermanentError, UnsupportedEncoding
 from skydriver.eventing.codec import decode
 from skydriver.eventing.events import event_type
 from skydriver.lifecycle.ready import scanner_ready
@@ -33,8 +33,9 @@ def _limit() -> int:
 async def report_scanner_event(call: Call[NoArguments]) -> Response:
     """Take the event, and answer with nothing."""
     try:
-        is_result = call.headers.get("ce-type") == event_type(Fact.RESULT_REPORTED)
-        event = decode(call.headers, call.body, nan_as_null=is_result)
+        event = decode(call.headers, call.body)
+    except UnsupportedEncoding:
+        raise
     except PermanentError as error:
         raise InvalidArguments({"event": str(error)}) from None
     scan_id, attempt, function = call.scan_id, call.attempt, "report_scanner_event"

@@ -58,6 +58,10 @@ class TooLarge(PermanentError):
     """A body is over its limit."""
 
 
+class UnsupportedEncoding(PermanentError):
+    """A body is compressed, or a text that is no Unicode."""
+
+
 class TooSlow(PermanentError):
     """A request did not come in time."""
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import socket
 
     import uvicorn
+    from starlette.applications import Starlette
     from starlette.types import ASGIApp
 
 IDLE = 120
@@ -45,6 +46,7 @@ def load(source: str, target: str) -> "ASGIApp":
         NoFunctionError: the module or the function is missing.
     """
     from functions_framework.aio import create_asgi_app_from_module
+    from starlette.routing import Route
 
     name = ".".join(PurePosixPath(source).with_suffix("").parts)
     try:
@@ -55,7 +57,12 @@ def load(source: str, target: str) -> "ASGIApp":
         raise NoFunctionError(f"there is no {source}") from None
     if not hasattr(module, target):
         raise NoFunctionError(f"{source} has no {target}")
-    app: ASGIApp = create_asgi_app_from_module(target, module.__file__, "http", module, None)  # type: ignore[no-untyped-call]
+    app: Starlette = create_asgi_app_from_module(target, module.__file__, "http", module, None)  # type: ignore[no-untyped-call]
+    # The framework's own routes answer in plain text to paths such as `/robots.txt` and `/%0A`, and to
+    # methods such as TRACE. The function answers every path and method itself.
+    handler = next(route for route in app.router.routes if isinstance(route, Route))
+    app.router.routes.clear()
+    app.router.default = handler.app
     return app
 
 

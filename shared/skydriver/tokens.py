@@ -18,6 +18,8 @@ _ALGORITHM = "HS256"
 _ISSUER = "skydriver"
 _AUDIENCE = "skydriver-scan"
 MOST_REMEMBERED = 2000
+LEEWAY = 60.0
+"""Seconds that the clock of whoever has made a token may be off ours, for each time that it says."""
 
 
 @cache
@@ -99,6 +101,7 @@ def read_scanner_token(token: str) -> ScannerToken | None:
             algorithms=[_ALGORITHM],
             issuer=_ISSUER,
             audience=_AUDIENCE,
+            leeway=LEEWAY,
             options={"require": ["exp", "sub", "attempt"]},
         )
         read = ScannerToken(scan_id=str(claims["sub"]), attempt=int(claims["attempt"]))

@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
-from skydriver.tokens import ScannerToken, make_scanner_token, read_scanner_token
+from skydriver.tokens import LEEWAY, ScannerToken, make_scanner_token, read_scanner_token
 from tests.conftest import eventually
 
 KEY = "a key that is only good for tests, and long enough for every algorithm of its kind"
@@ -47,7 +47,16 @@ def test_two_scans_have_different_tokens() -> None:
 
 
 def test_an_expired_token() -> None:
-    assert read_scanner_token(make_scanner_token("5d2e", 1, lifetime=-1)) is None
+    assert read_scanner_token(make_scanner_token("5d2e", 1, lifetime=-61)) is None
+
+
+def test_another_clock_may_be_a_minute_off() -> None:
+    now = int(time.time())
+    claims: dict[str, Any]
+    for claims in ({"iat": now + 50}, {"exp": now - 50}, {"nbf": now + 50}):
+        assert read_scanner_token(forged(**claims)) == ScannerToken("5d2e", 1)
+    for claims in ({"iat": now + 90}, {"exp": now - 90}, {"nbf": now + 90}):
+        assert read_scanner_token(forged(**claims)) is None
 
 
 def test_a_token_of_another_installation(configure: Callable[..., None]) -> None:
@@ -57,7 +66,7 @@ def test_a_token_of_another_installation(configure: Callable[..., None]) -> None
 
 
 async def test_a_token_that_was_good_before_expires_all_the_same() -> None:
-    token = make_scanner_token("5d2e", 1, lifetime=2)
+    token = make_scanner_token("5d2e", 1, lifetime=2 - LEEWAY)
     assert read_scanner_token(token) is not None
     await eventually(lambda: read_scanner_token(token) is None, deadline=5.0)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import typer
 
+from skydriver.model.json_text import null_for_nan, read_json
+
 Scalar = str | bool | float | int
 
 _NSIDE = re.compile(r"(\d+):(\d+)")
@@ -76,10 +78,10 @@ def _scalar(text: str) -> Scalar:
     return value if isinstance(value, str | bool | float | int) else text
 
 
-def read_json_object(text: str, option: str) -> dict[str, Any]:
-    """The text as a JSON object."""
+def read_json_object(text: str | bytes, option: str) -> dict[str, Any]:
+    """The text as a JSON object; as the service reads it, so NaN is a number."""
     try:
-        value = json.loads(text)
+        value = read_json(text)
     except ValueError as error:
         raise typer.BadParameter(f"not JSON: {error}", param_hint=option) from None
     if not isinstance(value, dict):
@@ -88,9 +90,9 @@ def read_json_object(text: str, option: str) -> dict[str, Any]:
 
 
 def read_event(path: Path) -> dict[str, Any]:
-    """The event in a file of the realtime JSON format."""
+    """The event in a file of the realtime JSON format, with null for NaN and infinities."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_bytes()
+    except OSError as error:
         raise typer.BadParameter(f"{path} cannot be read: {error}", param_hint="EVENT.json") from None
-    return read_json_object(text, f"EVENT.json ({path})")
+    return null_for_nan(read_json_object(text, f"EVENT.json ({path})"))

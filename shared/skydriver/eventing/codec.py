@@ -4,17 +4,19 @@ The SDK is strict about some things and lax about others: an id is checked here,
 by it, and so is the version.
 """
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from cloudevents.conversion import to_binary
 from cloudevents.exceptions import GenericException
-from cloudevents.http import CloudEvent, from_http
+from cloudevents.http import CloudEvent, from_dict, from_http
+from cloudevents.sdk.converters import is_binary
 
-from skydriver.errors import PermanentError
+from skydriver.errors import PermanentError, UnsupportedEncoding
 from skydriver.eventing.events import Event
-from skydriver.jsontext import read_json
+from skydriver.model.json_text import NotUnicodeError, read_json
 
 _CONTEXT = ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema")
 _TRACE = ("traceparent", "tracestate")
@@ -34,24 +36,23 @@ def encode(event: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:
     return {**headers, **{name: event[name] for name in _TRACE if name in event}}, body
 
 
-def decode(headers: Mapping[str, str], body: bytes, *, nan_as_null: bool = False) -> Event:
+def decode(headers: Mapping[str, str], body: bytes) -> Event:
     """Read an event off an HTTP request, in binary or structured mode.
 
     Args:
         headers: the request's.
         body: the request's.
-        nan_as_null: whether NaN and infinities in its data are read as null.
 
     Raises:
+        UnsupportedEncoding: it is no text of Unicode.
         PermanentError: it is no CloudEvent 1.0, lacks an id, a source or a type, or has data that are no
             JSON object.
     """
-
-    def unmarshal(content: bytes | str | None) -> Any:
-        return read_json(content, nan_as_null=nan_as_null) if content else None
-
+    lowered = {name.lower(): value for name, value in headers.items()}
     try:
-        event = from_http(dict(headers), body, data_unmarshaller=unmarshal)
+        event = from_http(lowered, body, _data) if is_binary(lowered) else _structured(body)
+    except NotUnicodeError as error:
+        raise UnsupportedEncoding(f"the event {error}") from None
     except (GenericException, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise PermanentError(f"not a CloudEvent: {error}") from None
     attributes = event.get_attributes()
@@ -75,3 +76,21 @@ def decode(headers: Mapping[str, str], body: bytes, *, nan_as_null: bool = False
             if name not in _CONTEXT and value is not None
         },
     )
+
+
+def _data(content: bytes | str | None) -> Any:
+    return read_json(content) if content else None
+
+
+def _structured(body: bytes) -> CloudEvent:
+    """Read an event in structured mode. The SDK would read and write its data three times."""
+    envelope = read_json(body)
+    if not isinstance(envelope, dict):
+        raise ValueError("it is no JSON object")
+    # The SDK would make them up.
+    for name in ("specversion", "id"):
+        if name not in envelope:
+            raise ValueError(f"it lacks the attribute '{name}'")
+    if "data_base64" in envelope:
+        envelope["data"] = _data(base64.b64decode(envelope.pop("data_base64"), validate=True))
+    return from_dict(envelope)

@@ -1,11 +1,11 @@
 """What a scanner server reports: progress, metadata and results (skymap_scanner v3)."""
 
-import math
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from skydriver.model.clusters import CondorLocation, KubernetesLocation
+from skydriver.model.json_text import check_integers, null_for_nan
 from skydriver.model.projection import ProjectionArguments
 from skydriver.model.values import INT32_MAX, Boolean, Integer, Integer64, Json, NoBool, Number
 
@@ -13,27 +13,26 @@ MAX_DEPTH = 50
 """MongoDB refuses documents of more than 100 levels (its manual, "Limits and Thresholds")."""
 
 
-def _storable(value: Any) -> Any:
-    """Refuse what a document cannot hold: deep nesting, keys that begin with '$', big integers, NaN.
+def _storable(value: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what a document cannot hold: deep nesting, some names, big integers.
 
+    NaN and infinities become null, as in events and results: a refusal would end the scanner.
     Walks without recursion: the depth of a body is bounded by its size only.
     """
-    waiting = [(value, 1)]
+    waiting: list[tuple[Any, int]] = [(value, 1)]
     while waiting:
         item, depth = waiting.pop()
         if depth > MAX_DEPTH:
             raise ValueError(f"must not be nested deeper than {MAX_DEPTH}")
         if isinstance(item, dict):
-            if any(key.startswith("$") or "\0" in key for key in item):
-                raise ValueError("keys must not start with '$', or hold a null character")
+            # What begins with "$ref" comes back from the database as a reference of its driver's own.
+            if any("\0" in key or key == "$ref" for key in item):
+                raise ValueError("keys must not hold a null character, or be '$ref'")
             waiting.extend((inner, depth + 1) for inner in item.values())
         elif isinstance(item, list):
             waiting.extend((inner, depth + 1) for inner in item)
-        elif isinstance(item, float) and not math.isfinite(item):
-            raise ValueError("numbers must be finite")
-        elif isinstance(item, int) and not -(2**63) <= item < 2**63:
-            raise ValueError("whole numbers must fit into 64 bits")
-    return value
+    check_integers(value)
+    return null_for_nan(value)
 
 
 def _truthy(value: Any) -> Any:

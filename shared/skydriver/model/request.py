@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-import orjson
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -16,7 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from skydriver.jsontext import NoNumberError, read_json
+from skydriver.model.json_text import check_integers, read_json, write_json
 from skydriver.model.projection import ProjectionArguments
 from skydriver.model.secrets import is_secret
 from skydriver.model.values import (
@@ -28,6 +27,7 @@ from skydriver.model.values import (
     NotNull,
     PositiveInteger,
     Scalar,
+    whole,
 )
 
 MAX_CLUSTERS = 100
@@ -70,55 +70,59 @@ def _cluster_pairs(value: Any) -> Any:
             raise ValueError("each entry must be a pair of a cluster's name and its number of workers")
         if not isinstance(pair[0], str):
             raise ValueError("a cluster's name must be a string")
-        if isinstance(pair[1], bool) or not isinstance(pair[1], int) or not 1 <= pair[1] < 2**31:
+        n_workers = whole(pair[1])
+        if isinstance(n_workers, bool) or not isinstance(n_workers, int) or not 1 <= n_workers < 2**31:
             raise ValueError(f"n_workers of '{pair[0]}' must be a positive whole number")
     return pairs
 
 
 def event_json(value: Any) -> bytes | None:
-    """Take an event as an object or as the text of one, and write it as it is kept: JSON with sorted keys."""
+    """Take an event as an object or as the text of one, and write it as it is kept: JSON with sorted keys.
+
+    Real alerts hold NaN where an estimate has failed: it is kept as null, as infinities are.
+    """
     if value is None:
         return None
     if isinstance(value, str):
         try:
             value = read_json(value)
-        except NoNumberError as error:
-            raise ValueError(f"{error.field or 'the event'} {error}") from None
         except ValueError as error:
             raise ValueError(f"must be an event as JSON; the text given is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise ValueError("must be an event: a JSON object, or a string that holds one")
-    try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError as error:
-        raise ValueError(f"cannot be stored as JSON: {error}") from None
+    # Its run and its number are to come back as metadata, which the database keeps as they are.
+    check_integers(value)
+    return write_json(value, sort_keys=True)
 
 
 def _nsides(value: Any) -> Any:
-    """Check an nside progression by the scanner's rules (skymap_scanner v3, `--nsides`).
+    """Check an nside progression by the scanner's rules (skymap_scanner v3, `--nsides`), and sort it.
 
-    Nsides are powers of two, ascending and unique; the first extension is 0, later ones are positive.
+    Nsides are powers of two; the extension of the smallest is 0, those of the others are positive. In what
+    order they come says nothing: objects have none in JSON.
     """
     if not isinstance(value, dict) or not value:
         raise ValueError('must map nsides to pixel extensions, like {"8": 0, "64": 12, "512": 24}')
-    previous = 0
-    for key, extension in value.items():
-        text = str(key)
-        nside = int(text) if re.fullmatch(r"[1-9][0-9]{0,9}", text) else 0
-        if nside & (nside - 1) or not 1 <= nside <= MAX_NSIDE:
-            raise ValueError(f"nside '{text}' must be a power of two, and {MAX_NSIDE} at the most")
-        if nside <= previous:
-            raise ValueError(f"nsides must ascend, but {nside} comes after {previous}")
+    progression = sorted((_nside(str(key)), whole(extension)) for key, extension in value.items())
+    for nside, extension in progression:
         if isinstance(extension, bool) or not isinstance(extension, int) or not 0 <= extension < 2**31:
             raise ValueError(f"the pixel extension of nside {nside} must be a whole number")
-        if previous == 0 and extension != 0:
-            raise ValueError(f"the first nside ({nside}) must have the pixel extension 0")
-        if previous != 0 and extension == 0:
+    (smallest, first), *others = progression
+    if first != 0:
+        raise ValueError(f"the smallest nside ({smallest}) must have the pixel extension 0")
+    for nside, extension in others:
+        if extension == 0:
             raise ValueError(
-                f"the pixel extension of nside {nside} must be positive: only the first one is 0"
+                f"the pixel extension of nside {nside} must be positive: only the smallest nside's is 0"
             )
-        previous = nside
-    return {str(key): extension for key, extension in value.items()}
+    return {str(nside): extension for nside, extension in progression}
+
+
+def _nside(text: str) -> int:
+    nside = int(text) if re.fullmatch(r"[1-9][0-9]{0,9}", text) else 0
+    if nside & (nside - 1) or not 1 <= nside <= MAX_NSIDE:
+        raise ValueError(f"nside '{text}' must be a power of two, and {MAX_NSIDE} at the most")
+    return nside
 
 
 def _debug_modes(value: Any) -> Any:
@@ -134,8 +138,8 @@ def _labels(value: Any) -> Any:
     for key, label in value.items():
         if len(key) > MAX_LABEL_LENGTH or (isinstance(label, str) and len(label) > MAX_LABEL_LENGTH):
             raise ValueError(f"keys and string values must have {MAX_LABEL_LENGTH} characters at the most")
-        if not key or key.startswith("$") or "." in key or "\0" in key:
-            raise ValueError(f"the key '{key}' must not be empty, start with '$' or hold a '.'")
+        if "\0" in key:
+            raise ValueError("keys must not hold a null character")
     return value
 
 
@@ -221,7 +225,7 @@ class ScanArguments(ProjectionArguments):
         examples=[{"value": {"data": {"run_id": 130033, "event_id": 50579430}}}],
     )
     nsides: Nsides = Field(
-        description="the nside progression: powers of two, ascending, with their pixel extensions",
+        description="the nside progression: powers of two with their pixel extensions; the smallest's is 0",
         examples=[{"8": 0, "64": 12, "512": 24}],
     )
     real_or_simulated_event: RealOrSimulated = Field(examples=["real"])

@@ -3,8 +3,9 @@
 import math
 from typing import Annotated, Any, Literal
 
-import orjson
 from pydantic import AfterValidator, BeforeValidator, Field
+
+from skydriver.model.json_text import INT64, write_json
 
 INT32_MAX = 2**31 - 1
 
@@ -16,6 +17,11 @@ def _no_bool(value: Any) -> Any:
     return value
 
 
+def whole(value: Any) -> Any:
+    """Take 1.0 for 1, as JSON does, which knows one kind of number only; anything else stays as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _word_to_bool(value: Any) -> Any:
     """Take the words for yes and no that v1 took: y, yes, t, true, on, 1 and their opposites."""
     if isinstance(value, str):
@@ -24,15 +30,14 @@ def _word_to_bool(value: Any) -> Any:
             return True
         if word in ("n", "no", "f", "false", "off", "0"):
             return False
-    elif isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)):
+    elif isinstance(value, bool | int | float) and value in (0, 1):
         return bool(value)
     raise ValueError("must be true or false")
 
 
 def _size_to_bytes(value: Any) -> int:
     """Read a data size as humanfriendly does: `8G` is decimal, `8GiB` binary, a bare number bytes."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+    value = whole(value)
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("must be a data size such as '8G' or '512MiB'")
     # Few functions read sizes.
@@ -58,17 +63,14 @@ def _scalar(value: Any) -> Any:
         raise ValueError("values must be strings, numbers, booleans or null")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("numbers must be finite")
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+    if isinstance(value, int) and value not in INT64:
         raise ValueError("whole numbers must fit into 64 bits")
     return value
 
 
 def _writable(value: Any) -> Any:
     """Refuse what can be read as JSON but not written again: nested too deep, or text that is no Unicode."""
-    try:
-        orjson.dumps(value)
-    except orjson.JSONEncodeError as error:
-        raise ValueError(f"cannot be stored as JSON: {error}") from None
+    write_json(value)
     return value
 
 
@@ -77,7 +79,7 @@ NoBool = BeforeValidator(_no_bool)
 # Bounds stand before NoBool: only there do JSON Schemas of these types tell of them.
 Integer = Annotated[int, Field(ge=-INT32_MAX, le=INT32_MAX), NoBool]
 PositiveInteger = Annotated[int, Field(ge=1, le=INT32_MAX), NoBool]
-Integer64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1), NoBool]
+Integer64 = Annotated[int, Field(ge=INT64[0], le=INT64[-1]), NoBool]
 Number = Annotated[float, Field(allow_inf_nan=False), NoBool]
 Boolean = Annotated[bool, BeforeValidator(_word_to_bool, json_schema_input_type=bool | str | Literal[0, 1])]
 Bytes = Annotated[int, BeforeValidator(_size_to_bytes, json_schema_input_type=int | str)]

@@ -1,6 +1,6 @@
 """Answers of REST routes: JSON, and errors as `{code, error}` with a sentence to read."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 import orjson
@@ -18,6 +18,7 @@ from skydriver.errors import (
     TooLarge,
     TooMany,
     TooSlow,
+    UnsupportedEncoding,
 )
 
 _STATUS: tuple[tuple[type[SkyDriverError], int], ...] = (
@@ -28,6 +29,7 @@ _STATUS: tuple[tuple[type[SkyDriverError], int], ...] = (
     (AlreadyUsed, 409),
     (TooSlow, 408),
     (TooLarge, 413),
+    (UnsupportedEncoding, 415),
     (TooMany, 429),
     (Busy, 503),
     (TemporaryError, 503),
@@ -88,8 +90,18 @@ def unrouted(method: str, path: str, allowed: tuple[str, ...] = ()) -> Response:
     """Answer to what no route serves: a path that there is not, or a path but by other methods only."""
     if allowed:
         said = f"{method} is not served at {path}, but {' and '.join(allowed)}"
-        return error_answer(405, said, {"Allow": ", ".join(allowed)})
+        served = [*allowed, "HEAD"] if "GET" in allowed else allowed
+        return error_answer(405, said, {"Allow": ", ".join(served)})
     return error_answer(404, f"there is no {path}; /docs shows what there is")
+
+
+async def without_body(answer: Response) -> Response:
+    """Make the answer to HEAD of that to GET: the same headers, and nothing of what they describe."""
+    if isinstance(answer, StreamingResponse) and isinstance(answer.body_iterator, AsyncGenerator):
+        await answer.body_iterator.aclose()
+    head = Response(status_code=answer.status_code)
+    head.raw_headers = answer.raw_headers
+    return head
 
 
 def answer_of(error: SkyDriverError) -> Response:

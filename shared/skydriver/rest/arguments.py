@@ -1,14 +1,16 @@
 """Arguments of REST calls: off the query and the JSON body, validated by a pydantic model."""
 
 import asyncio
+import codecs
 from collections.abc import Mapping
+from email.message import Message
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 
-from skydriver.errors import InvalidArguments, TooLarge, TooSlow
-from skydriver.jsontext import NoNumberError, read_json
+from skydriver.errors import InvalidArguments, TooLarge, TooSlow, UnsupportedEncoding
+from skydriver.model.json_text import NotUnicodeError, read_json
 from skydriver.model.projection import ProjectionArguments
 from skydriver.model.values import Boolean
 from skydriver.settings import settings
@@ -22,15 +24,25 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class NoArguments(BaseModel):
-    """A route that takes none."""
+    """A route that takes none: as in v1 it does not look at what it is called with."""
+
+    model_config = ConfigDict(extra="ignore", defer_build=True)
+
+
+class ReadArguments(BaseModel):
+    """The argument of routes that read one scan."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
-
-class ReadArguments(NoArguments):
-    """The argument of routes that read one scan."""
-
     include_deleted: Boolean = False
+
+
+class DeletedToo(BaseModel):
+    """The argument of routes that answer for deleted scans, too, unless they are told not to."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    include_deleted: Boolean = True
 
 
 class ManifestArguments(ProjectionArguments):
@@ -45,8 +57,8 @@ class DeleteArguments(ProjectionArguments):
     delete_completed_scan: Boolean = False
 
 
-class StatusArguments(NoArguments):
-    """The argument of `GET /scan/SCAN_ID/status`."""
+class StatusArguments(DeletedToo):
+    """The arguments of `GET /scan/SCAN_ID/status`."""
 
     include_pod_statuses: Boolean = False
 
@@ -71,9 +83,13 @@ async def read_body(request: Request, *, limit: int) -> bytes:
         limit: the most bytes that are taken.
 
     Raises:
+        UnsupportedEncoding: it is compressed.
         TooLarge: there are more; no more than the limit is kept in memory.
         TooSlow: it does not come in time.
     """
+    coding = request.headers.get("content-encoding", "").strip().lower()
+    if coding not in ("", "identity"):
+        raise UnsupportedEncoding(f"the body must not be compressed, but its Content-Encoding is '{coding}'")
     try:
         async with asyncio.timeout(BODY_SHARE * settings().step_deadline):
             return await _read(request, limit)
@@ -96,28 +112,42 @@ async def _read(request: Request, limit: int) -> bytes:
     return b"".join(pieces)
 
 
-def parse_body(body: bytes, *, nan_as_null: bool = False) -> dict[str, Any]:
+def parse_body(body: bytes, *, content_type: str = "") -> dict[str, Any]:
     """Read a JSON object; an empty body is an empty one.
 
     Args:
         body: the bytes.
-        nan_as_null: whether NaN and infinities are read as null, for scanners that send them in their
-            results; otherwise they are refused.
+        content_type: of the request. JSON tells by itself which of Unicode's encodings it is in (RFC 8259,
+            8.1), so only a charset that is none of these matters.
 
     Raises:
+        UnsupportedEncoding: it is no text of Unicode.
         InvalidArguments: it is no JSON object.
     """
-    if not body.strip():
+    if not body.removeprefix(codecs.BOM_UTF8).strip():
         return {}
     try:
-        value = read_json(body, nan_as_null=nan_as_null)
-    except NoNumberError as error:
-        raise InvalidArguments({error.field or "body": str(error)}) from None
+        if not body.isascii() and not _is_unicode(content_type):
+            raise NotUnicodeError
+        value = read_json(body)
+    except NotUnicodeError as error:
+        raise UnsupportedEncoding(f"the body {error}") from None
     except ValueError as error:
         raise InvalidArguments({"body": f"must be JSON: {error}"}) from None
     if not isinstance(value, dict):
         raise InvalidArguments({"body": "must be a JSON object of arguments"})
     return value
+
+
+def _is_unicode(content_type: str) -> bool:
+    """Say whether a `Content-Type` names one of Unicode's encodings, or none."""
+    message = Message()
+    message["Content-Type"] = content_type
+    try:
+        name = codecs.lookup(str(message.get_content_charset("") or "utf-8")).name
+    except LookupError:
+        return False
+    return name.startswith(("utf-8", "utf-16", "utf-32", "ascii"))
 
 
 def query_arguments(request: Request) -> dict[str, Any]:

@@ -19,13 +19,12 @@ from starlette.requests import Request
 from skydriver.errors import Forbidden
 from skydriver.rest.issuer import ALGORITHMS, issuer
 from skydriver.settings import settings
-from skydriver.tokens import ScannerToken, header_of, read_scanner_token
+from skydriver.tokens import LEEWAY, ScannerToken, header_of, read_scanner_token
 
-LEEWAY = 5.0
-"""Seconds that the issuer's clock may be off ours."""
 MOST_REMEMBERED = 2000
 
-_ICECUBE = re.compile(r"/institutions/IceCube.*")
+_ICECUBE = re.compile(r"/institutions/IceCube(/.*)?", re.DOTALL)
+"""The group of IceCube's members, and those below it: an institution's, for instance."""
 
 
 class Role(StrEnum):

@@ -1,12 +1,14 @@
 """The arguments of `POST /scans/find`: a MongoDB filter, checked against what is allowed in one."""
 
 import base64
+import math
 import re
 from typing import Annotated, Any
 
 import orjson
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
+from skydriver.model.json_text import INT64
 from skydriver.model.projection import ProjectionArguments
 from skydriver.model.values import Boolean, NoBool
 from skydriver.store.scan_search import Position
@@ -14,6 +16,8 @@ from skydriver.store.scan_search import Position
 MAX_LIMIT = 1000
 MAX_DEPTH = 20
 MAX_PATTERN = 200
+MAX_STEPS = 100
+"""Documents of more levels there are none (MongoDB's manual, "Limits and Thresholds")."""
 
 OPERATORS = frozenset(
     [
@@ -42,8 +46,10 @@ OPERATORS = frozenset(
 """What a filter may use (names as in the MongoDB manual, "Query Predicates"): nothing that runs code."""
 
 _SEARCHABLE = re.compile(
-    r"(scan_id|timestamp|is_deleted|scanner_server_args|priority|classifiers|i3_event_id|ewms_task"
+    r"(scan_id|timestamp|is_deleted|scanner_server_args|priority|i3_event_id|ewms_task"
     r"|event_metadata|scan_metadata|progress|last_updated|phase|attempt|outcome|reason|submitted_by)(\..+)?"
+    r"|classifiers(\..*)?",
+    re.DOTALL,
 )
 
 
@@ -52,7 +58,8 @@ def check_filter(condition: dict[str, Any]) -> dict[str, Any]:
 
     Raises:
         ValueError: it uses an operator that is not allowed, asks for a field that manifests have not, is
-            nested too deep, or holds a regular expression that is too long or wrong.
+            nested too deep, or holds a number that the database cannot, or a regular expression that is too
+            long or wrong.
     """
     _check(condition, depth=0, fields=True)
     return condition
@@ -69,6 +76,8 @@ def _check(value: Any, *, depth: int, fields: bool) -> None:
         for key, inner in value.items():
             if "\0" in key:
                 raise ValueError("names must not hold a null character")
+            if key.count(".") >= MAX_STEPS:
+                raise ValueError(f"names must not have more than {MAX_STEPS} parts")
             if key.startswith("$"):
                 if key not in OPERATORS:
                     raise ValueError(
@@ -81,8 +90,10 @@ def _check(value: Any, *, depth: int, fields: bool) -> None:
                 raise ValueError(f"manifests have no field '{key}' to search by")
             else:
                 _check(inner, depth=depth + 1, fields=False)
-    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+    elif isinstance(value, int) and value not in INT64:
         raise ValueError("whole numbers must fit into 64 bits")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("numbers must be finite")
 
 
 def _check_pattern(pattern: Any) -> None:

@@ -16,8 +16,8 @@ DESCRIPTION = """\
 SkyDriver takes a neutrino event, runs the Skymap Scanner on it, and keeps request, progress and result.
 
 GET takes its arguments from the query; the other methods take theirs from a JSON object in the body, or from
-the query, too. Whatever is wrong with arguments is said all at once, each by its name. Every error is
-`{code, error}`."""
+the query, too. HEAD is answered where GET is. Whatever is wrong with arguments is said all at once, each by
+its name. Every error is `{code, error}`."""
 TITLE = "SkyDriver"
 SCAN_ID = "5d2e7f0a9c4b4f5e8a1b6c3d2e4f7a90"
 
@@ -38,6 +38,10 @@ _ERRORS = {
         "this Idempotency-Key was used for another request within the last 24 hours",
     ),
     413: ("The body is too large", "the body must have 1048576 bytes at the most"),
+    415: (
+        "The body is compressed, or no text of Unicode",
+        "the body must not be compressed, but its Content-Encoding is 'gzip'",
+    ),
     429: (
         "So many scans wait that no more are taken; try again later",
         "the backlog is full: 10000 scans are waiting",
@@ -212,7 +216,7 @@ def _error_references(route: RouteInfo) -> dict[str, Any]:
     if _takes_key(route):
         codes.append(409)
     if route.method != "GET":
-        codes += [408, 413]
+        codes += [408, 413, 415]
     if route.path in _TAKES_SCANS:
         codes.append(429)
     return {str(code): {"$ref": f"#/components/responses/{code}"} for code in sorted(codes)}

@@ -39,7 +39,8 @@ async def forward(request: Request, *, client: httpx.AsyncClient, address: str) 
         client: see `proxy_client`.
         address: scheme, host and port of where it goes; path and query stay.
     """
-    target = httpx.URL(address).copy_with(path=request.url.path, query=request.url.query.encode())
+    path, query = request.scope["raw_path"], request.scope["query_string"]
+    target = httpx.URL(address).copy_with(raw_path=path + b"?" * bool(query) + query)
     onward = client.build_request(
         request.method, target, headers=_of_the_message(request.headers.raw), content=request.stream()
     )

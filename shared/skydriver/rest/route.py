@@ -18,7 +18,7 @@ from skydriver import tracing
 from skydriver.errors import Forbidden, SkyDriverError
 from skydriver.logs import about, configure_logging
 from skydriver.model.scan import split_scanner_id
-from skydriver.rest.answers import answer_of, error_answer, json_answer, unrouted
+from skydriver.rest.answers import answer_of, error_answer, json_answer, unrouted, without_body
 from skydriver.rest.arguments import NoArguments, parse_body, query_arguments, read_body, validate
 from skydriver.rest.auth import ANYBODY, Caller, Role, caller_of
 from skydriver.settings import settings
@@ -61,7 +61,7 @@ class RouteInfo:
 
     Attributes:
         name: the function's.
-        method: in capitals.
+        method: in capitals; GET stands for HEAD, too.
         path: with `{scan_id}` where it names a scan.
         roles: whoever has one of them may call it; empty: anybody.
         arguments: their model.
@@ -87,7 +87,6 @@ def route(
     arguments: type[Arguments] = NoArguments,  # type: ignore[assignment]
     answer: str | None = None,
     limit: Callable[[], int] = lambda: settings().max_body_bytes,
-    nan_as_null: bool = False,
     body_holds_arguments: bool = True,
 ) -> Callable[[Handler[Arguments]], HttpFunction]:
     """Make an HTTP function of a route's handler.
@@ -99,7 +98,6 @@ def route(
         answer: the model of the answer in `rest.schemas`, for the interface's document; by its name, since no
             request needs those models.
         limit: says the most bytes that a body may have.
-        nan_as_null: whether NaN in the body is read as null.
         body_holds_arguments: whether the body is a JSON object of arguments, or left to the handler.
     """
     method, path = line.split(" ")
@@ -120,8 +118,8 @@ def route(
         async def respond(request: Request, match: re.Match[str] | None) -> Response:
             if match is None:
                 return error_answer(404, f"there is no such path; this function serves {path}")
-            if request.method != method:
-                return unrouted(request.method, request.url.path, (method,))
+            if request.method != method and (request.method, method) != ("HEAD", "GET"):
+                return unrouted(request.method, request.scope["path"], (method,))
             caller = await caller_of(request) if roles else ANYBODY
             if roles and caller.roles.isdisjoint(roles):
                 raise Forbidden(f"authorization failed: this needs the role {' or '.join(roles)}")
@@ -129,7 +127,7 @@ def route(
             given = query_arguments(request)
             body = b"" if method == "GET" else await read_body(request, limit=limit())
             if body_holds_arguments:
-                given |= parse_body(body, nan_as_null=nan_as_null)
+                given |= parse_body(body, content_type=request.headers.get("content-type", ""))
             call = Call(validate(arguments, given), caller, scan_id, attempt, request.headers, body)
             content = await _handled(handle, call, method)
             return content if isinstance(content, Response) else json_answer(content)
@@ -149,20 +147,25 @@ def route(
                 logger.exception("%s", line)
                 return error_answer(500, "a fault of the service; it has been logged")
 
+        async def answered(request: Request, match: re.Match[str] | None) -> Response:
+            response = await reply(request, match)
+            return await without_body(response) if request.method == "HEAD" else response
+
         @functions_framework.aio.http
         @functools.wraps(handle)
         async def function(request: Request) -> Response:
             configure_logging()
-            match = pattern.fullmatch(request.url.path)
+            # Not that of `request.url`, which is without line breaks.
+            match = pattern.fullmatch(request.scope["path"])
             names = match.groupdict() if match else {}
             with about(function=handle.__name__, **names):
                 if not tracing.is_on():
-                    return await reply(request, match)
+                    return await answered(request, match)
                 with tracing.calling(
                     line, kind="server", parent=request.headers, attributes=_attributes(request, path)
-                ) as answered:
-                    response = await reply(request, match)
-                    answered(response.status_code)
+                ) as said:
+                    response = await answered(request, match)
+                    said(response.status_code)
                     return response
 
         function.route = info  # type: ignore[attr-defined]

@@ -97,7 +97,7 @@ class RouteTable:
         """Find the service that answers a request; a literal segment wins over a parameter.
 
         Args:
-            method: in capitals.
+            method: in capitals; whoever answers GET answers HEAD, too.
             path: decoded, without the query.
         """
         if not path.startswith("/"):
@@ -105,7 +105,9 @@ class RouteTable:
         services = _find(self._root, _segments(path))
         if services is None:
             return NotFound()
-        return services.get(method) or MethodNotAllowed(tuple(sorted(services)))
+        return services.get("GET" if method == "HEAD" else method) or MethodNotAllowed(
+            tuple(sorted(services))
+        )
 
 
 def _segments(path: str) -> tuple[str, ...]:

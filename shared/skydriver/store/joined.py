@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from skydriver.store import events, results, scans
+from skydriver.store import events, names, results, scans
 from skydriver.store.mongo import collection
 
 Document = dict[str, Any]
@@ -41,4 +41,4 @@ async def _join(
         {"$lookup": {**join, "as": "joined"}},
     ]
     found = await collection(scans.NAME).aggregate(pipeline).to_list(1)
-    return (found[0], found[0].pop("joined")) if found else None
+    return (names.shown(found[0]), found[0].pop("joined")) if found else None

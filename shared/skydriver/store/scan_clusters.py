@@ -8,6 +8,7 @@ from typing import Any
 from pymongo import ReturnDocument
 
 from skydriver.model.states import PLACED, ClusterState, Phase
+from skydriver.store import names
 from skydriver.store.mongo import collection
 from skydriver.store.scans import INTERNALS, NAME, Document, get, put_into_outbox
 
@@ -102,7 +103,7 @@ async def ask_for_clusters(
         projection=INTERNALS,
         return_document=ReturnDocument.AFTER,
     )
-    return scan
+    return scan and names.shown(scan)
 
 
 async def update_cluster(

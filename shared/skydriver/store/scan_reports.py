@@ -8,6 +8,7 @@ from pymongo import ReturnDocument
 
 from skydriver.model.states import Phase
 from skydriver.model.transitions import TABLE, Fact
+from skydriver.store import names
 from skydriver.store.mongo import collection
 from skydriver.store.scans import INTERNALS, NAME, Document, get, put_into_outbox
 
@@ -58,7 +59,7 @@ async def report_progress(
     scan: Document | None = await collection(NAME).find_one_and_update(
         condition, update, projection=INTERNALS, return_document=ReturnDocument.AFTER
     )
-    return scan
+    return scan and names.shown(scan)
 
 
 async def report_metadata(scan_id: str, *, attempt: int, metadata: Mapping[str, Any]) -> Document | None:
@@ -75,7 +76,7 @@ async def report_metadata(scan_id: str, *, attempt: int, metadata: Mapping[str, 
         projection=INTERNALS,
         return_document=ReturnDocument.AFTER,
     )
-    return scan
+    return scan and names.shown(scan)
 
 
 def _write_once(metadata: Mapping[str, Any]) -> list[Document]:

@@ -6,6 +6,7 @@ from pymongo import DESCENDING
 from pymongo.errors import ExecutionTimeout, OperationFailure
 
 from skydriver.errors import InvalidArguments
+from skydriver.store import names
 from skydriver.store.mongo import collection
 from skydriver.store.scans import NAME, Document
 
@@ -42,6 +43,7 @@ async def find(
         InvalidArguments: the database does not understand the filter, such as `{"$in": 5}`, or has spent
             its time on it.
     """
+    condition = names.kept_filter(condition)
     projection: Document = {"_id": 0, **dict.fromkeys(fields, 1)}
     if after is not None:
         time_, scan_id = after
@@ -52,7 +54,7 @@ async def find(
         cursor = cursor.sort([("timestamp", DESCENDING), ("_id", DESCENDING)]).limit(limit)
     try:
         while batch := await cursor.to_list(BATCH):
-            yield batch
+            yield [names.shown(scan) for scan in batch]
     except ExecutionTimeout:
         raise InvalidArguments(
             {

@@ -20,6 +20,7 @@ from pymongo.errors import DuplicateKeyError
 from skydriver.model.scan import MAX_HISTORY, cut, history_entry
 from skydriver.model.states import COMPLETE, ClusterState, Phase
 from skydriver.model.transitions import TABLE, Fact
+from skydriver.store import names
 from skydriver.store.mongo import collection
 
 logger = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ async def ensure_indexes() -> None:
 async def insert(scan: Document) -> bool:
     """Store a new scan; False if one of this id is there already."""
     try:
-        await collection(NAME).insert_one(scan)
+        await collection(NAME).insert_one(names.kept(scan))
     except DuplicateKeyError:
         return False
     return True
@@ -79,7 +80,7 @@ async def get(scan_id: str, fields: Iterable[str] | None = None) -> Document | N
     """Read a scan: the given fields (dotted paths), or all but its outbox and history."""
     projection = INTERNALS if fields is None else dict.fromkeys(fields, 1)
     scan: Document | None = await collection(NAME).find_one({"_id": scan_id}, projection)
-    return scan
+    return scan and names.shown(scan)
 
 
 async def advance(
@@ -158,7 +159,7 @@ async def advance(
     if scan is not None:
         if transition.to is not None:
             logger.info("scan %s is %s: %s", scan_id, transition.to, cause)
-        return Change(applied=True, scan=scan)
+        return Change(applied=True, scan=names.shown(scan))
     scan = await get(scan_id)
     return None if scan is None else Change(applied=False, scan=scan)
 
@@ -251,7 +252,7 @@ async def mark_deleted(scan_id: str) -> Document | None:
         projection=INTERNALS,
         return_document=ReturnDocument.AFTER,
     )
-    return scan
+    return scan and names.shown(scan)
 
 
 async def add_rescan(scan_id: str, rescan_id: str) -> None:

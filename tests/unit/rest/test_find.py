@@ -98,7 +98,7 @@ def test_an_operator_that_is_not_allowed_is_named_wherever_it_stands(operator: s
         "event_i3live_json_dict",
         "scan_idx",
         ".scan_id",
-        "classifiers.",
+        "classifiersx",
     ],
 )
 def test_a_field_that_manifests_have_not_is_named(field: str) -> None:

@@ -116,7 +116,7 @@ async def test_any_other_method_is_answered_with_405_and_the_right_one(method: s
     async with serve("GET /scan/{scan_id}") as client:
         answer = await client.request(method, "/scan/5d2e")
     assert refused(answer, 405) == f"{method} is not served at /scan/5d2e, but GET"
-    assert answer.headers["allow"] == "GET"
+    assert answer.headers["allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
@@ -149,7 +149,7 @@ async def test_what_the_body_says_wins_over_the_query() -> None:
     assert answer.json()["arguments"]["name"] == "body"
 
 
-@pytest.mark.parametrize("body", [b"{", b"nonsense", b"[]", b'"x"', b"\xff", b"[" * 50_000], ids=repr)
+@pytest.mark.parametrize("body", [b"{", b"nonsense", b"[]", b'"x"', b"[" * 50_000], ids=repr)
 async def test_a_body_that_is_no_json_object(body: bytes) -> None:
     async with serve("POST /scan", arguments=PutArguments) as client:
         assert refused(await client.post("/scan", content=body), 400).startswith("argument body: must be")
@@ -167,11 +167,36 @@ async def test_an_unknown_argument_of_query_or_body_is_named() -> None:
 async def test_nan_in_a_body() -> None:
     content = b'{"numbers": [NaN, 1, Infinity]}'
     async with serve("PUT /scan", arguments=PutArguments) as client:
-        said = refused(await client.put("/scan", content=content), 400)
-        assert said == "argument numbers.0: must be a finite number, not NaN"
-    async with serve("PUT /scan", arguments=PutArguments, nan_as_null=True) as client:
         answer = await client.put("/scan", content=content)
     assert answer.json()["arguments"]["numbers"] == [None, 1, None]
+
+
+async def test_head_has_the_headers_of_get_and_no_body() -> None:
+    async with serve("GET /scan/{scan_id}") as client:
+        for path, code in (("/scan/5d2e", 200), ("/scan", 404)):
+            whole, head = await client.get(path), await client.head(path)
+            assert (whole.status_code, head.status_code, head.content) == (code, code, b"")
+            assert whole.content
+            assert head.headers == whole.headers
+    async with serve("POST /scan", arguments=PutArguments) as client:
+        answer = await client.head("/scan")
+        assert (answer.status_code, answer.headers["allow"], answer.content) == (405, "POST", b"")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "gzip, identity"])
+async def test_a_compressed_body_is_not_taken(coding: str) -> None:
+    for holds in (True, False):
+        async with serve("POST /scan", arguments=PutArguments, body_holds_arguments=holds) as client:
+            answer = await client.post("/scan", content=b"{}", headers={"Content-Encoding": coding})
+        said = refused(answer, 415)
+        assert said == f"the body must not be compressed, but its Content-Encoding is '{coding}'"
+
+
+async def test_a_query_of_a_route_without_arguments_is_not_looked_at() -> None:
+    async with serve("GET /scan") as client:
+        assert (await client.get("/scan", params={"include_deleted": "maybe", "x": 1})).status_code == 200
+    async with serve("GET /scan", arguments=ReadArguments) as client:
+        refused(await client.get("/scan", params={"x": 1}), 400)
 
 
 async def test_a_body_that_is_left_to_the_handler() -> None:

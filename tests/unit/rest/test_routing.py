@@ -52,7 +52,12 @@ def test_other_paths_are_not_found(path: str) -> None:
 
 def test_another_method_is_told_which_ones_are_served() -> None:
     assert TABLE.match("PATCH", "/scan/4e9f") == MethodNotAllowed(("DELETE", "GET"))
-    assert TABLE.match("HEAD", "/") == MethodNotAllowed(("GET",))
+    assert TABLE.match("HEAD", "/scan") == MethodNotAllowed(("POST",))
+
+
+def test_who_answers_get_answers_head() -> None:
+    assert TABLE.match("HEAD", "/scan/4e9f") == TABLE.match("GET", "/scan/4e9f")
+    assert TABLE.match("HEAD", "/") == TABLE.match("GET", "/")
 
 
 def test_two_routes_for_the_same_requests_are_refused() -> None:

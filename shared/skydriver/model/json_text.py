@@ -1,0 +1,115 @@
+"""The one reader of JSON that others send: bodies, texts within bodies, events, files of events.
+
+It takes what v1 took, which read with Python's `json.loads`:
+
+- UTF-8, UTF-16 and UTF-32, with or without a byte order mark (RFC 8259, 8.1, lets a reader ignore the mark);
+- NaN, Infinity and -Infinity, which Python writes and JSON has not. They are read as floats, which
+  `write_json` writes as null, and fields that hold numbers refuse;
+- a name that stands twice in an object: the last one wins.
+
+Whole numbers are exact, however large: each field says how large its own may be. Lone surrogates are no
+Unicode, and objects nested deeper than 200 levels cannot be stored: both are refused as no JSON.
+"""
+
+import json
+import math
+from typing import Any
+
+import orjson
+from pydantic_core import from_json
+
+INT64 = range(-(2**63), 2**63)
+"""The whole numbers that the database can keep (BSON's type `long`)."""
+_MARK = "\ufeff"
+
+
+class NotUnicodeError(ValueError):
+    """Bytes are no text of Unicode: they are in another encoding, or compressed."""
+
+    def __init__(self) -> None:
+        super().__init__("must be text in UTF-8, UTF-16 or UTF-32, in no other encoding and not compressed")
+
+
+def read_json(text: bytes | str) -> Any:
+    """Read JSON.
+
+    Raises:
+        NotUnicodeError: it is no text of Unicode.
+        ValueError: it is no JSON.
+    """
+    if isinstance(text, bytes) and (encoding := json.detect_encoding(text)) != "utf-8":
+        try:
+            text = text.decode(encoding)
+        except UnicodeDecodeError:
+            raise NotUnicodeError from None
+    try:
+        return from_json(text.removeprefix(_MARK).encode() if isinstance(text, str) else text)
+    except ValueError as error:
+        if isinstance(text, bytes) and not _is_utf8(text):
+            raise NotUnicodeError from None
+        raise ValueError(str(error)) from None
+
+
+def write_json(value: Any, *, sort_keys: bool = False) -> bytes:
+    """Write JSON as it is kept: NaN and infinities are null.
+
+    Raises:
+        ValueError: it cannot be written: a whole number has more than 64 bits (the error names its place),
+            objects are nested too deep, or a text is no Unicode.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort_keys else 0)
+    except orjson.JSONEncodeError as error:
+        check_integers(value)
+        raise ValueError(f"cannot be stored as JSON: {error}") from None
+
+
+def check_integers(value: Any) -> None:
+    """Check that whole numbers fit into 64 bits, since the database would make floats of others.
+
+    Raises:
+        ValueError: one does not fit; the error names its place by a dotted path.
+    """
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+        elif isinstance(item, int) and item not in INT64:
+            place = _place_of(item, value)
+            raise ValueError(f"{place}{' ' if place else ''}must be a whole number that fits into 64 bits")
+
+
+def null_for_nan(document: dict[str, Any]) -> dict[str, Any]:
+    """Put null in the place of NaN and infinities, in the document itself, and return it."""
+    waiting: list[Any] = [document]
+    while waiting:
+        item = waiting.pop()
+        for key, inner in item.items() if isinstance(item, dict) else enumerate(item):
+            if isinstance(inner, dict | list):
+                waiting.append(inner)
+            elif isinstance(inner, float) and not math.isfinite(inner):
+                item[key] = None
+    return document
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _place_of(wanted: Any, value: Any) -> str:
+    """Say where something stands, as a dotted path: slower than to find out that it is there."""
+    waiting = [("", value)]
+    while waiting:
+        path, item = waiting.pop()
+        if item is wanted:
+            break
+        inner = item.items() if isinstance(item, dict) else enumerate(item) if isinstance(item, list) else ()
+        waiting += [(f"{path}.{name}".lstrip("."), one) for name, one in inner]
+    return path

@@ -36,7 +36,7 @@ WRONG: dict[str, list[Any]] = {
     "debug_mode": [*BLANK, "logs", 7, True, {}, None, ["client-logs", "x"]],
     "predictive_scanning_threshold": [*BLANK, "x", [], {}, None, True, 0.05, 1.5, -1, 0],
     "priority": NO_NUMBER,
-    "classifiers": [*NO_OBJECT, {"x" * 26: 1}, {"a": "x" * 26}, {"a": []}, {"a.b": 1}, {"$a": 1}, {"": 1}],
+    "classifiers": [*NO_OBJECT, {"x" * 26: 1}, {"a": "x" * 26}, {"a": []}, {"a\0": 1}],
     "scanner_server_env": [
         *NO_OBJECT,
         {"A B": 1},
@@ -93,13 +93,13 @@ async def test_all_that_is_missing_and_unknown_is_named_at_once_in_order(api: Ap
     assert named == [*REQUIRED[1:], "foo"]
 
 
-@pytest.mark.parametrize("body", [b"[]", b'"x"', b"7", b"null", b"{", b"\xff", b"{'a': 1}", b'{"a": NaN}'])
+@pytest.mark.parametrize("body", [b"[]", b'"x"', b"7", b"null", b"{", b"NaN", b"{'a': 1}", b'{"a": NaN}'])
 async def test_a_body_that_is_no_object_is_refused(api: Api, body: bytes) -> None:
     before = await everything()
     for method, path in (("POST", "/scan"), ("POST", "/scans/find"), ("PATCH", "/scan/x/manifest")):
         answer = await api.http.request(method, path, content=body)
         assert answer.status_code == 400, (method, path, answer.text)
-        assert answer.json()["error"].startswith("argument a: " if b"NaN" in body else "argument body: ")
+        assert ("argument a: " if b'"a"' in body else "argument body: ") in answer.json()["error"]
     assert await everything() == before
 
 

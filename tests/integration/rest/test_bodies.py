@@ -10,7 +10,7 @@ from skydriver.model.states import Phase
 from skydriver.store.mongo import collection
 from tests.conftest import SHARED
 from tests.integration.documents import change
-from tests.integration.rest.api import EVENT, Api, scan_arguments
+from tests.integration.rest.api import Api, scan_arguments
 
 NAN = {
     "value": {"data": {"run_id": 130033, "cr_zen": float("nan"), "llh": [float("inf"), -float("inf"), 1.5]}}
@@ -189,7 +189,7 @@ async def test_nsides_in_any_order_and_whole_numbers_with_a_point(api: Api) -> N
     # What a tool has sorted as texts can be sent back.
     returned = json.loads(json.dumps(request, sort_keys=True))
     assert list(returned["nsides"]) == ["512", "64", "8"]
-    again = await api.call("POST", "/scan", {**returned, "event_i3live_json": EVENT, "i3_event_id": None})
+    again = await api.call("POST", "/scan", returned)
     assert (await api.call("GET", f"/scan-request/{again['scan_id']}"))["nsides"] == request["nsides"]
     more = await api.call("POST", f"/scan/{scan_id}/actions/add-workers", {"cluster": [["local", 2.0]]})
     assert more["scan_id"] == scan_id

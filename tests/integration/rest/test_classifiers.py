@@ -50,17 +50,15 @@ async def test_a_name_is_shown_as_it_was_given_and_found(api: Api, name: str) ->
     assert request["classifiers"] == classifiers
 
     await api.submit(classifiers={"other": 2})
-    for condition in (
+    conditions: list[dict[str, Any]] = [
         {f"classifiers.{name}": True},
         {f"classifiers.{name}": {"$exists": True}},
         {"$or": [{"$and": [{f"classifiers.{name}": {"$in": [True]}}]}]},
-        # Within an object a name that begins with '$' is an operator.
-        *(
-            []
-            if name.startswith("$")
-            else [{"classifiers": classifiers}, {"classifiers": {"$in": [classifiers]}}]
-        ),
-    ):
+    ]
+    # Within an object a name that begins with '$' is an operator.
+    if not name.startswith("$"):
+        conditions += [{"classifiers": classifiers}, {"classifiers": {"$in": [classifiers]}}]
+    for condition in conditions:
         (found,) = await api.find(condition)
         assert (found["scan_id"], found["classifiers"]) == (scan_id, classifiers)
 
@@ -76,8 +74,8 @@ async def test_a_name_is_shown_as_it_was_given_and_found(api: Api, name: str) ->
         ("POST", f"/scan/{scan_id}/actions/add-workers", {"cluster": {"local": 1}}),
     ):
         assert (await api.call(method, path, body))["classifiers"] == classifiers
-    for body in ({}, {"delete_completed_scan": True}):
-        gone = await api.call("DELETE", f"/scan/{scan_id}", body)
+    for completed in (False, True):
+        gone = await api.call("DELETE", f"/scan/{scan_id}", {"delete_completed_scan": completed})
         assert gone["manifest"]["classifiers"] == classifiers
 
 

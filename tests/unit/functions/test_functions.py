@@ -15,6 +15,7 @@ from functions_framework.aio import create_asgi_app_from_module
 
 import skydriver
 from skydriver.model.transitions import Fact
+from skydriver.rest.arguments import NoArguments
 from skydriver.rest.routing import RouteTable
 
 ROOT = Path(__file__).parents[3]
@@ -24,7 +25,6 @@ SOURCES = sorted(
 ROUTES = RouteTable.load(ROOT / "knative" / "base" / "routes.yaml")
 
 each = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
-from skydriver.rest.arguments import NoArguments
 
 
 def module_of(source: Path) -> Any:

@@ -59,6 +59,21 @@ async def test_requests_and_answers_pass_whole(ways: tuple[httpx.AsyncClient, Ec
     assert echo.hosts != ["sky"], "Knative finds a function by its own host"
 
 
+async def test_head_and_odd_paths_pass_as_they_came(ways: tuple[httpx.AsyncClient, Echo]) -> None:
+    client, echo = ways
+    head = await client.head("/scan/abc/status?a=1")
+    assert (head.status_code, head.content) == (207, b"")
+    assert "x-seen" in head.headers
+    for path in ("/scan/a%3Fb", "/scan/a%0A", "/scan/%C3%A9"):
+        assert (await client.get(path)).status_code == 207
+    assert [(method, path) for method, path, _ in echo.asked] == [
+        ("HEAD", "/scan/abc/status?a=1"),
+        ("GET", "/scan/a%3Fb"),
+        ("GET", "/scan/a%0A"),
+        ("GET", "/scan/%C3%A9"),
+    ]
+
+
 async def test_each_route_leads_to_its_own_function(
     ways: tuple[httpx.AsyncClient, Echo], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """The way to an API server, which can be shut for a while: calls are refused, or never answered."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from enum import Enum
@@ -34,18 +35,29 @@ class Door:
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[tuple[Self, int]]:
         """Serve while the context lasts; yields the port, too."""
-        server = await asyncio.start_server(self._come, "127.0.0.1", 0)
-        try:
-            yield self, server.sockets[0].getsockname()[1]
-        finally:
-            self.stand(Way.REFUSING)
-            server.close()
-            await asyncio.gather(*self._tasks)
+        loop = asyncio.get_running_loop()
+        with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+            listener.setblocking(False)
+            # Not asyncio's server: one that is closed may just have accepted a connection that it still makes
+            # a transport for, later than anything could wait for its end.
+            loop.add_reader(listener, self._accept, listener)
+            try:
+                yield self, listener.getsockname()[1]
+            finally:
+                loop.remove_reader(listener)
+                self.stand(Way.REFUSING)
+                await asyncio.gather(*self._tasks)
 
-    async def _come(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(BlockingIOError, ConnectionAbortedError):  # whoever called has gone again
+            connection, _ = listener.accept()
+            task = asyncio.create_task(self._come(connection))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _come(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=connection)
         self._passing.add(writer)
         try:
             if self._way is Way.REFUSING:
@@ -60,7 +72,6 @@ class Door:
         finally:
             self._passing.discard(writer)
             await _end(writer)
-            self._tasks.discard(task)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self._to)

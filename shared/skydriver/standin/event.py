@@ -139,15 +139,28 @@ def _payload(document: Any) -> tuple[Mapping[str, Any], list[Any]]:
 
 def _header_of_fields(data: Mapping[str, Any]) -> Header | None:
     match data:
-        case {"run_id": int(run_id), "event_id": int(event_id), "eventtime": str(eventtime)}:
-            return Header(run_id, event_id, _mjd(eventtime))
+        case {"run_id": int() | str(), "event_id": int() | str(), "eventtime": str(eventtime)}:
+            return Header(_whole("run_id", data), _whole("event_id", data), _mjd(eventtime))
     return None
 
 
-def _mjd(utc: str) -> float:
+def _whole(name: str, data: Mapping[str, Any]) -> int:
+    """Read a number that some writers of events give as text."""
     try:
-        moment = datetime.fromisoformat(utc)
+        return int(data[name])
     except ValueError as error:
+        raise EventError(f"{name} {data[name]!r} is no whole number") from error
+
+
+_LEAP_SECOND = re.compile(r"(?<=\d\d:\d\d:)60")
+
+
+def _mjd(utc: str) -> float:
+    # datetime knows no leap second: it is counted as in a day of 86,400 s, as the next day's first one.
+    usual, leap = _LEAP_SECOND.subn("59", utc)
+    try:
+        moment = datetime.fromisoformat(usual) + timedelta(seconds=leap)
+    except (ValueError, OverflowError) as error:
         raise EventError(f"eventtime {utc!r} is no date and time") from error
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

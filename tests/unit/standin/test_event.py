@@ -155,6 +155,18 @@ def test_event_time_is_utc_unless_it_says_otherwise(time: str, mjd: float) -> No
     assert decode(new_format(eventtime=time), True).mjd == mjd
 
 
+def test_a_leap_second_is_a_time() -> None:
+    assert decode(new_format(eventtime="2016-12-31 23:59:60"), True).mjd == 57754
+    assert decode(new_format(eventtime="2016-12-31 23:59:60.50"), True).mjd == 57754 + 0.5 / 86400
+
+
+def test_numbers_may_come_as_text() -> None:
+    event = decode(new_format(run_id="130033", event_id="50579430"), True)
+    assert (event.run_id, event.event_id) == (130033, 50579430)
+    with pytest.raises(EventError, match="run_id 'x' is no whole number"):
+        decode(new_format(run_id="x"), True)
+
+
 def test_an_event_time_that_is_none_is_refused() -> None:
     with pytest.raises(EventError, match="yesterday"):
         decode(new_format(eventtime="yesterday"), True)

@@ -8,6 +8,7 @@ with the scans that are alive.
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from typing import Any
 
 from skydriver import tracing
@@ -41,7 +42,11 @@ OUTBOX_AGE = 2.0
 """Seconds that an outbox may wait before the sweep takes it for left behind."""
 MOST_OUTBOXES = 1000
 
-_indexed: Settings | None = None
+
+@cache
+def _indexed() -> list[Settings]:
+    """Hold the settings with which this process has made indexes."""
+    return []
 
 
 async def sweep() -> dict[str, str]:
@@ -81,10 +86,9 @@ async def _try(duty: Callable[[], Awaitable[None]], failed: dict[str, str]) -> N
 
 async def make_indexes() -> None:
     """Make the database's indexes, once a process (and once more where tests give it other settings)."""
-    global _indexed
-    if _indexed is not settings():
+    if not any(one is settings() for one in _indexed()):
         await ensure_indexes()
-        _indexed = settings()
+        _indexed().append(settings())
 
 
 async def publish_outboxes() -> None:

@@ -1,6 +1,7 @@
 """Results that no scan points to are removed: what a crash between two writes has left."""
 
 import time
+from functools import cache
 
 from skydriver.settings import settings
 from skydriver.store import results, scan_reports
@@ -10,7 +11,11 @@ LOOKED_BACK = 24 * 3600.0
 OVERLAP = 60.0
 """Seconds that the clocks of those who write may be apart."""
 
-_looked_until: float | None = None
+
+@cache
+def _looked() -> dict[str, float]:
+    """Hold `until`, the time up to which this process has looked."""
+    return {}
 
 
 async def remove_unclaimed_results() -> None:
@@ -19,12 +24,11 @@ async def remove_unclaimed_results() -> None:
     A result is written first and pointed to after that, so it is let alone for far longer than a report may
     take. Each is looked at about once in the life of a process.
     """
-    global _looked_until
     end = time.time() - settings().unclaimed_result_age
-    start = end - LOOKED_BACK if _looked_until is None else _looked_until
+    start = _looked().get("until", end - LOOKED_BACK)
     written = await results.written(start, end)
     claimed = await scan_reports.result_versions({scan_id for scan_id, _ in written})
     for scan_id, version in written:
         if claimed.get(scan_id) != version:
             await results.remove(scan_id, version)
-    _looked_until = end - OVERLAP
+    _looked()["until"] = end - OVERLAP

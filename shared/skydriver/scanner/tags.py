@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,10 @@ class _Answer:
     at: float
 
 
-_answers: dict[tuple[str, str], _Answer] = {}
+@cache
+def _answers() -> dict[tuple[str, str], _Answer]:
+    """Hold what each source has said last, for the life of a process."""
+    return {}
 
 
 async def known_tags() -> Tags:
@@ -51,7 +55,7 @@ async def known_tags() -> Tags:
 
 
 async def _cached(source: tuple[str, str], ask: Callable[[], Awaitable[Tags]]) -> Tags:
-    former = _answers.get(source)
+    former = _answers().get(source)
     if former is not None and time.monotonic() - former.at < settings().image_tags_ttl:
         return former.tags
     try:
@@ -62,7 +66,7 @@ async def _cached(source: tuple[str, str], ask: Callable[[], Awaitable[Tags]]) -
     except TemporaryError as refusal:
         error = refusal
     else:
-        _answers[source] = _Answer(tags, time.monotonic())
+        _answers()[source] = _Answer(tags, time.monotonic())
         return tags
     if former is None:
         raise error

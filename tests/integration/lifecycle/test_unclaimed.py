@@ -16,8 +16,8 @@ pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture(autouse=True)
-def a_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unclaimed, "_looked_until", None)
+def a_fresh_process() -> None:
+    unclaimed._looked.cache_clear()
 
 
 async def _content(scan_id: str, version: ObjectId) -> bytes:

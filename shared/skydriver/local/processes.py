@@ -8,6 +8,7 @@ with its creation time, so that the next run on the same folder ends exactly tho
 import asyncio
 import ctypes
 import json
+import logging
 import os
 import random
 import signal
@@ -22,6 +23,8 @@ import psutil
 import skydriver
 from skydriver.local.errors import LocalError
 
+_LOG = logging.getLogger(__name__)
+
 _PR_SET_PDEATHSIG = 1
 _SAME_MOMENT = 1.0  # seconds that a creation time may be off where the clock was set
 _LIBC = ctypes.PyDLL(None) if sys.platform == "linux" else None
@@ -30,10 +33,17 @@ _LIBC = ctypes.PyDLL(None) if sys.platform == "linux" else None
 class Child:
     """A process of ours: the leader of a process group of its own."""
 
-    def __init__(self, process: asyncio.subprocess.Process, record: Path, output: Path | None) -> None:
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        record: Path,
+        output: Path | None,
+        read_words: Callable[[Path], str],
+    ) -> None:
         self._process = process
         self._record = record
         self._output = output
+        self._read_words = read_words
         self._is_buried = False
 
     @property
@@ -83,7 +93,11 @@ class Child:
                     writer.close()
                     return
         name = Path(self._record.stem).name
-        raise LocalError(f"{name} does not start (exit code {self.exit_code}): {last_words(self._output)}")
+        raise LocalError(f"{name} does not start (exit code {self.exit_code}): {self.last_words()}")
+
+    def last_words(self) -> str:
+        """Read what it wrote last; nothing where its output goes to ours."""
+        return "" if self._output is None else self._read_words(self._output)
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
@@ -105,6 +119,7 @@ class Processes:
         environment: Mapping[str, str],
         folder: Path,
         output: Path | None = None,
+        read_words: "Callable[[Path], str] | None" = None,
     ) -> Child:
         """Start a process.
 
@@ -114,6 +129,7 @@ class Processes:
             environment: all of its environment.
             folder: its working folder.
             output: the file that its output is appended to; None for our own standard error.
+            read_words: reads from that file what it said last; its last lines if None.
 
         Raises:
             OSError: it cannot be run.
@@ -133,13 +149,18 @@ class Processes:
         finally:
             if output is not None:
                 os.close(sink)
-        return Child(process, self._record(name, process.pid, folder), output)
+        record = self._record(name, process.pid, folder)
+        return Child(process, record, output, read_words or last_words)
 
     def _record(self, name: str, pid: int, folder: Path) -> Path:
         path = self._records / f"{name}.{pid}.json"
         with suppress(psutil.NoSuchProcess):  # ended already
             created = psutil.Process(pid).create_time()
-            path.write_text(json.dumps({"pid": pid, "created": created, "folder": str(folder.resolve())}))
+            content = json.dumps({"pid": pid, "created": created, "folder": str(folder.resolve())})
+            try:
+                path.write_text(content)
+            except OSError as error:  # a full disk: the child is ended by us or by the kernel all the same
+                _LOG.warning("%s is not recorded: %s", name, error)
         return path
 
     async def end_leftovers(self) -> int:
@@ -205,15 +226,14 @@ def free_port() -> int:
 
 
 def python_path(*places: Path) -> str:
-    """Make the PYTHONPATH of a child that can import what we can, and what is in some more places."""
-    given = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    """Make the PYTHONPATH of a child that can import the library, and what is in some more places."""
     ours = Path(skydriver.__file__).parents[1]
-    return os.pathsep.join([str(ours), *map(str, places), *given])
+    return os.pathsep.join([str(ours), *map(str, places)])
 
 
-def last_words(output: Path | None, lines: int = 20, size: int = 2000) -> str:
+def last_words(output: Path, lines: int = 20, size: int = 2000) -> str:
     """Read the end of a process's output."""
-    if output is None or not output.exists():
+    if not output.exists():
         return ""
     with output.open("rb") as file:
         file.seek(max(0, output.stat().st_size - size))

@@ -146,9 +146,20 @@ def _failure(container: Mapping[str, Any], pod: Pod) -> Fate | None:
     if reason in _NOT_STARTED:
         words = _words(f"{name} cannot be started: {reason}", ended.get("message"))
         return Fate(PodState.FAILED, words, transient=False)
+    return bad_end(name, code, ended.get("message"))
+
+
+def bad_end(name: str, code: int, output: str | None) -> Fate:
+    """Say what has become of a pod by how its container has ended.
+
+    Args:
+        name: of the container.
+        code: its exit code, not 0; 128 plus the signal's number where a signal ended it.
+        output: what it said last.
+    """
     words = f"{name} was {_KILLED[code]}" if code in _KILLED else f"{name} ended with exit code {code}"
     # What ended by itself will do so again; what was killed may not.
-    return Fate(PodState.FAILED, _words(words, _last_line(ended.get("message"))), transient=code in _KILLED)
+    return Fate(PodState.FAILED, _words(words, _last_line(output)), transient=code in _KILLED)
 
 
 def _last_line(message: str | None) -> str | None:

@@ -1,16 +1,17 @@
 """The job host: runs scanner servers and workers as processes of this machine.
 
 It plays what Kubernetes and HTCondor are elsewhere. A job is a number of pods; a pod is a folder that its
-containers work in, and a process for each container; nothing is ever restarted. What is known of a job is
+containers work in, and a process for each container; nothing is ever restarted. As on Kubernetes, a pod has
+failed as soon as one of its containers has, and succeeded once its first container has ended well: what the
+others still do is ended then. What is known of a job is
 kept in its folder (its environment is not: no token reaches the disk), so that a later run on the same folder
 knows which jobs were lost with the former one.
 """
 
 import asyncio
-import os
+import logging
 import re
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -20,12 +21,15 @@ from typing import Annotated, Literal
 import httpx
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from skydriver.local.processes import Child, Processes, last_words, python_path
+from skydriver.kube.pods import bad_end
+from skydriver.local.environment import clean_environment
+from skydriver.local.processes import Child, Processes, python_path
+
+_LOG = logging.getLogger(__name__)
 
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 _DOWNLOADS = 8  # at once, of all jobs
 _DOWNLOAD_TRIES = 4
-_PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
 _NAME = r"^[a-z0-9]([-a-z0-9.]{0,250}[a-z0-9])?$"
 _STOPPED = "the local runtime was stopped while this ran"
 
@@ -49,7 +53,10 @@ class Input(_Strict):
 
 
 class Container(_Strict):
-    """A process of each pod; `python` as its program is the interpreter that runs the service."""
+    """A process of each pod; `python` as its program is the interpreter that runs the service.
+
+    A pod's first container is its main one.
+    """
 
     name: str = Field(pattern=_NAME)
     command: list[str] = Field(min_length=1)
@@ -140,6 +147,7 @@ class JobHost:
 
         Raises:
             ValueError: a job cannot be called so.
+            OSError: its folder cannot be made.
         """
         if name in self._jobs:
             return False
@@ -155,10 +163,14 @@ class JobHost:
                 for index in range(request.count)
             ],
         )
+        try:
+            for pod in job.pods:
+                (self._folder / name / pod.name).mkdir(parents=True)
+            self._write_record(job)
+        except OSError:
+            shutil.rmtree(self._folder / name, ignore_errors=True)
+            raise
         self._jobs[name] = job
-        for pod in job.pods:
-            (self._folder / name / pod.name).mkdir(parents=True)
-        self._record(job)
         self._tasks[name] = asyncio.create_task(self._run(job, request), name=f"job {name}")
         return True
 
@@ -199,6 +211,7 @@ class JobHost:
     async def _run_pod(self, job: Job, pod: Pod, request: JobRequest) -> None:
         folder = self._folder / job.name / pod.name
         children: list[Child] = []
+        failure: tuple[Reason, str] | None = None
         try:
             async with asyncio.timeout(request.deadline_seconds):
                 await asyncio.gather(*(self._fetch(item, folder) for item in request.inputs))
@@ -207,32 +220,36 @@ class JobHost:
                     children.append(await self._start(pod.name, container, folder))
                     state.pid = children[-1].pid
                 self._record(job)
-                await asyncio.gather(*(child.wait() for child in children))
+                await _decided(children)
+                # Before the others are ended: they are not to blame.
+                failure = _failure(pod, children)
         except TimeoutError:
-            await _end_all(children)
-            pod.fail("DeadlineExceeded", f"it ran longer than {request.deadline_seconds} s")
+            failure = "DeadlineExceeded", f"it ran longer than {request.deadline_seconds} s"
         except _InputUnavailableError as error:
-            pod.fail("InputUnavailable", str(error))
+            failure = "InputUnavailable", str(error)
         except OSError as error:
-            pod.fail("Error", f"a container cannot be started: {error}")
+            failure = "Error", f"a container cannot be started: {error}"
         except asyncio.CancelledError:
-            pod.fail("NodeLost", _STOPPED)
+            failure = "NodeLost", _STOPPED
             raise
         finally:
-            await _end_all(children)
-            _conclude(pod, children, folder)
+            await asyncio.gather(*(child.end(_GRACE) for child in children))
+            for state, child in zip(pod.containers, children, strict=False):
+                state.exit_code = _exit_code(child)
+            if failure is None:
+                pod.phase = "Succeeded"
+            else:
+                pod.fail(*failure)
             self._record(job)
 
     async def _start(self, pod: str, container: Container, folder: Path) -> Child:
         program, *arguments = container.command
         if program == "python":
             program = sys.executable
-        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        environment["PYTHONPATH"] = python_path()
         return await self._processes.start(
             f"{pod}.{container.name}",
             [program, *arguments],
-            environment={**environment, **container.env},
+            environment={**clean_environment(), "PYTHONPATH": python_path(), **container.env},
             folder=folder,
             output=folder / f"{container.name}.log",
         )
@@ -257,7 +274,14 @@ class JobHost:
         raise _InputUnavailableError(f"{item.path}: {problem}")
 
     def _record(self, job: Job) -> None:
-        """Keep what is known of a job, in one step."""
+        """Keep what is known of a job; without a record, a later run takes it for lost."""
+        try:
+            self._write_record(job)
+        except OSError as error:
+            _LOG.warning("job %s is not recorded: %s", job.name, error)
+
+    def _write_record(self, job: Job) -> None:
+        """Write it in one step."""
         path = self._folder / job.name / "job.json"
         new = path.with_suffix(".new")
         new.write_text(job.model_dump_json())
@@ -276,24 +300,32 @@ class JobHost:
         self._record(job)
 
 
-async def _end_all(children: list[Child]) -> None:
-    await asyncio.gather(*(child.end(_GRACE) for child in children))
+async def _decided(children: list[Child]) -> None:
+    """Wait until one has failed, or the first has ended: what becomes of the pod is known then."""
+    waits = [asyncio.create_task(child.wait()) for child in children]
+    try:
+        running = set(waits)
+        while running and not waits[0].done() and not any(child.exit_code for child in children):
+            _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
 
 
-def _conclude(pod: Pod, children: list[Child], folder: Path) -> None:
-    """Say how a pod ended: by the first of its containers that failed, if nothing else was the reason."""
-    for state, child in zip(pod.containers, children, strict=False):
-        code = child.exit_code or 0
-        state.exit_code = code if code >= 0 else 128 - code
-        if code and pod.reason is None:
-            words = last_words(folder / f"{state.name}.log")
-            if code < 0:
-                name = signal.Signals(-code).name
-                pod.fail("Killed", f"container {state.name} was ended by {name}: {words}")
-            else:
-                pod.fail("Error", f"container {state.name} exited with {code}: {words}")
-    if pod.reason is None:
-        pod.phase = "Succeeded"
+def _failure(pod: Pod, children: list[Child]) -> tuple[Reason, str] | None:
+    """Say why a pod has failed, by the first of its containers that has."""
+    for state, child in zip(pod.containers, children, strict=True):
+        if code := _exit_code(child):
+            fate = bad_end(state.name, code, child.last_words())
+            return "Killed" if fate.transient else "Error", fate.reason or ""
+    return None
+
+
+def _exit_code(child: Child) -> int | None:
+    """Tell its exit code as shells do: 128 plus the signal's number where a signal ended it."""
+    code = child.exit_code
+    return 128 - code if code is not None and code < 0 else code
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -53,6 +53,8 @@ class JobApi:
             created = self._host.create(request.path_params["name"], wanted)
         except ValueError as error:
             return _error(400, str(error))
+        except OSError as error:  # no room on the disk, ...
+            return _error(503, f"a job's folder cannot be made: {error.strerror}")
         return Response(status_code=201 if created else 200)
 
     async def _delete(self, request: Request) -> Response:

@@ -67,12 +67,11 @@ def _status(job: dict[str, Any]) -> ScannerStatus:
     pod = job["pods"][0]
     match pod["phase"]:
         case "Failed":
-            words = ": ".join(filter(None, [pod["reason"], pod["message"]]))
             return ScannerStatus(
                 scan_id,
                 attempt,
                 ScannerState.FAILED,
-                reason=f"the scanner server died ({words})",
+                reason=f"the scanner server died ({pod['message']})",
                 # A server that ended by itself will do so again; one that was killed may not.
                 transient=pod["reason"] in ("Killed", "NodeLost", "InputUnavailable"),
             )

@@ -15,9 +15,8 @@ from tests.system.conftest import SLOW, running
 async def test_why_it_is_not_done_from_the_backlog_to_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("MONGODB_URI", raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
     async with running(tmp_path / "data", STARTS_PER_MINUTE="1") as skydriver:
+        monkeypatch.setenv("COLUMNS", "200")
         monkeypatch.setenv("SKYDRIVER_URL", skydriver.service.url)
 
         async def why(scan_id: str) -> str:

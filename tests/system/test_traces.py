@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.collector import collector
 from tests.system.conftest import running
 
@@ -29,11 +27,7 @@ def short(name: str) -> str:
     return name.removeprefix("process org.icecube.skydriver.").removesuffix(".v1")
 
 
-async def test_one_trace_from_the_request_to_the_end_and_reports_linked_to_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("MONGODB_URI", raising=False)
-    monkeypatch.setenv("NO_PROXY", "*")
+async def test_one_trace_from_the_request_to_the_end_and_reports_linked_to_it(tmp_path: Path) -> None:
     with collector() as seen:
         async with running(tmp_path / "data", OTEL_EXPORTER_OTLP_ENDPOINT=seen.url) as skydriver:
             scan_id = await skydriver.submit()

@@ -46,6 +46,7 @@ def host(
     *,
     port: int | None = None,
     processes: bool = False,
+    mongodb_uri: str | None = None,
     verbose: bool = False,
 ) -> Work:
     """Start the local service, do the work (given the service's address), stop everything.
@@ -57,11 +58,12 @@ def host(
         work: plain blocking code, run in a thread of its own.
         port: where the service listens on 127.0.0.1; None for a free one.
         processes: one process a function, as Knative would run them.
+        mongodb_uri: a database to use; None for one of the service's own.
         verbose: log to stderr, not into files of the data folder.
 
     Raises:
         Interrupted: a signal has ended the work.
-        CommandError: the local runtime is not installed, or cannot start.
+        CommandError: the local runtime is not installed, cannot start, or cannot go on.
     """
     try:
         from skydriver.local.service import LocalService
@@ -70,7 +72,9 @@ def host(
             f"Running a service here needs `pip install 'skydriver[local]'` ({error})."
         ) from error
     try:
-        service = LocalService(data, port=port, processes=processes, verbose=verbose)
+        service = LocalService(
+            data, port=port, processes=processes, mongodb_uri=mongodb_uri, verbose=verbose, tell=say
+        )
         return asyncio.run(_host(service, work))
     except SkyDriverError as error:
         raise CommandError(str(error)) from error
@@ -85,14 +89,7 @@ async def _host(service: "LocalService", work: Callable[[str, Stopping], Work]) 
     try:
         async with service:
             try:
-                working = asyncio.ensure_future(asyncio.to_thread(work, service.url, stopping))
-                try:
-                    return await asyncio.shield(working)
-                except asyncio.CancelledError:
-                    stopping.set()
-                    # However it ends, it ends because of the signal.
-                    await asyncio.gather(working, return_exceptions=True)
-                    raise
+                return await _work(service, work, stopping)
             finally:
                 interrupt.disarm()
     except asyncio.CancelledError:
@@ -100,6 +97,22 @@ async def _host(service: "LocalService", work: Callable[[str, Stopping], Work]) 
     finally:
         for number in _ENDING_SIGNALS:
             loop.remove_signal_handler(number)
+
+
+async def _work(service: "LocalService", work: Callable[[str, Stopping], Work], stopping: Stopping) -> Work:
+    """Do the work, unless the service is lost meanwhile."""
+    working = asyncio.ensure_future(asyncio.to_thread(work, service.url, stopping))
+    lost = asyncio.ensure_future(service.lost())
+    try:
+        await asyncio.wait([working, lost], return_when=asyncio.FIRST_COMPLETED)
+        if lost.done():
+            await lost  # raises
+        return await working
+    finally:
+        stopping.set()
+        lost.cancel()
+        # However it ends, it ends because of a signal, or of the service.
+        await asyncio.gather(working, lost, return_exceptions=True)
 
 
 class _Interrupt:

@@ -22,7 +22,7 @@ def client(functions: Mapping[str, ASGIApp]) -> httpx.AsyncClient:
 
     # An exception of a function is its 500, not ours.
     transport = httpx.ASGITransport(app=by_host, raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, timeout=None)  # noqa: S113 - every function has its own
+    return httpx.AsyncClient(transport=transport, timeout=None, trust_env=False)  # noqa: S113 - every function has its own
 
 
 class TimeLimit:

@@ -1,23 +1,50 @@
 """The functions, as ASGI apps by the names of their Services: in this process, or each in its own."""
 
 import asyncio
-import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
+from threading import Lock
 
 from starlette.types import ASGIApp
 
 from skydriver import serve
 from skydriver.local.calls import TimeLimit
-from skydriver.local.errors import ManifestError
+from skydriver.local.environment import clean_environment
+from skydriver.local.errors import LocalError, ManifestError
 from skydriver.local.manifests import Function
 from skydriver.local.processes import Child, Processes, free_port, python_path
 from skydriver.local.proxy import Proxy
+from skydriver.local.together import together
+from skydriver.local.watch import Kept, Watch
 from skydriver.perloop import PerLoop
 
 _GRACE = 10.0  # seconds that a function's process gets to finish requests
+
+
+_is_taken = Lock()
+
+
+@contextmanager
+def this_process() -> Iterator[None]:
+    """Keep other services' functions out of this process while the context lasts.
+
+    Functions keep clients, caches and settings for the life of a process, and settings are its environment.
+
+    Raises:
+        LocalError: those of another service run in it.
+    """
+    if not _is_taken.acquire(blocking=False):
+        raise LocalError(
+            "another local service runs its functions in this process: give each function a process of its "
+            "own (processes=True), or start the service in another one"
+        )
+    try:
+        yield
+    finally:
+        _is_taken.release()
 
 
 @contextmanager
@@ -71,15 +98,17 @@ async def run(
     environment: Mapping[str, str],
     logs: Path | None,
     processes: Processes,
+    watch: Watch,
 ) -> AsyncIterator[dict[str, ASGIApp]]:
     """Run each function in a process of its own, as the image does, while the context lasts.
 
     Args:
         functions: by the names of their Services.
         root: the folder that their sources are relative to.
-        environment: their settings, beside what this process has in its own environment.
+        environment: their settings, beside the local runtime's own environment.
         logs: the folder for their output, one file each; None for standard error.
         processes: what starts them.
+        watch: what starts them again.
 
     Raises:
         LocalError: one does not start; with its last words.
@@ -93,21 +122,28 @@ async def run(
             "PORT": str(port),
             "PYTHONPATH": python_path(root),
         }
-        return await processes.start(
+        child = await processes.start(
             function.name,
             [sys.executable, "-m", "skydriver.serve"],
-            environment={**os.environ, **environment, **own},
+            environment={**clean_environment(), **environment, **own},
             folder=root,
             output=None if logs is None else logs / f"{function.name}.log",
         )
+        try:
+            await child.listening(port)
+        except BaseException:
+            await child.end(grace=0.0)
+            raise
+        return child
 
     ports = {name: free_port() for name in functions}
-    children: list[Child] = []
+    kept: list[Kept] = []
+
+    async def keep(function: Function) -> None:
+        kept.append(await watch.keep(function.name, partial(start, function, ports[function.name])))
+
     try:
-        for function in functions.values():
-            children.append(await start(function, ports[function.name]))
-        waits = zip(children, ports.values(), strict=True)
-        await asyncio.gather(*(child.listening(port) for child, port in waits))
+        await together(*(keep(function) for function in functions.values()))
         async with AsyncExitStack() as stack:
             apps: dict[str, ASGIApp] = {}
             for name, port in ports.items():
@@ -115,4 +151,4 @@ async def run(
                 apps[name] = TimeLimit(proxy, functions[name].timeout)
             yield apps
     finally:
-        await asyncio.gather(*(child.end(_GRACE) for child in children))
+        await asyncio.gather(*(one.end(_GRACE) for one in kept))

@@ -2,20 +2,21 @@
 
 import asyncio
 import logging
-import os
 import secrets
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import NoReturn, Self
 
 from starlette.types import ASGIApp
 
 import skydriver
-from skydriver.local import calls, functions, mongod, s3
+from skydriver.local import calls, functions, mongod, ownership, s3
 from skydriver.local.broker import Broker
+from skydriver.local.environment import clean_environment, process_environment
 from skydriver.local.errors import LocalError
 from skydriver.local.folder import claimed, published
 from skydriver.local.front import Front, ingress_path
@@ -25,6 +26,8 @@ from skydriver.local.manifests import Overlay, read_overlay
 from skydriver.local.processes import Processes, free_port
 from skydriver.local.schedule import Schedule
 from skydriver.local.server import listen, serve, url
+from skydriver.local.together import together
+from skydriver.local.watch import Watch
 
 _GRACE = 5.0  # seconds that deliveries under way get at the end
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -36,6 +39,8 @@ class LocalService:
 
     It leaves signals alone; whoever runs the event loop ends the context. At its end no process, no open
     port and no changed environment variable is left; the data folder is, for a later service to go on with.
+    Meanwhile the process has the service's environment, unless each function has a process: nothing of the
+    shell's reaches a part by accident. A server that dies is started again; `lost` says if that is in vain.
 
     Attributes:
         url: the service's address.
@@ -58,9 +63,11 @@ class LocalService:
         port: int | None = None,
         processes: bool = False,
         overlay: str = "local",
+        mongodb_uri: str | None = None,
         settings: Mapping[str, str] | None = None,
         root: Path | None = None,
         verbose: bool = False,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Prepare a service.
 
@@ -69,17 +76,21 @@ class LocalService:
             port: of its address; any free one if None.
             processes: run each function in a process of its own, as Knative would.
             overlay: the folder of `knative/overlays` that says what is run.
+            mongodb_uri: a database to use, which no other installation works on; if None, one of its own.
             settings: environment variables of the functions that win over everything else.
             root: the folder that `knative/` and the functions' sources are in; the project's own if None.
             verbose: log to standard error, not into files of the data folder.
+            tell: hears in a sentence what its user should know, e.g. that a server is started again.
         """
         self._data = data.resolve()
         self._port = port
         self._in_processes = processes
         self._overlay = overlay
+        self._mongodb_uri = mongodb_uri
         self._settings = dict(settings or {})
         self._root = Path(skydriver.__file__).parents[2] if root is None else root.resolve()
         self._verbose = verbose
+        self._tell = tell
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -88,9 +99,12 @@ class LocalService:
         Raises:
             LocalError: something cannot be started; the message is a sentence for whoever wanted it.
         """
-        async with AsyncExitStack() as stack:
-            await self._start(stack)
-            self._stack = stack.pop_all()
+        try:
+            async with AsyncExitStack() as stack:
+                await self._start(stack)
+                self._stack = stack.pop_all()
+        except OSError as error:  # no room, no right to write, ...
+            raise LocalError(f"the service cannot start: {error}") from error
         return self
 
     async def __aexit__(
@@ -99,12 +113,23 @@ class LocalService:
         """Stop everything, in the order in which nobody misses another."""
         await self._stack.aclose()
 
+    async def lost(self) -> NoReturn:
+        """Wait until the service cannot go on, since a server of it is lost for good.
+
+        Raises:
+            LocalError: it cannot; the message is a sentence for whoever started it.
+        """
+        await self._watch.lost()
+
     async def _start(self, stack: AsyncExitStack) -> None:
         overlay = self._read_overlay()
         stack.enter_context(claimed(self._data))
+        if not self._in_processes:
+            stack.enter_context(functions.this_process())
         processes = Processes(self._data / "processes")
         await processes.end_leftovers()
         logs = self._logs(stack)
+        self._watch = await stack.enter_async_context(Watch(self._data, self._tell))
 
         listener = stack.enter_context(listen(self._port))
         jobs_listener = stack.enter_context(listen(None))
@@ -116,15 +141,15 @@ class LocalService:
         self.jobs_url = url(jobs_listener) + jobs_api.prefix
         environment = self._environment(overlay, ports)
         self.mongodb_uri = environment["MONGODB_URI"]
+        if self._mongodb_uri is not None:
+            await ownership.own(self.mongodb_uri, environment["MONGODB_DATABASE"], self._data)
 
         below = await stack.enter_async_context(AsyncExitStack())
         above = await stack.enter_async_context(AsyncExitStack())
-        apps, *_ = await _together(
+        apps, *_ = await together(
             self._functions(above, overlay, environment, logs, processes),
             self._mongod(below, ports["mongod"], logs, processes),
-            below.enter_async_context(
-                s3.s3(environment["S3_BUCKET"], port=ports["s3"], log=logs / "s3.log", processes=processes)
-            ),
+            self._s3(below, environment["S3_BUCKET"], ports["s3"], logs, processes),
         )
         self.functions = apps
         client = await stack.enter_async_context(calls.client(apps))
@@ -161,7 +186,7 @@ class LocalService:
         """The functions' environment: the manifests', then this run's own, then what was asked for."""
         return {
             **overlay.settings,
-            "MONGODB_URI": os.environ.get("MONGODB_URI") or mongod.uri(ports["mongod"]),
+            **self._database(ports["mongod"]),
             "S3_ENDPOINT_URL": s3.address(ports["s3"]),
             # Throw-away: the S3 API takes any, and scanners do not outlive the service.
             "AWS_ACCESS_KEY_ID": "local",
@@ -173,13 +198,19 @@ class LocalService:
             **self._settings,
         }
 
+    def _database(self, port: int) -> dict[str, str]:
+        if self._mongodb_uri is None:
+            return {"MONGODB_URI": mongod.uri(port)}
+        name = ownership.database_of(self._mongodb_uri) or ownership.DEFAULT_DATABASE
+        return {"MONGODB_URI": self._mongodb_uri, "MONGODB_DATABASE": name}
+
     def _logs(self, stack: AsyncExitStack) -> Path:
         logs = self._data / "logs"
         logs.mkdir(exist_ok=True)
         handler: logging.Handler = (
             logging.StreamHandler()
             if self._verbose
-            else RotatingFileHandler(logs / "functions.log", maxBytes=_LOG_SIZE, backupCount=2)
+            else _LogFile(logs / "functions.log", maxBytes=_LOG_SIZE, backupCount=2)
         )
         handler.setFormatter(logging.Formatter(_LOG_FORMAT))
         stack.enter_context(_logging_to(handler))
@@ -200,10 +231,12 @@ class LocalService:
                 environment=environment,
                 logs=None if self._verbose else logs,
                 processes=processes,
+                watch=self._watch,
             )
             return await stack.enter_async_context(running)
         # functions-framework sets the last one itself, so that it would stay behind.
-        stack.enter_context(_changed_environment({**environment, "FUNCTION_SIGNATURE_TYPE": "http"}))
+        whole = {**clean_environment(), **environment, "FUNCTION_SIGNATURE_TYPE": "http"}
+        stack.enter_context(process_environment(whole))
         await functions.forget()
         stack.push_async_callback(functions.forget)
         stack.enter_context(functions.importable(self._root))
@@ -213,31 +246,23 @@ class LocalService:
         if self.mongodb_uri == mongod.uri(port):
             data = self._data / "mongod"
             data.mkdir(exist_ok=True)
-            server = mongod.mongod(data, port=port, log=logs / "mongod.log", processes=processes)
-            await stack.enter_async_context(server)
+            start = partial(mongod.start, data, port=port, log=logs / "mongod.log", processes=processes)
+            kept = await self._watch.keep("MongoDB", start)
+            stack.push_async_callback(kept.end, mongod.GRACE)
+
+    async def _s3(
+        self, stack: AsyncExitStack, bucket: str, port: int, logs: Path, processes: Processes
+    ) -> None:
+        start = partial(s3.start, bucket, port=port, log=logs / "s3.log", processes=processes)
+        kept = await self._watch.keep("the S3 API", start)
+        stack.push_async_callback(kept.end, s3.GRACE)
 
 
-async def _together(*starts: Awaitable[Any]) -> list[Any]:
-    """Wait for all, then raise the first problem: nothing is left half started in the background."""
-    results = await asyncio.gather(*starts, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return results
+class _LogFile(RotatingFileHandler):
+    """A log file whose disk may be full: lines are lost then, without a traceback for each."""
 
-
-@contextmanager
-def _changed_environment(environment: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
 
 
 @contextmanager

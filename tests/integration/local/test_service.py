@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,12 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
 
 from skydriver.local.errors import LocalError
 from skydriver.local.service import LocalService
+from skydriver.local.watch import RESTARTS
 from tests.components import need
 from tests.conftest import eventually
 from tests.toys import Toys
@@ -29,9 +32,8 @@ with need("s3"):
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No database of somebody's, and no toys of another test."""
-    monkeypatch.delenv("MONGODB_URI", raising=False)
+def fresh() -> Iterator[None]:
+    """No toys of another test."""
     yield
     for name in [name for name in sys.modules if name.partition(".")[0] == "toys"]:
         del sys.modules[name]
@@ -158,13 +160,99 @@ async def test_a_port_that_was_asked_for_is_used_or_refused(toys: Toys) -> None:
         assert service.url == f"http://127.0.0.1:{port}"
 
 
-async def test_a_database_that_is_there_is_used(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MONGODB_URI", "mongodb://elsewhere")
-    async with running(toys, database=True) as (service, http):
-        assert (await http.post("/say/hello")).json()["MONGODB_URI"] == "mongodb://elsewhere"
-        assert service.mongodb_uri == "mongodb://elsewhere"
-        assert not (toys.root / "data" / "mongod").exists()
-    assert os.environ["MONGODB_URI"] == "mongodb://elsewhere"
+@pytest.mark.parametrize("processes", [False, True], ids=["one process", "a process each"])
+async def test_what_the_shell_says_does_not_reach_functions(
+    toys: Toys, monkeypatch: pytest.MonkeyPatch, processes: bool
+) -> None:
+    for name in ("MONGODB_URI", "SKYDRIVER_URL", "COLOUR"):
+        monkeypatch.setenv(name, "mongodb://elsewhere")
+    async with running(toys, database=True, processes=processes) as (service, http):
+        answer = (await http.post("/say/hello")).json()
+        assert answer["MONGODB_URI"] == service.mongodb_uri != "mongodb://elsewhere"
+        assert answer["SKYDRIVER_URL"] == service.url
+        assert answer["COLOUR"] == "blue"
+    assert os.environ["COLOUR"] == "mongodb://elsewhere"
+
+
+async def test_a_second_service_in_one_process_is_refused(toys: Toys, tmp_path: Path) -> None:
+    """Functions of both would share settings, clients and caches."""
+    none = {"MONGODB_URI": "mongodb://none"}
+    async with running(toys) as (_, http):
+        with pytest.raises(LocalError, match="another local service runs its functions in this process"):
+            async with LocalService(tmp_path / "other", root=toys.root, settings=none):
+                pass
+        async with LocalService(tmp_path / "other", root=toys.root, settings=none, processes=True) as other:
+            assert listens(other.url)
+        assert (await http.post("/say/hello")).status_code == 200
+
+
+def child_of(part: str) -> psutil.Process:
+    (found,) = [
+        child
+        for child in psutil.Process().children()
+        if part in " ".join([*child.cmdline(), child.environ().get("FUNCTION_SOURCE", "")])
+    ]
+    return found
+
+
+@pytest.mark.parametrize("part", ["toys/say.py", "moto.server"])
+async def test_a_server_that_is_killed_is_started_again(toys: Toys, part: str) -> None:
+    told: list[str] = []
+    async with running(toys, processes=True, tell=told.append) as (_, http):
+        killed = child_of(part)
+        killed.kill()
+        await eventually(lambda: told)
+        assert "was ended by SIGKILL; it is started again" in told[0]
+
+        async def works() -> bool:
+            return (await http.post("/say/hello")).status_code == 200
+
+        await eventually(works)
+        await eventually(lambda: child_of(part).pid != killed.pid)
+
+
+async def test_mongodb_that_is_killed_is_started_again_with_its_data(toys: Toys) -> None:
+    told: list[str] = []
+    async with running(toys, database=True, tell=told.append) as (service, _):
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(service.mongodb_uri, w="majority")
+        async with client:
+            await client.x.y.insert_one({"_id": 1})
+            child_of("mongod").kill()
+            await eventually(lambda: told)
+            assert told[0].startswith("MongoDB was ended by SIGKILL")
+
+            async def found() -> bool:
+                with suppress(PyMongoError):
+                    return await client.x.y.find_one({}) == {"_id": 1}
+                return False
+
+            await eventually(found, deadline=60)
+
+
+async def test_a_server_that_dies_again_and_again_is_given_up(toys: Toys) -> None:
+    told: list[str] = []
+
+    def is_lost() -> bool:
+        with suppress(psutil.NoSuchProcess):
+            for child in psutil.Process().children():
+                if "moto.server" in child.cmdline():
+                    child.kill()
+        return lost.done()
+
+    async with running(toys, tell=told.append) as (service, _):
+        lost = asyncio.create_task(service.lost())
+        await eventually(is_lost, deadline=60)
+        assert len(told) == RESTARTS
+        with pytest.raises(LocalError, match=r"the S3 API .*, although it was started again 3 times"):
+            await lost
+
+
+async def test_a_server_that_cannot_be_started_again_is_lost(toys: Toys) -> None:
+    async with running(toys, processes=True) as (service, _):
+        (toys.root / "toys" / "say.py").unlink()
+        child_of("toys/say.py").kill()
+        with pytest.raises(LocalError, match="say cannot be started, although it was started again 3 times"):
+            await service.lost()
 
 
 async def test_functions_log_into_the_data_folder(toys: Toys) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from skydriver.cli.errors import CommandError, Interrupted
 from skydriver.cli.hosting import Stopping, _host
+from skydriver.local.errors import LocalError
 
 
 class Service:
@@ -18,6 +19,7 @@ class Service:
         self.events: list[str] = []
         self._while_starting = while_starting
         self._while_stopping = while_stopping
+        self.loss = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         self.events.append("starting")
@@ -34,6 +36,10 @@ class Service:
             for _turn in range(20):
                 await asyncio.sleep(0)
         self.events.append("stopped")
+
+    async def lost(self) -> None:
+        await self.loss.wait()
+        raise LocalError("MongoDB is given up")
 
 
 def signal_me(number: signal.Signals) -> None:
@@ -97,3 +103,23 @@ def test_the_stopping_is_never_cut_short() -> None:
 
 def test_pausing_without_being_stopped() -> None:
     Stopping().pause(0.0)
+
+
+def test_a_service_that_is_lost_ends_the_work_and_stops_everything() -> None:
+    service = Service()
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+
+        def work(_: str, stopping: Stopping) -> None:
+            loop.call_soon_threadsafe(service.loss.set)
+            try:
+                stopping.pause()
+            finally:
+                service.events.append("work ended")
+
+        await _host(cast(Any, service), work)
+
+    with pytest.raises(LocalError, match="MongoDB is given up"):
+        asyncio.run(run())
+    assert service.events == ["starting", "started", "work ended", "stopped"]

@@ -20,6 +20,14 @@ def up(
     processes: Annotated[
         bool, typer.Option("--processes", help="Run each function in a process of its own, as Knative would.")
     ] = False,
+    mongodb_uri: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URI",
+            help="Use this MongoDB, e.g. mongodb://HOST:PORT/DATABASE, which no other installation works on; "
+            "default: start one.",
+        ),
+    ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log to the terminal, not into the data folder.")
     ] = False,
@@ -33,7 +41,7 @@ def up(
 
     say(f"Starting; data in {folder}")
     try:
-        host(folder, serve, port=port, processes=processes, verbose=verbose)
+        host(folder, serve, port=port, processes=processes, mongodb_uri=mongodb_uri, verbose=verbose)
     except Interrupted:
         # That is how this command ends: not a failure.
         say("Everything is stopped.")

@@ -32,7 +32,8 @@ def test_up_tells_where_it_is_and_ends_well_by_ctrl_c(run: Any, asked: Any, tmp_
     assert answer.stdout == "SkyDriver is up at http://127.0.0.1:4711\n"
     assert "export SKYDRIVER_URL=http://127.0.0.1:4711" in answer.stderr
     assert answer.stderr.endswith("Everything is stopped.\n")
-    assert asked == [(tmp_path, {"port": 4711, "processes": True, "verbose": False})]
+    options = {"port": 4711, "processes": True, "mongodb_uri": None, "verbose": False}
+    assert asked == [(tmp_path, options)]
 
 
 def test_up_uses_the_default_data_folder(

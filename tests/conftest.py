@@ -73,8 +73,8 @@ def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Calla
 
 @pytest.fixture(scope="session")
 def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real MongoDB: the one that MONGODB_URI names, or a mongod of the tests' own."""
-    if given := os.environ.get("MONGODB_URI"):
+    """A real MongoDB: the one that SKYDRIVER_TEST_MONGODB_URI names, or a mongod of the tests' own."""
+    if given := os.environ.get("SKYDRIVER_TEST_MONGODB_URI"):
         yield given
         return
     with need("mongodb"):

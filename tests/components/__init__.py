@@ -16,22 +16,22 @@ COMPONENTS = {
     "kubernetes": "a Kubernetes control plane (make components)",
     "knative": "Knative Eventing's broker (make components)",
     "kustomize": "kustomize (make components)",
-    "mongodb": "a mongod (set MONGODB_URI, or install skydriver[local])",
+    "mongodb": "a mongod (set SKYDRIVER_TEST_MONGODB_URI, or install skydriver[local])",
     "s3": "moto's S3 server (install skydriver[local])",
     "htcondor": "an HTCondor pool (make components)",
     "keycloak": "a Keycloak server (make components)",
     "skyreader": "icecube-skyreader (install skydriver[plot])",
 }
 
+_REQUIRED = frozenset(name.strip() for name in os.environ.get("SKYDRIVER_REQUIRE", "").split(","))
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "skydriver-tests"
 """Where `make components` keeps what it built."""
 
 
 def missing(component: str, why: str) -> None:
     """Skip a test whose component is missing, or fail it where it is required."""
-    required = {name.strip() for name in os.environ.get("SKYDRIVER_REQUIRE", "").split(",")}
     message = f"{component} is missing: {COMPONENTS[component]}: {why}"
-    if component in required:
+    if component in _REQUIRED:
         pytest.fail(message)
     pytest.skip(message)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 import pytest_asyncio
 
 from skydriver.local.service import LocalService
@@ -89,8 +88,7 @@ async def running(data: Path, **settings: str) -> AsyncIterator[Skydriver]:
 
 
 @pytest_asyncio.fixture
-async def skydriver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Skydriver]:
+async def skydriver(tmp_path: Path) -> AsyncIterator[Skydriver]:
     """Run a service of the test's own."""
-    monkeypatch.delenv("MONGODB_URI", raising=False)
     async with running(tmp_path / "data") as service:
         yield service

@@ -56,11 +56,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
 
 
 @pytest_asyncio.fixture
-async def guarded(
-    server: Keycloak, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Skydriver]:
+async def guarded(server: Keycloak, tmp_path: Path) -> AsyncIterator[Skydriver]:
     """A service that asks who calls."""
-    monkeypatch.delenv("MONGODB_URI", raising=False)
     settings = {
         "SKYDRIVER_NO_AUTH": "false",
         "AUTH_OPENID_URL": server.url(),

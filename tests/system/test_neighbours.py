@@ -131,21 +131,19 @@ async def here(issuer: Loopback, tmp_path_factory: pytest.TempPathFactory) -> As
         "BACKLOG_LIMIT": "2",
     }
     data = tmp_path_factory.mktemp("neighbours") / "data"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MONGODB_URI", raising=False)
-        async with LocalService(data, settings=settings) as service:
-            one = Neighbourhood(service, issuer.url, data / "logs" / "functions.log")
-            far = time.time() + 10_000
-            async with AsyncMongoClient[dict[str, Any]](service.mongodb_uri) as client:
-                await client["SkyDriver_DB"]["scans"].insert_many(
-                    [
-                        named(scan(Phase.RUNNING, phase_since=far), RUNNING),
-                        named(scan(Phase.QUEUED, not_before=far), QUEUED),
-                        named(scan(Phase.ENDED, outcome=Outcome.FINISHED, result=FINAL), ENDED),
-                    ]
-                )
-            yield one
-            await one.http.aclose()
+    async with LocalService(data, settings=settings) as service:
+        one = Neighbourhood(service, issuer.url, data / "logs" / "functions.log")
+        far = time.time() + 10_000
+        async with AsyncMongoClient[dict[str, Any]](service.mongodb_uri) as client:
+            await client["SkyDriver_DB"]["scans"].insert_many(
+                [
+                    named(scan(Phase.RUNNING, phase_since=far), RUNNING),
+                    named(scan(Phase.QUEUED, not_before=far), QUEUED),
+                    named(scan(Phase.ENDED, outcome=Outcome.FINISHED, result=FINAL), ENDED),
+                ]
+            )
+        yield one
+        await one.http.aclose()
 
 
 def named(document: dict[str, Any], scan_id: str) -> dict[str, Any]:

@@ -84,8 +84,7 @@ def service(pool: Pool, silent: str, tmp_path_factory: pytest.TempPathFactory) -
     """A service that knows the pool, for all tests of a module: each has scans of its own there."""
     folder = tmp_path_factory.mktemp("service")
     settings = settings_for(pool, silent, folder)
-    with pytest.MonkeyPatch.context() as patch, start_blocking_portal() as portal:
-        patch.delenv("MONGODB_URI", raising=False)
+    with start_blocking_portal() as portal:
         local = LocalService(folder / "data", settings=settings)
         with portal.wrap_async_context_manager(local) as running:
             yield running

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -25,11 +24,6 @@ from tests.system.knative.conftest import (
     of_kind,
     publish,
 )
-
-
-@pytest.fixture(autouse=True)
-def own_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MONGODB_URI", raising=False)
 
 
 async def test_knative_takes_our_objects_and_leads_them_to_our_functions(api: Api, sink: str) -> None:

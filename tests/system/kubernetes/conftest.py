@@ -148,9 +148,7 @@ async def deployed(
     settings_in: Callable[[str], dict[str, str]],
     more_settings: dict[str, str],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Skydriver]:
     """A service whose scanner servers and workers are Jobs of the namespace."""
-    monkeypatch.delenv("MONGODB_URI", raising=False)
     async with running(tmp_path / "data", **settings_in(namespace.name), **more_settings) as service:
         yield service

@@ -230,10 +230,8 @@ async def test_scans_survive_an_api_server_that_is_away_for_a_while(
     node: Kubelet,
     settings_in: Callable[[str], dict[str, str]],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     way: Way,
 ) -> None:
-    monkeypatch.delenv("MONGODB_URI", raising=False)
     async with Door(httpx.URL(plane.url).port or 0).serve() as (door, port):
         kubeconfig = tmp_path / "kubeconfig"
         kubeconfig.write_text(plane.kubeconfig.read_text().replace(plane.url, f"https://127.0.0.1:{port}"))

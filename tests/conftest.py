@@ -69,6 +69,10 @@ def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Calla
     )
     yield configure
     forget_settings()
+    # A later test's server may get the same port.
+    from skydriver.scanner import tags
+
+    tags._answers.cache_clear()
 
 
 @pytest.fixture(scope="session")

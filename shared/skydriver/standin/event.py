@@ -25,6 +25,8 @@ from skydriver.standin.coordinates import Direction, to_equatorial
 logger = logging.getLogger(__name__)
 
 MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
+RESULT_VERSION = 1
+"""Of the result format, which skyreader (1.4 and later) keeps among an event's metadata."""
 REAL_RUNS = range(100_000, 1_000_000)
 """Runs that a real event may have; skyreader refuses any other."""
 
@@ -86,6 +88,7 @@ class Event(NamedTuple):
             "event_type": self.event_type,
             "mjd": self.mjd,
             "is_real_event": self.is_real_event,
+            "version": RESULT_VERSION,
         }
 
 
@@ -105,7 +108,10 @@ def decode(document: Any, is_real_event: bool) -> Event:
             a run outside of `REAL_RUNS`.
     """
     data, frames = _payload(document)
-    header = _header_of_fields(data) or _header_of_frames(frames)
+    # As the scanner does: a field `eventtime` is cut to microseconds.
+    header = _header_of_frames(frames) or _header_of_fields(data)
+    if header is None:
+        raise EventError("neither its fields nor its frames tell the event's run, number and time")
     if is_real_event and header.run_id not in REAL_RUNS:
         raise EventError(
             f"run {header.run_id} cannot be that of a real event:"
@@ -167,7 +173,7 @@ def _mjd(utc: str) -> float:
     return (moment - MJD_EPOCH) / timedelta(days=1)
 
 
-def _header_of_frames(frames: list[Any]) -> Header:
+def _header_of_frames(frames: list[Any]) -> Header | None:
     for frame in reversed(frames):
         match frame:
             case ["P" | "Q", str(blob)]:
@@ -175,7 +181,7 @@ def _header_of_frames(frames: list[Any]) -> Header:
                     return find_header(frame_of_blob(blob))
                 except EventError as error:
                     logger.info("No event header in frame %s: %s", frame[0], error)
-    raise EventError("neither its fields nor its frames tell the event's run, number and time")
+    return None
 
 
 def frame_of_blob(blob: str) -> bytes:
@@ -219,7 +225,9 @@ _HEADER_CLASS = re.compile(
 _NUMBERS = struct.Struct("<5I")
 _LENGTH = struct.Struct("<I")
 _TIME = struct.Struct("<10xiq")
-_TENTHS_OF_NS_A_DAY = 86_400 * 10**10
+_TENTHS_OF_NS = 10**10
+"""In a second."""
+_SECONDS_A_DAY = 86_400
 
 
 def find_header(frame: bytes) -> Header:
@@ -238,7 +246,11 @@ def find_header(frame: bytes) -> Header:
         new_year = datetime(year, 1, 1, tzinfo=UTC)
     except (struct.error, ValueError) as error:
         raise EventError("the frame's event header is cut or of an unknown version") from error
-    return Header(run_id, event_id, (new_year - MJD_EPOCH).days + tenths / _TENTHS_OF_NS_A_DAY)
+    seconds, tenths = divmod(tenths, _TENTHS_OF_NS)
+    days, seconds = divmod(seconds, _SECONDS_A_DAY)
+    # In this order, that of icetray's I3Time, the last bit is that of the scanner's reports, too.
+    day = (new_year - MJD_EPOCH).days + days
+    return Header(run_id, event_id, day + (seconds + 0.1 * tenths / 1e9) / _SECONDS_A_DAY)
 
 
 # -- type and direction -------------------------------------------------------------------------------

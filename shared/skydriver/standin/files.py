@@ -12,7 +12,7 @@ import numpy.typing as npt
 from skydriver.standin import reports
 from skydriver.standin.event import Event
 
-PIXEL_TYPE = [("index", np.int64), ("llh", np.float64), ("E_in", np.float64), ("E_tot", np.float64)]
+PIXEL_TYPE = [(name, np.int64 if name == "index" else np.float64) for name in reports.COLUMNS]
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

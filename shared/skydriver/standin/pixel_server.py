@@ -185,6 +185,7 @@ def _reco(reco: RecoId, body: Any) -> Reco:
     fit = Fit(
         _finite(body["llh"]),
         *(None if body[name] is None else _finite(body[name]) for name in ("e_in", "e_tot")),
+        *(_finite(body[name]) for name in ("x", "y", "z", "t")),
     )
     return Reco(reco, fit, _finite(body.get("started", time.time())), _finite(body["runtime"]))
 

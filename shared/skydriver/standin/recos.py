@@ -27,12 +27,17 @@ class Fit(NamedTuple):
     """The outcome of one reconstruction.
 
     ``llh`` is -ln L (smaller is better); the energy losses inside and in total are in GeV, or
-    None where the algorithm has none to give.
+    None where the algorithm has none to give. The fitted vertex is in m, in the detector's
+    coordinates, and ns, since the event's start.
     """
 
     llh: float
     e_in: float | None
     e_tot: float | None
+    x: float = 0.0
+    y: float = 0.0
+    z: float = 0.0
+    t: float = 0.0
 
 
 class Reco(NamedTuple):

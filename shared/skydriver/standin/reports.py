@@ -8,8 +8,8 @@ from skydriver.standin.ledger import Ledger
 from skydriver.standin.recos import Fit
 from skydriver.standin.refinement import Progression
 
-COLUMNS = ["index", "llh", "E_in", "E_tot"]
-"""The columns of a version-0 result, as scanners up to v3.21 send it."""
+COLUMNS = ["index", "llh", "E_in", "E_tot", "X", "Y", "Z", "T"]
+"""The columns of a version-1 result, as scanners since v3.22 send it."""
 
 NO_NUMBER = "<skyreader.nan>"
 """How skyreader writes NaN, which JSON has not (splinempe knows no energies)."""
@@ -72,8 +72,7 @@ def result(event: Event, ledger: Ledger, finished: bool) -> dict[str, Any]:
 
 
 def _row(index: int, fit: Fit) -> list[Any]:
-    energies = (NO_NUMBER if energy is None else energy for energy in (fit.e_in, fit.e_tot))
-    return [index, fit.llh, *energies]
+    return [index, *(NO_NUMBER if number is None else number for number in fit)]
 
 
 def result_body(event: Event, ledger: Ledger, finished: bool) -> dict[str, Any]:

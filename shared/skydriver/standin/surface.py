@@ -26,6 +26,10 @@ VARIATION_STEP = 0.3
 """Height in llh between the outcomes of a pixel's vertex variations."""
 INSIDE = 0.7
 """Part of the energy that is lost inside the detector."""
+SPREAD = 400.0
+"""Vertices are within so many m of the detector's centre, along each axis."""
+START = 10_000.0
+"""When the vertex is, in ns since the event's start."""
 
 
 class Surface(NamedTuple):
@@ -77,14 +81,22 @@ def evaluate(surface: Surface, algorithm: str, reco: RecoId, variations: int, ra
     from pixel to pixel.
     """
     if algorithm.endswith("dummy"):
-        return Fit(1000 * _noise(reco), 1e4 * _noise(reco, 1), 1e5 * _noise(reco, 2))
+        vertex = (SPREAD * (2 * _noise(reco, salt) - 1) for salt in (3, 4, 5))
+        return Fit(1000 * _noise(reco), 1e4 * _noise(reco, 1), 1e5 * _noise(reco, 2), *vertex, START)
     ripple = _ripple(surface.phase, ra, dec)
     llh = surface.llh + _depth(surface, ra, dec) * (1 + RIPPLE * ripple)
     llh += VARIATION_STEP * ((reco.ipix + reco.variation) % variations)
+    vertex = _vertex(surface.phase, reco.variation)
     if algorithm.startswith("splinempe"):
-        return Fit(llh, None, None)  # a track fit: it knows no energy losses
+        return Fit(llh, None, None, *vertex)  # a track fit: it knows no energy losses
     energy = surface.energy * (1 + RIPPLE * ripple)
-    return Fit(llh, INSIDE * energy, energy)
+    return Fit(llh, INSIDE * energy, energy, *vertex)
+
+
+def _vertex(phase: float, variation: int) -> tuple[float, float, float, float]:
+    """A place (m) inside the detector and a time (ns) that are the event's, a step on for each variation."""
+    x, y, z = (SPREAD * math.sin(phase * factor) for factor in (1.0, 2.3, 3.7))
+    return x + variation, y - variation, z, START + variation
 
 
 def _depth(surface: Surface, ra: float, dec: float) -> float:

@@ -15,7 +15,8 @@ from skydriver.standin.surface import Surface
 
 ONE, TWO = RecoId(8, 1, 0), RecoId(8, 2, 0)
 SURFACE = Surface(1.0, 0.5, 0.01, 0.01, 1000.0, 1e5, 0.0)
-OUTCOME = {"llh": 3.5, "e_in": 1.0, "e_tot": None, "started": 10.0, "runtime": 2.0}
+VERTEX = {"x": 1.0, "y": -2.0, "z": 3.0, "t": 9000.0}
+OUTCOME = {"llh": 3.5, "e_in": 1.0, "e_tot": None, **VERTEX, "started": 10.0, "runtime": 2.0}
 
 
 @pytest.fixture
@@ -76,7 +77,12 @@ def test_outcomes_are_given_back(queue: PixelQueue, worker: Worker) -> None:
     assert worker.ask("PUT", "/a%20scan/leases/1", OUTCOME) == (204, None)
     reco = queue.collect(timeout=10)
     assert reco is not None
-    assert (reco.id, reco.fit, reco.started, reco.runtime) == (ONE, (3.5, 1.0, None), 10.0, 2.0)
+    assert (reco.id, reco.fit, reco.started, reco.runtime) == (
+        ONE,
+        (3.5, 1.0, None, 1.0, -2.0, 3.0, 9000.0),
+        10.0,
+        2.0,
+    )
 
 
 def test_nothing_to_do_and_nothing_more_to_do(queue: PixelQueue, worker: Worker) -> None:
@@ -126,6 +132,7 @@ def test_the_server_waits_for_workers_to_leave(
         ("PUT", "/another/leases/1", OUTCOME, 404),
         ("PUT", "/a%20scan/leases/1", {}, 400),
         ("PUT", "/a%20scan/leases/1", {**OUTCOME, "llh": None}, 400),
+        ("PUT", "/a%20scan/leases/1", {**OUTCOME, "z": None}, 400),
         (
             "PUT",
             "/a%20scan/leases/1",

@@ -44,7 +44,7 @@ def test_the_event_gets_a_folder_in_the_cache(tmp_path: Path, sample: Event) -> 
 def test_results_are_written_under_skyreaders_names(tmp_path: Path, sample: Event) -> None:
     ledger = Ledger(1)
     ledger.send([Pixel(8, 3), Pixel(64, 5)], 0.0)
-    ledger.receive(Reco(RecoId(8, 3, 0), Fit(4.0, 1.0, 2.0), 0.0, 1.0), 1.0)
+    ledger.receive(Reco(RecoId(8, 3, 0), Fit(4.0, 1.0, 2.0, 5.0, 6.0, 7.0, 8.0), 0.0, 1.0), 1.0)
     ledger.receive(Reco(RecoId(64, 5, 0), Fit(3.0, None, None), 0.0, 1.0), 1.0)
     sink = files.FileSink(tmp_path, sample)
     sink.result(result_body(sample, ledger, False), final=False)
@@ -58,6 +58,6 @@ def test_results_are_written_under_skyreaders_names(tmp_path: Path, sample: Even
         "scan-manifest.json",
     }
     with np.load(tmp_path / f"{stem}.npz") as arrays:
-        assert arrays["nside-8"].tolist() == [(3, 4.0, 1.0, 2.0)]
+        assert arrays["nside-8"].tolist() == [(3, 4.0, 1.0, 2.0, 5.0, 6.0, 7.0, 8.0)]
         assert np.isnan(arrays["nside-64"]["E_in"]).all()
         assert arrays["header"]["run_id"].tolist() == [130033, 130033]

@@ -21,6 +21,7 @@ METADATA = {
         "event_type": "EHE",
         "mjd": 58018.87118553241,
         "is_real_event": True,
+        "version": 1,
     },
     "scan_metadata": {
         "scan_id": SCAN_ID,
@@ -177,13 +178,13 @@ def test_the_first_result_is_empty(sample: Event) -> None:
 def test_results(sample: Event) -> None:
     ledger = Ledger(1)
     ledger.send([Pixel(8, 93), Pixel(8, 7)], NOON)
-    ledger.receive(Reco(RecoId(8, 93, 0), Fit(3426.2874470086476, 21000.0, 29000.0), NOON, 1.0), NOON)
+    ledger.receive(Reco(RecoId(8, 93, 0), Fit(3426.2874470086476, 21000.0, 29000.0, 1.5, -2.5, 3.5, 9000.0), NOON, 1.0), NOON)
     first = reports.result_body(sample, ledger, False)
     assert first == {
         "skyscan_result": {
             "nside-8": {
-                "columns": ["index", "llh", "E_in", "E_tot"],
-                "data": [[93, 3426.2874470086476, 21000.0, 29000.0]],
+                "columns": ["index", "llh", "E_in", "E_tot", "X", "Y", "Z", "T"],
+                "data": [[93, 3426.2874470086476, 21000.0, 29000.0, 1.5, -2.5, 3.5, 9000.0]],
                 "metadata": {"nside": 8, "complete": False, **METADATA["event_metadata"]},
             }
         },
@@ -194,7 +195,7 @@ def test_results(sample: Event) -> None:
     assert last["is_final"] is True
     part = last["skyscan_result"]["nside-8"]
     assert part["metadata"]["complete"] is True
-    assert part["data"][0] == [7, 3500.0, "<skyreader.nan>", "<skyreader.nan>"]
+    assert part["data"][0] == [7, 3500.0, "<skyreader.nan>", "<skyreader.nan>", 0.0, 0.0, 0.0, 0.0]
 
 
 def test_bodies_are_strict_json(facts: reports.ScanFacts, sample: Event) -> None:

@@ -184,8 +184,12 @@ def _reco(reco: RecoId, body: Any) -> Reco:
     """
     fit = Fit(
         _finite(body["llh"]),
-        *(None if body[name] is None else _finite(body[name]) for name in ("e_in", "e_tot")),
-        *(_finite(body[name]) for name in ("x", "y", "z", "t")),
+        None if body["e_in"] is None else _finite(body["e_in"]),
+        None if body["e_tot"] is None else _finite(body["e_tot"]),
+        _finite(body["x"]),
+        _finite(body["y"]),
+        _finite(body["z"]),
+        _finite(body["t"]),
     )
     return Reco(reco, fit, _finite(body.get("started", time.time())), _finite(body["runtime"]))
 

@@ -81,8 +81,8 @@ def evaluate(surface: Surface, algorithm: str, reco: RecoId, variations: int, ra
     from pixel to pixel.
     """
     if algorithm.endswith("dummy"):
-        vertex = (SPREAD * (2 * _noise(reco, salt) - 1) for salt in (3, 4, 5))
-        return Fit(1000 * _noise(reco), 1e4 * _noise(reco, 1), 1e5 * _noise(reco, 2), *vertex, START)
+        x, y, z = (SPREAD * (2 * _noise(reco, salt) - 1) for salt in (3, 4, 5))
+        return Fit(1000 * _noise(reco), 1e4 * _noise(reco, 1), 1e5 * _noise(reco, 2), x, y, z, START)
     ripple = _ripple(surface.phase, ra, dec)
     llh = surface.llh + _depth(surface, ra, dec) * (1 + RIPPLE * ripple)
     llh += VARIATION_STEP * ((reco.ipix + reco.variation) % variations)

@@ -39,7 +39,7 @@ def test_sample_event_says_that_it_has_no_real_frames(sample_document: dict[str,
 
 
 # The table in section 4 of the scanner fact sheet, and the MJD to the last bit: the first one is that of the
-# scanner's own reference result for this event (run00138632.evt000031747601.neutrino_1.json in its test data).
+# scanner's reference result for this event, run00138632.evt000031747601.neutrino_1.json in its test data.
 @pytest.mark.parametrize(
     ("name", "run", "number", "mjd", "kind"),
     [

@@ -178,7 +178,10 @@ def test_the_first_result_is_empty(sample: Event) -> None:
 def test_results(sample: Event) -> None:
     ledger = Ledger(1)
     ledger.send([Pixel(8, 93), Pixel(8, 7)], NOON)
-    ledger.receive(Reco(RecoId(8, 93, 0), Fit(3426.2874470086476, 21000.0, 29000.0, 1.5, -2.5, 3.5, 9000.0), NOON, 1.0), NOON)
+    ledger.receive(
+        Reco(RecoId(8, 93, 0), Fit(3426.2874470086476, 21000.0, 29000.0, 1.5, -2.5, 3.5, 9000.0), NOON, 1.0),
+        NOON,
+    )
     first = reports.result_body(sample, ledger, False)
     assert first == {
         "skyscan_result": {

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from skydriver.model.request import RealOrSimulated
+from skydriver.model.request import SERVICE_VARIABLES, RealOrSimulated
 from skydriver.settings import Settings
 
 STARTUP_FILE = "startup.json"
@@ -64,6 +64,9 @@ def server_environment(
 ) -> dict[str, str]:
     """Build the environment of a scan's server.
 
+    What the user asks for wins over every default, also over those of the installation (as in v1), and over
+    nothing that says who the server is, whom it talks to, and by which secret.
+
     Args:
         request: the scan's stored request.
         settings: the installation's.
@@ -73,6 +76,8 @@ def server_environment(
     user = {
         name: "" if value is None else str(value)
         for name, value in request["scanner_server_env_from_user"].items()
+        # Validation refuses these; a request may have been stored before it did.
+        if not SERVICE_VARIABLES.fullmatch(name)
     }
     intervals = {
         "SKYSCAN_PROGRESS_INTERVAL_SEC": settings.skyscan_progress_interval_sec,
@@ -80,15 +85,11 @@ def server_environment(
         "SKYSCAN_KILL_SWITCH_CHECK_INTERVAL": settings.skyscan_kill_switch_check_interval,
     }
     return {
-        **user,
         **shared_environment(request, settings),
+        **{name: _seconds(value) for name, value in intervals.items() if value is not None},
+        **user,
         "SKYSCAN_SKYDRIVER_ADDRESS": settings.skydriver_url,
         "SKYSCAN_SKYDRIVER_SCAN_ID": scanner_id,
-        **{
-            name: _seconds(value)
-            for name, value in intervals.items()
-            if value is not None and name not in user
-        },
         **tokens,
     }
 

@@ -24,6 +24,25 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
+SETTABLE = {
+    "SKYSCAN_PROGRESS_INTERVAL_SEC": "60",
+    "SKYSCAN_RESULT_INTERVAL_SEC": "0.5",
+    "SKYSCAN_KILL_SWITCH_CHECK_INTERVAL": "1234567",
+    "SKYSCAN_MQ_TIMEOUT_TO_CLIENTS": "1800",
+    "SKYSCAN_MQ_TIMEOUT_FROM_CLIENTS": "259200",
+    "EWMS_PILOT_QUARANTINE_TIME": "1800",
+    "SKYSCAN_LOG": "DEBUG",
+    "SKYSCAN_LOG_THIRD_PARTY": "INFO",
+}
+"""Defaults that an installation can set."""
+IDENTITY = (
+    "SKYSCAN_BROKER_ADDRESS",
+    "SKYSCAN_SKYDRIVER_ADDRESS",
+    "SKYSCAN_SKYDRIVER_SCAN_ID",
+    "SKYSCAN_SKYDRIVER_AUTH",
+)
+
+
 def request(**changed: Any) -> dict[str, Any]:
     return stored_request(
         ScanArguments.model_validate({**ARGUMENTS, **changed}),
@@ -127,16 +146,7 @@ class TestEnvironment:
         }
 
     def test_with_everything_set(self, configure: Callable[..., None]) -> None:
-        configure(
-            SKYSCAN_PROGRESS_INTERVAL_SEC="60",
-            SKYSCAN_RESULT_INTERVAL_SEC="0.5",
-            SKYSCAN_KILL_SWITCH_CHECK_INTERVAL="1234567",
-            SKYSCAN_MQ_TIMEOUT_TO_CLIENTS="1800",
-            SKYSCAN_MQ_TIMEOUT_FROM_CLIENTS="259200",
-            EWMS_PILOT_QUARANTINE_TIME="1800",
-            SKYSCAN_LOG="DEBUG",
-            SKYSCAN_LOG_THIRD_PARTY="INFO",
-        )
+        configure(**SETTABLE)
         assert environment(
             scanner_id="5d2e_2",
             skyscan_mq_client_timeout_wait_for_first_message=900,
@@ -169,22 +179,27 @@ class TestEnvironment:
         variables = environment(skyscan_mq_client_timeout_wait_for_first_message=wait)
         assert variables.get("SKYSCAN_MQ_CLIENT_TIMEOUT_WAIT_FOR_FIRST_MESSAGE") == passed
 
-    def test_users_cannot_override_what_the_service_sets(self, configure: Callable[..., None]) -> None:
-        configure(SKYSCAN_LOG="INFO")
-        plain = environment()
-        # Validation refuses most of these; a request that was stored before it did is held to them, too.
+    @pytest.mark.parametrize("name", [*SETTABLE, "EWMS_PILOT_TASK_TIMEOUT", "SKYSCAN_MQ_CLIENT_LOG"])
+    def test_users_win_over_every_default(self, configure: Callable[..., None], name: str) -> None:
+        configure(**SETTABLE)
+        plain = environment(skyscan_mq_client_timeout_wait_for_first_message=900)
+        asked = environment(
+            skyscan_mq_client_timeout_wait_for_first_message=900, scanner_server_env={name: "7"}
+        )
+        assert asked == {**plain, name: "7"}
+        assert plain[name] != "7"
+
+    def test_users_cannot_override_identity_addresses_and_secrets(self) -> None:
+        # Validation refuses these; a request that was stored before it did is held to them, too.
         asked = request()
-        asked["scanner_server_env_from_user"] = dict.fromkeys(plain, "the user's")
+        asked["scanner_server_env_from_user"] = dict.fromkeys(
+            (*IDENTITY, "SKYSCAN_BROKER_CLIENT", "EWMS_TMS_S3_URL", "AWS_PROFILE"), "the user's"
+        )
         variables = server_environment(
             asked, settings(), scanner_id="5d2e", tokens={"SKYSCAN_SKYDRIVER_AUTH": "the token"}
         )
-        assert variables == plain
-
-    def test_users_own_intervals_win(self, configure: Callable[..., None]) -> None:
-        configure(SKYSCAN_PROGRESS_INTERVAL_SEC="60", SKYSCAN_RESULT_INTERVAL_SEC="120")
-        variables = environment(scanner_server_env={"SKYSCAN_PROGRESS_INTERVAL_SEC": 5})
-        assert variables["SKYSCAN_PROGRESS_INTERVAL_SEC"] == "5"
-        assert variables["SKYSCAN_RESULT_INTERVAL_SEC"] == "120"
+        assert variables == environment()
+        assert set(IDENTITY) < set(variables)
 
     def test_workers_learn_neither_the_address_nor_the_users_variables(self) -> None:
         asked = request(scanner_server_env={"SKYSCAN_MINI_TEST": "yes"})

@@ -52,7 +52,8 @@ class Settings(BaseModel):
     dockerhub_url: str = Field("https://hub.docker.com", description="where the `dockerhub` source asks")
     cvmfs_images: Path = Field(
         Path("/cvmfs/icecube.opensciencegrid.org/containers/realtime"),
-        description="the folder with an image `skymap_scanner:TAG` a tag, which the `cvmfs` source lists",
+        description="the folder with an image `skymap_scanner:TAG` a tag: the `cvmfs` source lists it, and "
+        "workers on HTCondor take their image from there",
     )
     image_tags_ttl: float = Field(300.0, ge=0, description="seconds that a list of tags is taken for true")
     clusters_file: Path

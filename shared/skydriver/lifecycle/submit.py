@@ -216,6 +216,7 @@ def describe_starters(request: Mapping[str, Any]) -> tuple[list[str], list[Any]]
     arguments = [
         starter_arguments(
             request,
+            settings(),
             known=known[name],
             n_workers=n_workers,
             uuid=cluster_uuid(request["scan_id"], 1, index),

@@ -4,9 +4,8 @@ import re
 from collections.abc import Collection, Mapping
 
 from skydriver.errors import InvalidArguments
-from skydriver.scanner.tags import known_tags
-
-IMAGE = "icecube/skymap_scanner"
+from skydriver.model.images import IMAGE
+from skydriver.scanner.tags import Tags, find_tag, known_tags
 
 _VERSION = re.compile(r"[vV]?(\d{1,3}(?:\.\d{1,3}){0,2})")
 
@@ -35,7 +34,7 @@ def resolve(asked: str, tags: Collection[str], digests: Mapping[str, str] | None
     """
     releases = sorted((release, tag) for tag in tags if (release := _release(tag)) is not None)
     version = _VERSION.fullmatch(asked)
-    name = version[1] if version else asked
+    name = _name(asked)
     if name in tags and _release(name) is not None:
         return name
     if digest := (digests or {}).get(name):
@@ -54,12 +53,30 @@ def resolve(asked: str, tags: Collection[str], digests: Mapping[str, str] | None
     raise InvalidArguments({"docker_tag": f"there is no image {IMAGE}:{asked}"})
 
 
+def _name(asked: str) -> str:
+    """Take the `v` off a version."""
+    version = _VERSION.fullmatch(asked)
+    return version[1] if version else asked
+
+
 async def resolve_tag(asked: str) -> str:
     """Resolve a tag by the source that the setting IMAGE_TAG_SOURCE names.
+
+    The source's list may be old or cut: it is asked for a tag that is not there by its name.
 
     Raises:
         InvalidArguments: no such tag exists.
         TemporaryError: the source cannot be reached.
     """
-    digests = await known_tags()
-    return resolve(asked, digests, {tag: digest for tag, digest in digests.items() if digest})
+    tags = await known_tags()
+    try:
+        return _resolve(asked, tags)
+    except InvalidArguments:
+        found: Tags = {}
+        for name in dict.fromkeys((_name(asked), asked)):
+            found |= await find_tag(name)
+        return _resolve(asked, {**tags, **found})
+
+
+def _resolve(asked: str, tags: Tags) -> str:
+    return resolve(asked, tags, {tag: digest for tag, digest in tags.items() if digest})

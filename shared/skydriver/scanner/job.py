@@ -13,8 +13,8 @@ from skydriver.kube.pod_template import (
     plain,
     pod_security,
 )
+from skydriver.model.images import IMAGE
 from skydriver.model.secrets import is_secret
-from skydriver.scanner.images import IMAGE
 from skydriver.scanner.protocol import ScannerSpec
 from skydriver.scanner.server import STARTUP_FILE
 from skydriver.settings import Settings

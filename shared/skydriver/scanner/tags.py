@@ -6,25 +6,33 @@ hardly ever taken away.
 
 import asyncio
 import logging
+import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skydriver.errors import TemporaryError
+from skydriver.model.images import IMAGE, cvmfs_name, cvmfs_tag
 from skydriver.settings import settings
+
+if TYPE_CHECKING:
+    import httpx
 
 logger = logging.getLogger(__name__)
 
 Tags = dict[str, str | None]
 """The digest of each tag's image, where the source knows it."""
 
-REPOSITORY = "/v2/repositories/icecube/skymap_scanner/tags"
+REPOSITORY = f"/v2/repositories/{IMAGE}/tags"
 PAGE = 100
 MOST_PAGES = 20
-PREFIX = "skymap_scanner:"
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+"""What a tag may be (the OCI's distribution specification, "Pulling manifests")."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ async def known_tags() -> Tags:
         case "static":
             return {tag.strip(): None for tag in settings().image_tags.split(",") if tag.strip()}
         case "dockerhub":
-            return await _cached(("dockerhub", settings().dockerhub_url), _ask_dockerhub)
+            return await _cached(("dockerhub", settings().dockerhub_url), _list_dockerhub)
         case "cvmfs":
             return await _cached(("cvmfs", str(settings().cvmfs_images)), _list_cvmfs)
 
@@ -59,10 +67,7 @@ async def _cached(source: tuple[str, str], ask: Callable[[], Awaitable[Tags]]) -
     if former is not None and time.monotonic() - former.at < settings().image_tags_ttl:
         return former.tags
     try:
-        async with asyncio.timeout(settings().call_timeout):
-            tags = await ask()
-    except TimeoutError:
-        error = TemporaryError(f"{' '.join(source)} did not list the scanner's images in time")
+        tags = await _in_time(ask())
     except TemporaryError as refusal:
         error = refusal
     else:
@@ -74,28 +79,70 @@ async def _cached(source: tuple[str, str], ask: Callable[[], Awaitable[Tags]]) -
     return former.tags
 
 
-async def _ask_dockerhub() -> Tags:
-    import httpx
+async def find_tag(tag: str) -> Tags:
+    """Ask the source for one tag, whatever its list said: Docker Hub's is cut, and each may be old.
 
+    Returns:
+        The tag and its digest; empty if there is no such tag.
+
+    Raises:
+        TemporaryError: the source cannot be reached.
+    """
+    if not _TAG.fullmatch(tag):
+        return {}
+    match settings().image_tag_source:
+        case "static":
+            return {}
+        case "dockerhub":
+            return await _in_time(_find_at_dockerhub(tag))
+        case "cvmfs":
+            return await _in_time(asyncio.to_thread(_find_in_folder, settings().cvmfs_images, tag))
+
+
+async def _in_time(asking: Awaitable[Tags]) -> Tags:
+    try:
+        async with asyncio.timeout(settings().call_timeout):
+            return await asking
+    except TimeoutError:
+        source = settings().image_tag_source
+        raise TemporaryError(f"'{source}' did not tell the scanner's images in time") from None
+
+
+async def _list_dockerhub() -> Tags:
     tags: Tags = {}
-    async with httpx.AsyncClient(
-        base_url=settings().dockerhub_url, timeout=settings().call_timeout
-    ) as client:
+    async with _dockerhub() as client:
         for number in range(1, MOST_PAGES + 1):
-            try:
-                answer = await client.get(REPOSITORY, params={"page_size": PAGE, "page": number})
-                answer.raise_for_status()
-                page = answer.json()
-                tags |= {tag["name"]: digest_of(tag) for tag in page["results"]}
-            except httpx.HTTPStatusError as error:
-                raise TemporaryError(f"Docker Hub answered {error.response.status_code}") from error
-            except httpx.HTTPError as error:
-                raise TemporaryError(f"Docker Hub does not answer: {type(error).__name__}") from error
-            except (ValueError, KeyError, TypeError) as error:
-                raise TemporaryError("Docker Hub gave an answer that is not understood") from error
+            answer = await client.get(REPOSITORY, params={"page_size": PAGE, "page": number})
+            page = answer.raise_for_status().json()
+            tags |= {tag["name"]: digest_of(tag) for tag in page["results"]}
             if not page.get("next"):
                 break
     return tags
+
+
+async def _find_at_dockerhub(tag: str) -> Tags:
+    async with _dockerhub() as client:
+        answer = await client.get(f"{REPOSITORY}/{tag}")
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return {}
+        return {tag: digest_of(answer.raise_for_status().json())}
+
+
+@asynccontextmanager
+async def _dockerhub() -> "AsyncIterator[httpx.AsyncClient]":
+    """Connect to Docker Hub; whatever goes wrong within is a TemporaryError."""
+    import httpx
+
+    address, patience = settings().dockerhub_url, settings().call_timeout
+    try:
+        async with httpx.AsyncClient(base_url=address, timeout=patience) as client:
+            yield client
+    except httpx.HTTPStatusError as error:
+        raise TemporaryError(f"Docker Hub answered {error.response.status_code}") from error
+    except httpx.HTTPError as error:
+        raise TemporaryError(f"Docker Hub does not answer: {type(error).__name__}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TemporaryError("Docker Hub gave an answer that is not understood") from error
 
 
 def digest_of(tag: Mapping[str, Any]) -> str | None:
@@ -120,4 +167,14 @@ def _list_folder(folder: Path) -> Tags:
         names = [path.name for path in folder.iterdir()]
     except OSError as error:
         raise TemporaryError(f"the images in {folder} cannot be listed: {error.strerror}") from error
-    return {name.removeprefix(PREFIX): None for name in names if name.startswith(PREFIX)}
+    return {tag: None for name in names if (tag := cvmfs_tag(name)) is not None}
+
+
+def _find_in_folder(folder: Path, tag: str) -> Tags:
+    try:
+        (folder / cvmfs_name(tag)).stat()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise TemporaryError(f"the images in {folder} cannot be read: {error.strerror}") from error
+    return {tag: None}

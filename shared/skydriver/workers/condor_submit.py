@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from skydriver.errors import PermanentError
 from skydriver.model.clusters import CondorCluster
 from skydriver.model.secrets import MASK, is_secret, mask_urls
+from skydriver.settings import Settings
 from skydriver.workers.condor_jobs import UUID
 from skydriver.workers.protocol import WorkersSpec
 from skydriver.workers.starter import worker_image
@@ -33,7 +34,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 Description = dict[str, str]
 
 
-def submit_description(spec: WorkersSpec, *, quarantine: int = QUARANTINE) -> Description:
+def submit_description(spec: WorkersSpec, settings: Settings) -> Description:
     """Build what is submitted, once for all workers of a cluster.
 
     Output of workers whose logs are wanted is spooled: it stays with the schedd until it is fetched.
@@ -46,9 +47,9 @@ def submit_description(spec: WorkersSpec, *, quarantine: int = QUARANTINE) -> De
         raise PermanentError(f"workers on '{known.orchestrator}' are no HTCondor jobs")
     description = {
         "batch_name": _plain("scan id", f"skyscan-{spec.scan_id}"),
-        **_program(known, spec),
+        **_program(known, spec, settings),
         "transfer_executable": "false",
-        "environment": quoted_environment(_environment(known, spec, quarantine)),
+        "environment": quoted_environment(_environment(known, spec, settings)),
         "requirements": _plain("requirements", _requirements(known)),
         "request_cpus": "1",
         "request_memory": str(_units(spec.memory_bytes, 2**20)),  # MiB
@@ -86,22 +87,23 @@ _LOGS = {
 }
 
 
-def _program(known: CondorCluster, spec: WorkersSpec) -> Description:
+def _program(known: CondorCluster, spec: WorkersSpec, settings: Settings) -> Description:
     startup = f"./{startup_file(spec.startup_url)}"
     command = [*known.command, "--client-startup-json", startup]
     if known.image == "none":
         return {"executable": _plain("command", command[0]), "arguments": quoted_arguments(command[1:])}
-    image = worker_image(known, spec.docker_tag)
+    image = worker_image(known, spec.docker_tag, settings)
     shell = {"executable": _SHELL, "arguments": quoted_arguments([_ICETRAY, *command])}
     if known.image == "cvmfs":
         return {**shell, "+SingularityImage": _string(image)}
     return {**shell, "universe": "container", "container_image": _plain("image", f"docker://{image}")}
 
 
-def _environment(known: CondorCluster, spec: WorkersSpec, quarantine: int) -> dict[str, str]:
+def _environment(known: CondorCluster, spec: WorkersSpec, settings: Settings) -> dict[str, str]:
+    quarantine = settings.ewms_pilot_quarantine_time
     environment = {
         "EWMS_PILOT_HTCHIRP": "True",
-        "EWMS_PILOT_QUARANTINE_TIME": str(quarantine),
+        "EWMS_PILOT_QUARANTINE_TIME": str(QUARANTINE if quarantine is None else quarantine),
         **spec.environment,
     }
     if spec.collect_logs:
@@ -119,7 +121,7 @@ def startup_file(url: str) -> str:
     return unquote(PurePosixPath(urlsplit(url).path).name)
 
 
-def starter_info(spec: WorkersSpec, *, quarantine: int = QUARANTINE) -> dict[str, Any]:
+def starter_info(spec: WorkersSpec, settings: Settings) -> dict[str, Any]:
     """Tell users what is submitted, without its secrets.
 
     Raises:
@@ -130,7 +132,7 @@ def starter_info(spec: WorkersSpec, *, quarantine: int = QUARANTINE) -> dict[str
         environment={name: MASK if is_secret(name) else value for name, value in spec.environment.items()},
         startup_url=mask_urls(spec.startup_url),
     )
-    return {**submit_description(shown, quarantine=quarantine), "count": spec.n_workers}
+    return {**submit_description(shown, settings), "count": spec.n_workers}
 
 
 # --- the submit language -------------------------------------------------------------------------------

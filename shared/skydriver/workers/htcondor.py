@@ -12,7 +12,7 @@ from skydriver.settings import settings
 from skydriver.workers import condor_jobs
 from skydriver.workers.condor_call import call, secret_at
 from skydriver.workers.condor_jobs import Kinds
-from skydriver.workers.condor_submit import QUARANTINE, starter_info, submit_description
+from skydriver.workers.condor_submit import starter_info, submit_description
 from skydriver.workers.protocol import Look, Observation, Started, WorkersSpec
 
 CLOCK = 600
@@ -34,21 +34,19 @@ class HTCondorWorkers:
 
     async def start(self, spec: WorkersSpec) -> Started:
         """Start workers; where a cluster of this uuid is in the queue or the history, it is left as it is."""
-        quarantine = settings().ewms_pilot_quarantine_time
-        quarantine = QUARANTINE if quarantine is None else quarantine
         answer = await call(
             spec.known.location.model_dump(),
             spec.known.secret,
             "start",
             seconds=settings().htcondor_timeout,
             uuid=spec.uuid,
-            description=submit_description(spec, quarantine=quarantine),
+            description=submit_description(spec, settings()),
             count=spec.n_workers,
             spool=spec.collect_logs,
             patience=settings().step_lease,
             since=spec.not_before - CLOCK,
         )
-        return Started(answer["cluster_id"], starter_info(spec, quarantine=quarantine))
+        return Started(answer["cluster_id"], starter_info(spec, settings()))
 
     async def observe(self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]) -> Look:
         """Look at all the given clusters with one query, and at the history only where jobs have newly left.

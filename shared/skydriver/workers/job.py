@@ -56,7 +56,7 @@ def job_manifest(spec: WorkersSpec, settings: Settings) -> dict[str, Any]:
         "activeDeadlineSeconds": spec.max_worker_runtime,
         "securityContext": pod_security(settings.scanner_user),
         "initContainers": [_fetcher(spec, settings)],
-        "containers": [_worker(spec)],
+        "containers": [_worker(spec, settings)],
         "volumes": [
             {"name": "startup", "emptyDir": {}},
             # The default of 64 MiB is too little for the worker's processes.
@@ -99,7 +99,7 @@ def starter_info(spec: WorkersSpec, settings: Settings) -> dict[str, Any]:
     return {
         "job": job_name(spec.uuid),
         "namespace": spec.known.location.model_dump()["namespace"],
-        "image": worker_image(spec.known, spec.docker_tag),
+        "image": worker_image(spec.known, spec.docker_tag, settings),
         "parallelism": spec.n_workers,
         "memory": spec.memory_bytes,
         "disk": spec.disk_bytes,
@@ -130,13 +130,13 @@ def _fetcher(spec: WorkersSpec, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _worker(spec: WorkersSpec) -> dict[str, Any]:
+def _worker(spec: WorkersSpec, settings: Settings) -> dict[str, Any]:
     secret = [name for name in spec.environment if is_secret(name)]
     public = {name: value for name, value in spec.environment.items() if not is_secret(name)}
     resources = {"cpu": "1", "memory": str(spec.memory_bytes), "ephemeral-storage": str(spec.disk_bytes)}
     return {
         "name": "worker",
-        "image": worker_image(spec.known, spec.docker_tag),
+        "image": worker_image(spec.known, spec.docker_tag, settings),
         # Its image's entry point brings up icetray around these.
         "args": ["python", "-m", "skymap_scanner.client", *map(literal, CLIENT_ARGUMENTS)],
         "workingDir": FOLDER,

@@ -4,22 +4,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from skydriver.model.clusters import KnownCluster
+from skydriver.model.images import IMAGE, cvmfs_name
+from skydriver.settings import Settings
 
-IMAGE = "icecube/skymap_scanner"
-CVMFS = "/cvmfs/icecube.opensciencegrid.org/containers/realtime/skymap_scanner"
 
-
-def worker_image(known: KnownCluster, docker_tag: str) -> str:
+def worker_image(known: KnownCluster, docker_tag: str, settings: Settings) -> str:
     """Name the image as a cluster's configuration wants it: a folder on CVMFS, or a container's name."""
     if known.orchestrator == "condor" and known.image == "cvmfs":
-        return f"{CVMFS}:{docker_tag}"
+        return str(settings.cvmfs_images / cvmfs_name(docker_tag))
     return f"{IMAGE}:{docker_tag}"
 
 
-def starter_arguments(request: Mapping[str, Any], *, known: KnownCluster, n_workers: int, uuid: str) -> str:
+def starter_arguments(
+    request: Mapping[str, Any], settings: Settings, *, known: KnownCluster, n_workers: int, uuid: str
+) -> str:
     """Write the start of a cluster as the command line that v1's client manager was given."""
     location = " ".join(f"--{part} {value}" for part, value in known.location.model_dump().items())
-    image = worker_image(known, request["docker_tag"])
+    image = worker_image(known, request["docker_tag"], settings)
     line = (
         f"--uuid {uuid} {known.orchestrator} {location} start --n-workers {n_workers}"
         f" --worker-memory-bytes {request['worker_memory_bytes']}"

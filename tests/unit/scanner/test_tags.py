@@ -31,6 +31,9 @@ IN_NEWER_ANSWERS = [
 ]
 
 
+TAGS = "/v2/repositories/icecube/skymap_scanner/tags"
+
+
 class Hub:
     """Plays Docker Hub."""
 
@@ -39,12 +42,17 @@ class Hub:
         self.status = 200
         self.delay = 0.0
         self.asked = 0
+        self.unlisted: dict[str, Any] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         request = Request(scope)
-        assert request.url.path == "/v2/repositories/icecube/skymap_scanner/tags"
         self.asked += 1
         await asyncio.sleep(self.delay)
+        if request.url.path != TAGS:
+            tag = self.unlisted.get(request.url.path.removeprefix(f"{TAGS}/"))
+            status = self.status if tag is not None or self.status != 200 else 404
+            await JSONResponse(tag or {"message": "no such tag"}, status)(scope, receive, send)
+            return
         number = int(request.query_params["page"])
         following = f"{request.url}&more" if number < len(self.pages) else None
         content = {"count": 8, "next": following, "results": self.pages[number - 1]}
@@ -85,6 +93,42 @@ async def test_a_tag_that_docker_hub_does_not_have_is_refused(configure: Configu
     async with dockerhub(configure):
         with pytest.raises(InvalidArguments, match="docker_tag: there is no image"):
             await resolve_tag("9.9.9")
+
+
+@pytest.mark.parametrize(
+    ("asked", "resolved"),
+    [("3.23.0", "3.23.0"), ("v3.23.0", "3.23.0"), ("a-new-branch", "a-new-branch"), ("3-new", "3.22.1")],
+)
+async def test_a_tag_that_is_not_in_the_list_is_asked_for_by_its_name(
+    configure: Configure, asked: str, resolved: str
+) -> None:
+    async with dockerhub(configure) as hub:
+        assert await resolve_tag("latest") == "3.21.2"  # the list is known from here on
+        # Pushed since, or beyond the pages that are read.
+        hub.unlisted = {
+            "3.23.0": {"name": "3.23.0", "digest": "sha256:newest"},
+            "a-new-branch": {"name": "a-new-branch", "images": []},
+            "3-new": {"name": "3-new", "digest": "sha256:new"},
+        }
+        assert await resolve_tag(asked) == resolved
+
+
+async def test_nothing_is_said_of_a_tag_while_docker_hub_does_not_answer(configure: Configure) -> None:
+    async with dockerhub(configure) as hub:
+        await resolve_tag("latest")
+        hub.status = 503
+        with pytest.raises(TemporaryError, match="Docker Hub answered 503"):
+            await resolve_tag("3.23.0")
+
+
+@pytest.mark.parametrize("asked", ["../../../users/x", "3.23.0?x=", "a" * 129, "-x", "\u0663.1.1"])
+async def test_what_cannot_be_a_tag_is_never_put_into_an_address(configure: Configure, asked: str) -> None:
+    async with dockerhub(configure) as hub:
+        await resolve_tag("latest")
+        known = hub.asked
+        with pytest.raises(InvalidArguments, match="there is no image"):
+            await resolve_tag(asked)
+        assert hub.asked == known
 
 
 async def test_docker_hub_is_asked_once_in_a_while(configure: Configure) -> None:
@@ -130,6 +174,17 @@ async def test_a_folder_on_cvmfs_is_listed(configure: Configure, tmp_path: Path)
     configure(IMAGE_TAG_SOURCE="cvmfs", CVMFS_IMAGES=str(tmp_path))
     assert set(await tags.known_tags()) == {"3.4.0", "3.22.1"}
     assert await resolve_tag("latest") == "3.22.1"
+
+
+async def test_a_folder_that_has_come_since_is_found(configure: Configure, tmp_path: Path) -> None:
+    (tmp_path / "skymap_scanner:3.22.1").mkdir()
+    configure(IMAGE_TAG_SOURCE="cvmfs", CVMFS_IMAGES=str(tmp_path))
+    assert await resolve_tag("latest") == "3.22.1"
+    (tmp_path / "skymap_scanner:3.23.0").mkdir()
+    assert await resolve_tag("v3.23.0") == "3.23.0"
+    for missing in ("3.24.0", ".", ".."):
+        with pytest.raises(InvalidArguments, match="there is no image"):
+            await resolve_tag(missing)
 
 
 async def test_a_folder_that_is_not_there_is_told_of(configure: Configure, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What is submitted to HTCondor, whole; and that no value can say more than itself."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from skydriver.errors import PermanentError
 from skydriver.model.clusters import CondorCluster, CondorLocation
+from skydriver.settings import settings
 from skydriver.workers.condor_submit import (
     quoted_arguments,
     quoted_environment,
@@ -20,6 +22,11 @@ from skydriver.workers.condor_submit import (
 from skydriver.workers.protocol import WorkersSpec
 
 GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(autouse=True)
+def _configured(configure: Callable[..., None]) -> None:
+    configure()
 
 
 def known(**changes: Any) -> CondorCluster:
@@ -60,24 +67,25 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_submit_description(name: str) -> None:
-    described = submit_description(CASES[name])
+    described = submit_description(CASES[name], settings())
     text = "".join(f"{key} = {value}\n" for key, value in described.items())
     assert text == (GOLDEN / name).read_text()
 
 
 def test_resources_are_never_less_than_asked_for() -> None:
-    described = submit_description(replace(SPEC, memory_bytes=2**20 + 1, disk_bytes=1))
+    described = submit_description(replace(SPEC, memory_bytes=2**20 + 1, disk_bytes=1), settings())
     assert (described["request_memory"], described["request_disk"]) == ("2", "1")
 
 
-def test_the_quarantine_is_the_installations_or_else_the_workers_own() -> None:
-    assert "EWMS_PILOT_QUARANTINE_TIME='5'" in submit_description(SPEC, quarantine=5)["environment"]
+def test_the_quarantine_is_the_installations_or_else_the_workers_own(configure: Callable[..., None]) -> None:
+    configure(EWMS_PILOT_QUARANTINE_TIME="5")
+    assert "EWMS_PILOT_QUARANTINE_TIME='5'" in submit_description(SPEC, settings())["environment"]
     own = replace(SPEC, environment={"EWMS_PILOT_QUARANTINE_TIME": "7"})
-    assert "EWMS_PILOT_QUARANTINE_TIME='7'" in submit_description(own, quarantine=5)["environment"]
+    assert "EWMS_PILOT_QUARANTINE_TIME='7'" in submit_description(own, settings())["environment"]
 
 
 def test_users_are_told_what_was_submitted_without_secrets() -> None:
-    told = starter_info(SPEC)
+    told = starter_info(SPEC, settings())
     assert told["count"] == 500
     assert told["executable"] == "/bin/bash"
     assert "SKYSCAN_BROKER_AUTH='***'" in told["environment"]
@@ -104,11 +112,11 @@ def test_users_are_told_what_was_submitted_without_secrets() -> None:
 )
 def test_what_cannot_be_written_is_refused(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(PermanentError, match=complaint):
-        submit_description(replace(SPEC, **changes))
+        submit_description(replace(SPEC, **changes), settings())
 
 
 def test_a_tag_is_only_a_tag() -> None:
-    described = submit_description(replace(SPEC, docker_tag='x" || true || "\\'))
+    described = submit_description(replace(SPEC, docker_tag='x" || true || "\\'), settings())
     assert described["+SingularityImage"].endswith(':x\\" || true || \\"\\\\"')
 
 

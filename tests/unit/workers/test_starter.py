@@ -1,11 +1,15 @@
 """What the manifest says of the start of a cluster, word for word (v1's `tms_args`)."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
 
 from skydriver.model.clusters import KnownCluster
+from skydriver.scanner.images import resolve_tag
+from skydriver.settings import settings
 from skydriver.workers.starter import starter_arguments, worker_image
 
 KNOWN: TypeAdapter[KnownCluster] = TypeAdapter(KnownCluster)
@@ -32,9 +36,14 @@ REQUEST: dict[str, Any] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _configured(configure: Callable[..., None]) -> None:
+    configure()
+
+
 def line(known: dict[str, Any], **changed: Any) -> str:
     return starter_arguments(
-        {**REQUEST, **changed}, known=KNOWN.validate_python(known), n_workers=1234, uuid="a1"
+        {**REQUEST, **changed}, settings(), known=KNOWN.validate_python(known), n_workers=1234, uuid="a1"
     )
 
 
@@ -71,4 +80,15 @@ def test_logs_are_spooled_in_debug_mode(known: dict[str, Any]) -> None:
     ],
 )
 def test_the_workers_image(known: dict[str, Any], image: str) -> None:
-    assert worker_image(KNOWN.validate_python(known), "3.22.1") == image
+    assert worker_image(KNOWN.validate_python(known), "3.22.1", settings()) == image
+
+
+async def test_workers_take_their_image_from_where_tags_are_listed(
+    configure: Callable[..., None], tmp_path: Path
+) -> None:
+    (tmp_path / "skymap_scanner:3.22.1").mkdir()
+    configure(IMAGE_TAG_SOURCE="cvmfs", CVMFS_IMAGES=str(tmp_path))
+    tag = await resolve_tag("latest")
+    image = worker_image(KNOWN.validate_python(SUB_2), tag, settings())
+    assert Path(image).is_dir()
+    assert f" --image {image} " in line(SUB_2, docker_tag=tag)

@@ -15,23 +15,20 @@ PATIENCE = 60.0
 AT_ONCE = 4
 
 
-async def check_outside(url: str, table: RouteTable, *, token: str | None = None) -> list[Finding]:
+async def check_outside(client: httpx.AsyncClient, table: RouteTable) -> list[Finding]:
     """Ask for every route once.
 
     Args:
-        url: of the service.
+        client: of the service, with its address and whatever token is to be sent.
         table: its routes.
-        token: sent with each request, if given.
     """
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
     gate = asyncio.Semaphore(AT_ONCE)
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE) as client:
 
-        async def ask(route: Route) -> Finding:
-            async with gate:
-                return await _ask(client, route)
+    async def ask(route: Route) -> Finding:
+        async with gate:
+            return await _ask(client, route)
 
-        return list(await asyncio.gather(*(ask(route) for route in table.routes)))
+    return list(await asyncio.gather(*(ask(route) for route in table.routes)))
 
 
 async def _ask(client: httpx.AsyncClient, route: Route) -> Finding:

@@ -1,6 +1,5 @@
 """Reads what users type for nsides, clusters and classifiers; the service itself judges the values."""
 
-import json
 import math
 import re
 from collections.abc import Iterable
@@ -70,7 +69,7 @@ def read_pairs(given: Iterable[str], option: str) -> dict[str, str]:
 
 def _scalar(text: str) -> Scalar:
     try:
-        value = json.loads(text)
+        value = read_json(text)
     except ValueError:
         return text
     if isinstance(value, float) and not math.isfinite(value):
@@ -79,7 +78,16 @@ def _scalar(text: str) -> Scalar:
 
 
 def read_json_object(text: str | bytes, option: str) -> dict[str, Any]:
-    """The text as a JSON object; as the service reads it, so NaN is a number."""
+    """The text as a JSON object, in which NaN and infinities mean nothing."""
+    value = _read_object(text, option)
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise typer.BadParameter("it holds NaN or an infinity", param_hint=option) from None
+    return value
+
+
+def _read_object(text: str | bytes, option: str) -> dict[str, Any]:
     try:
         value = read_json(text)
     except ValueError as error:
@@ -90,9 +98,14 @@ def read_json_object(text: str | bytes, option: str) -> dict[str, Any]:
 
 
 def read_event(path: Path) -> dict[str, Any]:
-    """The event in a file of the realtime JSON format, with null for NaN and infinities."""
+    """The event in a file of the realtime JSON format, in which NaN stands for what is not known."""
+    return read_json_file(path, "EVENT.json")
+
+
+def read_json_file(path: Path, option: str) -> dict[str, Any]:
+    """The JSON object in a file, with null for NaN and infinities."""
     try:
-        text = path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
-        raise typer.BadParameter(f"{path} cannot be read: {error}", param_hint="EVENT.json") from None
-    return null_for_nan(read_json_object(text, f"EVENT.json ({path})"))
+        raise typer.BadParameter(f"{path} cannot be read: {error.strerror}", param_hint=option) from None
+    return null_for_nan(_read_object(content, f"{option} ({path})"))

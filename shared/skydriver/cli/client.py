@@ -7,13 +7,14 @@ writes are sent once, for the service may have acted on one whose answer was los
 import time
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from ipaddress import ip_address
 from typing import Any, Self
 
 import httpx
 
 from skydriver.cli.address import Address
-from skydriver.cli.errors import Refused, Unreachable
+from skydriver.cli.errors import Refused, Unreachable, WrongUsage
+from skydriver.model.json_text import write_json
+from skydriver.cli.web import NO_ANSWER, cause, http_client, json_object, route
 
 Json = dict[str, Any]
 
@@ -23,6 +24,8 @@ LONGEST_DELAY_S = 10.0
 
 class Client:
     """One service, as the commands see it; methods answer its JSON and raise Refused or Unreachable.
+
+    They raise WrongUsage for what cannot be sent.
 
     Args:
         address: where the service is.
@@ -44,17 +47,13 @@ class Client:
         self.address = address
         self._patience_s = patience_s
         self._pause = pause
-        try:
-            self._http = httpx.Client(
-                base_url=address.url,
-                headers={"Authorization": f"Bearer {token}"} if token else {},
-                auth=auth,
-                timeout=httpx.Timeout(60.0, connect=10.0),
-                # A proxy of the environment does not reach a service on this machine.
-                trust_env=not _is_loopback(address.url),
-            )
-        except httpx.InvalidURL as error:
-            raise Unreachable(f"{address.url!r} is no address of a service: {error}") from error
+        self._http = http_client(
+            address.url,
+            base_url=address.url,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            auth=auth,
+            timeout=httpx.Timeout(60.0, connect=10.0),
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -66,43 +65,45 @@ class Client:
 
     def submit(self, request: Mapping[str, object]) -> Json:
         """Request a scan: its manifest."""
-        return self._object("POST", "/scan", body=request)
+        return self._object("POST", route("scan"), body=request)
 
     def status(self, scan_id: str, *, pods: bool = False) -> Json:
         """State, phase, outcome and clusters of a scan, with its pods' statuses if asked."""
         query = {"include_pod_statuses": "true"} if pods else {}
-        return self._object("GET", f"/scan/{scan_id}/status", query=query)
+        return self._object("GET", route("scan", scan_id, "status"), query=query)
 
     def manifest(self, scan_id: str, fields: Sequence[str]) -> Json:
         """Some fields of a scan's manifest, deleted or not (the event, which is large, only if asked for)."""
         query = {"include_deleted": "true", "manifest_projection": ",".join(fields)}
-        return self._object("GET", f"/scan/{scan_id}/manifest", query=query)
+        return self._object("GET", route("scan", scan_id, "manifest"), query=query)
 
     def result(self, scan_id: str, *, include_deleted: bool = False) -> Json:
         """A scan's result, `{}` before there is one."""
         query = {"include_deleted": "true"} if include_deleted else {}
-        return self._object("GET", f"/scan/{scan_id}/result", query=query)
+        return self._object("GET", route("scan", scan_id, "result"), query=query)
 
     def history(self, scan_id: str) -> list[Json]:
         """The transitions of a scan, oldest first."""
-        return list(self._object("GET", f"/scan/{scan_id}/history")["history"])
+        return self._objects(self._object("GET", route("scan", scan_id, "history")), "history")
 
     def delete(self, scan_id: str, *, completed: bool = False) -> Json:
         """Abort a scan, or mark a completed one as deleted: its manifest and result."""
-        return self._object("DELETE", f"/scan/{scan_id}", body={"delete_completed_scan": completed})
+        return self._object("DELETE", route("scan", scan_id), body={"delete_completed_scan": completed})
 
     def find(self, query: Mapping[str, object], *, include_deleted: bool = False) -> list[Json]:
         """Manifests that match a MongoDB query."""
         body = {"filter": dict(query), "include_deleted": include_deleted}
-        return list(self._object("POST", "/scans/find", body=body, is_read=True)["manifests"])
+        answer = self._object("POST", route("scans", "find"), body=body, is_read=True)
+        return self._objects(answer, "manifests")
 
     def backlog(self) -> Json:
         """The scans that wait for their start, and the limits within which they are started."""
-        return self._object("GET", "/scans/backlog")
+        answer = self._object("GET", route("scans", "backlog"))
+        return {**answer, "entries": self._objects(answer, "entries")}
 
     def request(self, scan_id: str) -> Json:
         """What was asked for."""
-        return self._object("GET", f"/scan-request/{scan_id}")
+        return self._object("GET", route("scan-request", scan_id))
 
     # -- how it is asked --------------------------------------------------------------------------
 
@@ -119,13 +120,17 @@ class Client:
         response = self._send(method, path, query, body, self._patience_s if repeatable else 0.0)
         if response.is_error:
             raise Refused(response.status_code, _refusal(response))
-        try:
-            answer = response.json()
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            raise Unreachable(f"{self.address.url} does not speak as SkyDriver does ({path}).")
-        return answer
+        return json_object(response, self._misunderstood(path))
+
+    def _objects(self, answer: Json, name: str) -> list[Json]:
+        """Take a list of objects from an answer."""
+        found = answer.get(name)
+        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+            raise Unreachable(self._misunderstood(name))
+        return found
+
+    def _misunderstood(self, what: str) -> str:
+        return f"{self.address.url} does not speak as SkyDriver does ({what})."
 
     def _send(
         self,
@@ -135,14 +140,19 @@ class Client:
         body: Mapping[str, object] | None,
         patience_s: float,
     ) -> httpx.Response:
+        try:
+            content = None if body is None else write_json(body)
+        except ValueError as error:
+            raise WrongUsage(f"what was given cannot be sent: {error}") from None
+        headers = {} if content is None else {"Content-Type": "application/json"}
         deadline = time.monotonic() + patience_s
         delay = FIRST_DELAY_S
         while True:
             response: httpx.Response | None = None
-            failure: httpx.HTTPError | None = None
+            failure: Exception | None = None
             try:
-                response = self._http.request(method, path, params=query, json=body)
-            except httpx.HTTPError as error:
+                response = self._http.request(method, path, params=query, content=content, headers=headers)
+            except NO_ANSWER as error:
                 failure = error
             if response is not None and response.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
                 return response
@@ -153,30 +163,17 @@ class Client:
         if response is not None:
             raise Unreachable(f"The service at {self.address.url} is overloaded: {_refusal(response)}")
         raise Unreachable(
-            f"No service answers at {self.address.url} (from {self.address.origin}): {_cause(failure)}."
+            f"No service answers at {self.address.url} (from {self.address.origin}): "
+            f"{cause(failure, self.address.url)}."
         )
-
-
-def _is_loopback(url: str) -> bool:
-    host = httpx.URL(url).host
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _refusal(response: httpx.Response) -> str:
     """One sentence from an error answer: the service's own `{code, error}`, else what it is by number."""
     try:
-        error = response.json()["error"]
-    except (ValueError, KeyError, TypeError):
+        error = json_object(response, "")["error"]
+    except (Unreachable, KeyError):
         error = response.reason_phrase or "no reason given"
     if response.status_code == HTTPStatus.FORBIDDEN and str(error).startswith("authentication failed"):
         error = f"{error}; log in with `skydriver login`"
     return f"{error} (HTTP {response.status_code})"
-
-
-def _cause(failure: httpx.HTTPError | None) -> str:
-    if isinstance(failure, httpx.TimeoutException):
-        return "no answer in time"
-    return str(failure) or type(failure).__name__

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from skydriver.cli.address import Address, default_data_folder, find_address
+from skydriver.cli.address import DATA_HOME, Address, find_address, xdg_folder
 from skydriver.cli.client import Client
 from skydriver.cli.errors import CommandError
 from skydriver.cli.follow import Pause
+from skydriver.cli.secrets import checked_token
 from skydriver.cli.sessions import Renewing, load, user_of
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's JSON answer and nothing else.")]
@@ -42,7 +43,18 @@ def find_service(ctx: typer.Context) -> Address:
         Unreachable: none is known.
     """
     options: Options = ctx.obj
-    return find_address(options.url, Path(os.environ.get("SKYDRIVER_DATA") or default_data_folder()))
+    given = os.environ.get("SKYDRIVER_DATA")
+    return find_address(options.url, Path(given) if given else xdg_folder(*DATA_HOME))
+
+
+def given_token() -> str | None:
+    """Take the token of SKYDRIVER_TOKEN.
+
+    Raises:
+        CommandError: it cannot be sent.
+    """
+    token = os.environ.get("SKYDRIVER_TOKEN")
+    return checked_token(token, "SKYDRIVER_TOKEN") if token else None
 
 
 def connect(ctx: typer.Context, *, patience_s: float = 3.0, pause: Pause = time.sleep) -> Client:
@@ -50,9 +62,10 @@ def connect(ctx: typer.Context, *, patience_s: float = 3.0, pause: Pause = time.
 
     Raises:
         Unreachable: no service is known.
+        CommandError: the token cannot be sent.
     """
     address = find_service(ctx)
-    token = os.environ.get("SKYDRIVER_TOKEN")
+    token = given_token()
     session = None if token else load(address.url)
     auth = None if session is None else Renewing(address.url, session)
     return Client(address, token, auth=auth, patience_s=patience_s, pause=pause)
@@ -65,7 +78,7 @@ def user_name(ctx: typer.Context) -> str:
         CommandError: they have not said so.
     """
     session = load(find_service(ctx).url)
-    token = os.environ.get("SKYDRIVER_TOKEN") or (session.access_token if session else "")
+    token = given_token() or (session.access_token if session else "")
     name = user_of(token)
     if name is None:
         raise CommandError("who you are is not known here: log in with `skydriver login`")

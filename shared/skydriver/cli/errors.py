@@ -22,6 +22,12 @@ class Refused(CommandError):
         self.status = status
 
 
+class WrongUsage(CommandError):
+    """What was given cannot be meant; nothing was sent."""
+
+    exit_code = 2
+
+
 class Unreachable(CommandError):
     """No service answers, or none is known."""
 
@@ -32,3 +38,7 @@ class Interrupted(CommandError):
     """The user has ended the command before its work was done."""
 
     exit_code = 130
+
+
+OUR_FAULT = 70
+"""The exit code of a fault of this program (EX_SOFTWARE of sysexits.h)."""

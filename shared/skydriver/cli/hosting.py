@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from skydriver.cli.errors import CommandError, Interrupted
 from skydriver.cli.screen import say
-from skydriver.errors import SkyDriverError
 
 if TYPE_CHECKING:
     from skydriver.local.service import LocalService
@@ -63,7 +62,8 @@ def host(
 
     Raises:
         Interrupted: a signal has ended the work.
-        CommandError: the local runtime is not installed, cannot start, or cannot go on.
+        CommandError: the local runtime is not installed.
+        SkyDriverError: it cannot start, or cannot go on.
     """
     try:
         from skydriver.local.service import LocalService
@@ -71,13 +71,10 @@ def host(
         raise CommandError(
             f"Running a service here needs `pip install 'skydriver[local]'` ({error})."
         ) from error
-    try:
-        service = LocalService(
-            data, port=port, processes=processes, mongodb_uri=mongodb_uri, verbose=verbose, tell=say
-        )
-        return asyncio.run(_host(service, work))
-    except SkyDriverError as error:
-        raise CommandError(str(error)) from error
+    service = LocalService(
+        data, port=port, processes=processes, mongodb_uri=mongodb_uri, verbose=verbose, tell=say
+    )
+    return asyncio.run(_host(service, work))
 
 
 async def _host(service: "LocalService", work: Callable[[str, Stopping], Work]) -> Work:

@@ -1,10 +1,8 @@
 """The `skydriver` command: its options, its commands, and what becomes of errors."""
 
-from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from skydriver.cli.commands.check import check
 from skydriver.cli.commands.demo import demo
@@ -16,39 +14,21 @@ from skydriver.cli.commands.status import status
 from skydriver.cli.commands.stop import stop
 from skydriver.cli.commands.up import up
 from skydriver.cli.context import Options
-from skydriver.cli.errors import CommandError, Interrupted
-from skydriver.cli.screen import clean, say
-
-
-class _Group(TyperGroup):
-    """Turns errors into one sentence on stderr and an exit code."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except CommandError as error:
-            say(f"skydriver: {clean(error)}", style="red")
-            raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt:
-            raise typer.Exit(Interrupted.exit_code) from None
-
+from skydriver.cli.outcome import Group, installed_version
 
 app = typer.Typer(
     name="skydriver",
-    cls=_Group,
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done, 1 the scan failed or the service refused, 2 wrong usage, "
-    "3 no service answers, 130 interrupted.",
+    "3 no service answers, 70 a fault of this program, 130 interrupted.",
 )
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        try:
-            typer.echo(f"skydriver {version('skydriver')}")
-        except PackageNotFoundError:
-            typer.echo("skydriver, run from its source without being installed")
+        typer.echo(f"skydriver {installed_version()}")
         raise typer.Exit
 
 
@@ -70,8 +50,6 @@ def options(
     ] = False,
 ) -> None:
     """SkyDriver turns a neutrino event into a skymap: submit scans, follow them, plot their results."""
-    if url is not None and not url.startswith(("http://", "https://")):
-        raise typer.BadParameter(f"{url!r} does not begin with http:// or https://", param_hint="--url")
     ctx.obj = Options(url=url)
 
 

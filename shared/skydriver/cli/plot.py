@@ -7,10 +7,12 @@ works in a temporary folder and each figure that it saves becomes a PNG; the res
 import contextlib
 import logging
 import math
+import os
+import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
     from skyreader import SkyScanResult
 
 DPI = 200
+LARGEST_FIRST_NSIDE = 64
+"""Of a scan of a part of the sky: skyreader draws the rest of it pixel by pixel."""
+OUTERMOST = 11.83
+"""2 * delta llh of the largest region that skyreader draws (3 sigma, Wilks' theorem)."""
+NEAR_POLE_DEG = 80.0
+"""Beyond this declination skyreader's areas, and a map of RA and declination, go wrong."""
 
 # Loggers that warn about nothing that a user could change: data types of maps, a font cache being built.
 _CHATTY_LOGGERS = ("healpy", "matplotlib")
@@ -35,7 +43,7 @@ class Skymap:
         files: the files written, PNGs first.
         ra_deg: right ascension of the best fit, in degrees (0 to 360).
         dec_deg: declination of the best fit, in degrees.
-        omitted: why there is no zoomed plot; None if there is one.
+        omitted: which plot is missing and why; None if both are there.
     """
 
     files: tuple[Path, ...]
@@ -58,14 +66,11 @@ def plot_result(skyscan_result: Mapping[str, Any], out: Path, *, keep_all: bool 
     """
     if not skyscan_result:
         raise CommandError("There is nothing to plot yet: the result is empty.")
-    with _quiet(), tempfile.TemporaryDirectory(prefix="skydriver-plot-") as folder:
-        result = _deserialize(skyscan_result)
-        try:
-            ra, dec = (math.degrees(float(angle)) for angle in result.best_dir)
-            omitted = _draw(result, Path(folder), with_pdf=keep_all)
-        except Exception as error:
-            # skyreader, healpy and matplotlib raise whatever they happen to: the user wants to know which.
-            raise CommandError(f"The plot failed: {type(error).__name__}: {error}") from error
+    with _own_backend(), _quiet(), tempfile.TemporaryDirectory(prefix="skydriver-plot-") as folder:
+        drawable = _drawable(skyscan_result)
+        result = _deserialize(drawable)
+        ra, dec = (math.degrees(float(angle)) for angle in result.best_dir)
+        omitted = _draw(result, Path(folder), with_pdf=keep_all, no_zoom=_why_no_zoom(drawable))
         try:
             files = tuple(_keep(Path(folder), out, keep_all))
         except OSError as error:
@@ -80,30 +85,146 @@ def _deserialize(skyscan_result: Mapping[str, Any]) -> "SkyScanResult":
         raise CommandError(f"Plotting needs `pip install 'skydriver[plot]'` ({error}).") from error
     try:
         return SkyScanResult.deserialize(dict(skyscan_result))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
         raise CommandError(f"This is no result that skyreader can read: {error!r}") from error
 
 
-def _draw(result: "SkyScanResult", folder: Path, *, with_pdf: bool) -> str | None:
-    """Draw into `folder`; answer why the zoomed plot was left out, if it was."""
+def _drawable(skyscan_result: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out pixels without a finite likelihood, or skyreader finds the best fit elsewhere.
+
+    Raises:
+        CommandError: it is no result, or no pixel has a likelihood, or it is too large to be drawn.
+    """
+    drawable: dict[str, Any] = {}
+    try:
+        for name, part in skyscan_result.items():
+            llh = part["columns"].index("llh")
+            rows = [row for row in part["data"] if _is_finite(row[llh])]
+            if rows:
+                # The type becomes a part of files' names.
+                kind = re.sub(r"[^\w.+-]+", "_", str(part["metadata"]["event_type"]), flags=re.ASCII)
+                drawable[name] = {**part, "data": rows, "metadata": {**part["metadata"], "event_type": kind}}
+        first = min((part["metadata"]["nside"] for part in drawable.values()), default=0)
+        is_whole = not first or len(skyscan_result[f"nside-{first}"]["data"]) >= 12 * first**2
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise CommandError(f"This is no result that skyreader can read: {error!r}") from error
+    if not drawable:
+        raise CommandError("There is nothing to plot: no pixel has a likelihood.")
+    if not is_whole and first > LARGEST_FIRST_NSIDE:
+        raise CommandError(
+            f"The plot would take too long: its first nside is {first} and holds a part of the sky only; up "
+            f"to {LARGEST_FIRST_NSIDE} it can be drawn."
+        )
+    return drawable
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _why_no_zoom(drawable: Mapping[str, Any]) -> str | None:
+    """Say why the region around the best fit cannot be drawn rightly; None if it can."""
+    import healpy
+
+    if len(drawable) < 2:
+        # Measured: with one nside alone skyreader finds no contours and gives up.
+        [part] = drawable.values()
+        return f"the result has only nside {part['metadata']['nside']}, and zooming needs two"
+    pixels = [
+        (row[part["columns"].index("llh")], part["metadata"]["nside"], row[0])
+        for part in drawable.values()
+        for row in part["data"]
+    ]
+    best = min(llh for llh, _, _ in pixels)
+    for llh, nside, index in pixels:
+        if 2 * (llh - best) <= OUTERMOST:
+            _, dec = healpy.pix2ang(nside, index, lonlat=True)
+            if abs(dec) > NEAR_POLE_DEG:
+                return "its region reaches too near to a pole, where areas and shapes would be wrong"
+    return None
+
+
+def _draw(result: "SkyScanResult", folder: Path, *, with_pdf: bool, no_zoom: str | None) -> str | None:
+    """Draw into `folder` what can be drawn; answer what was left out and why, if anything was.
+
+    Raises:
+        CommandError: nothing could be drawn.
+    """
+    import matplotlib
     from matplotlib import pyplot
     from skyreader.plot import SkyScanPlotter
 
-    # A little larger than matplotlib's own, so that the zoomed plot's legend leaves the contours free.
-    look = pyplot.rc_context({"figure.figsize": (8.0, 6.4)})
     plotter = SkyScanPlotter(output_dir=folder)
-    with look, _figures_as_png(with_pdf=with_pdf):
-        try:
-            plotter.create_plot(result)
-            # skyreader leaves this figure open, and would draw the next one over it.
-            pyplot.close("all")
-            if len(result.nsides) < 2:
-                # Measured: with one nside alone skyreader finds no contours and gives up.
-                return f"the result has only nside {result.nsides[0]}, and zooming needs two"
-            plotter.create_plot_zoomed(result, plot_bounding_box=True)
-        finally:
-            pyplot.close("all")
-    return None
+    pictures: dict[str, Callable[[], None]] = {"full-sky": lambda: plotter.create_plot(result)}
+    omitted = {} if no_zoom is None else {"zoomed": no_zoom}
+    if no_zoom is None:
+        pictures["zoomed"] = lambda: plotter.create_plot_zoomed(result, plot_bounding_box=True)
+    with pyplot.rc_context(), _figures_as_png(with_pdf=with_pdf), _quick_filling():
+        # Whatever a matplotlibrc of the user's says. A little larger than matplotlib's own, so that the
+        # zoomed plot's legend leaves the contours free.
+        matplotlib.rcdefaults()
+        pyplot.rcParams["figure.figsize"] = (8.0, 6.4)
+        for name, draw in pictures.items():
+            before = set(folder.iterdir())
+            try:
+                draw()
+            except Exception as error:
+                # skyreader, healpy and matplotlib raise whatever they happen to: users want to know which.
+                omitted[name] = f"it could not be drawn ({type(error).__name__}: {error})"
+                for path in set(folder.iterdir()) - before:
+                    path.unlink()
+            finally:
+                # skyreader leaves a figure open, and would draw the next one over it.
+                pyplot.close("all")
+    if len(omitted) == 2:
+        raise CommandError(f"The plot failed: {omitted['full-sky']}")
+    return next((f"no {name} plot: {reason}" for name, reason in omitted.items()), None)
+
+
+@contextlib.contextmanager
+def _own_backend() -> Iterator[None]:
+    """Draw into files: a backend that the shell names for its notebook may not even be there."""
+    given = os.environ.get("MPLBACKEND")
+    os.environ["MPLBACKEND"] = "Agg"
+    try:
+        yield
+    finally:
+        if given is None:
+            del os.environ["MPLBACKEND"]
+        else:
+            os.environ["MPLBACKEND"] = given
+
+
+class _Indexed(list[Any]):
+    """A list that looks up what is in it at once."""
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        super().__init__(items)
+        self._index = set(self)
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._index
+
+    def append(self, item: Any) -> None:
+        self._index.add(item)
+        super().append(item)
+
+
+@contextlib.contextmanager
+def _quick_filling() -> Iterator[None]:
+    """Within it, skyreader fills up a first nside in linear time: it looks each pixel up in a list of all."""
+    from skyreader.utils import handle_map_data
+
+    original = handle_map_data._fill_first_nside_empty
+
+    def fill(nside: int, result: "SkyScanResult", grid_map: dict[Any, Any], uniq_list: list[Any]) -> Any:
+        return original(nside, result, grid_map, _Indexed(uniq_list))
+
+    handle_map_data._fill_first_nside_empty = fill
+    try:
+        yield
+    finally:
+        handle_map_data._fill_first_nside_empty = original
 
 
 @contextlib.contextmanager

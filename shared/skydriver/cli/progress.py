@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-_BEGUN = re.compile(r"\s*\d+/(\d+)")
-_PREDICTED = re.compile(r"N/A \((\d+) predicted\)")
+_BEGUN = re.compile(r"\s*\d{1,18}/(\d{1,18})(?!\d)")
+_PREDICTED = re.compile(r"N/A \((\d{1,18}) predicted\)")
+_NSIDE = re.compile(r"[0-9]{1,10}")
 
 FIELDS = ("scan_id", "progress", "event_metadata")
 """The manifest's fields that a snapshot is made of, beside the status."""
@@ -71,25 +72,35 @@ def take_snapshot(status: Mapping[str, Any], manifest: Mapping[str, Any]) -> Sna
         deleted=bool(status.get("is_deleted")),
         event=_event_name(manifest.get("event_metadata")),
         summary=progress.get("summary") or None,
-        time_left=(stats.get("predictions") or {}).get("time left"),
+        time_left=str((stats.get("predictions") or {}).get("time left") or "") or None,
         tallies=read_tallies(progress),
         workers=tuple(describe_cluster(cluster) for cluster in status.get("clusters") or ()),
     )
 
 
 def read_tallies(progress: Mapping[str, Any]) -> tuple[Tally, ...]:
-    """One tally for each nside of a progress report, coarsest first."""
-    nsides = (progress.get("tallies") or {}).get("nsides") or {}
-    return tuple(sorted((_tally(int(n), entry) for n, entry in nsides.items()), key=lambda t: t.nside))
+    """One tally for each nside of a progress report, coarsest first.
+
+    A report's tallies are whatever a scanner says: what is none is left out.
+    """
+    found = progress.get("tallies")
+    nsides = found.get("nsides") if isinstance(found, dict) else None
+    entries = nsides.items() if isinstance(nsides, dict) else ()
+    tallies = (
+        _tally(int(nside), entry)
+        for nside, entry in entries
+        if _NSIDE.fullmatch(nside) and isinstance(entry, dict)
+    )
+    return tuple(sorted(tallies, key=lambda tally: tally.nside))
 
 
 def _tally(nside: int, entry: Mapping[str, Any]) -> Tally:
-    percent = str(entry.get("est. percent", ""))
+    done, percent = entry.get("done"), str(entry.get("est. percent", ""))
     begun = _BEGUN.match(percent)
     expected = begun or _PREDICTED.search(percent)
     return Tally(
         nside=nside,
-        done=int(entry.get("done") or 0),
+        done=done if isinstance(done, int) else 0,
         expected=int(expected[1]) if expected else None,
         begun=begun is not None,
     )

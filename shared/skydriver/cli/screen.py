@@ -1,6 +1,7 @@
 """The two streams: answers go to `out` (stdout), talk and errors to `talk` (stderr)."""
 
 import json
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,15 +25,23 @@ def say(sentence: str, *, style: str = "") -> None:
 
 
 def print_json(answer: Any) -> None:
-    """The service's answer, and nothing else, to stdout."""
-    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    """The service's answer, and nothing else, to stdout; in JSON's own escapes what cannot be shown there."""
+    text = json.dumps(answer, indent=2, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        text = json.dumps(answer, indent=2)
+    typer.echo(text)
 
 
-def when(epoch_s: float | None) -> str:
-    """Seconds since the epoch as local date and time; "-" for none or 0."""
-    if not epoch_s:
+def when(epoch_s: object) -> str:
+    """Seconds since the epoch as local date and time; "-" for none, 0, or what is no time."""
+    if not epoch_s or not isinstance(epoch_s, int | float):
         return "-"
-    return datetime.fromtimestamp(epoch_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        return datetime.fromtimestamp(epoch_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return "-"
 
 
 def table(title: str, *columns: str) -> Table:

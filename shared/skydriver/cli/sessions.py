@@ -14,8 +14,14 @@ from typing import Any
 import httpx
 import jwt
 
-from skydriver.cli.errors import CommandError, Unreachable
+from skydriver.cli.address import STATE_HOME, checked_url, xdg_folder
+from skydriver.cli.errors import CommandError, Unreachable, WrongUsage
+from skydriver.model.json_text import read_json
+from skydriver.cli.secrets import checked_token, keep_secret
+from skydriver.cli.web import NO_ANSWER, cause, http_client, json_object
 
+LONGEST_S = 10 * 365 * 86400
+"""What a realm says of times is within so many seconds."""
 EARLY_S = 30.0
 """Seconds before its end at which a token is renewed."""
 
@@ -39,28 +45,80 @@ class Session:
     ends_at: float
 
     @classmethod
-    def of(cls, answer: dict[str, Any], *, issuer: str, client_id: str, refresh_token: str = "") -> "Session":
-        """Make one of a realm's answer, which may leave the refresh token as it was."""
+    def of(cls, answer: "RealmAnswer", *, issuer: str, client_id: str, refresh_token: str = "") -> "Session":
+        """Make one of a realm's answer, which may leave the refresh token as it was.
+
+        Raises:
+            Unreachable: the answer holds no token.
+        """
         return cls(
             issuer,
             client_id,
-            str(answer["access_token"]),
-            str(answer.get("refresh_token", refresh_token)),
-            time.time() + float(answer.get("expires_in", 60)),
+            checked_token(answer.text("access_token"), "the login"),
+            keep_secret(answer.text("refresh_token", refresh_token)),
+            time.time() + answer.seconds("expires_in", 60),
         )
 
+    @classmethod
+    def kept(cls, entry: object) -> "Session | None":
+        """Read one as it is kept; None if it is of another shape."""
+        if not isinstance(entry, dict) or not isinstance(entry.get("ends_at"), int | float):
+            return None
+        words = [entry.get(name) for name in ("issuer", "client_id", "access_token", "refresh_token")]
+        if not all(isinstance(word, str) for word in words):
+            return None
+        issuer, client_id, access_token, refresh_token = map(str, words)
+        checked_token(access_token, "your login")
+        return cls(issuer, client_id, access_token, keep_secret(refresh_token), float(entry["ends_at"]))
 
-def sessions_file() -> Path:
-    """Where logins are kept: `skydriver/sessions.json` in the XDG state home (`~/.local/state`)."""
-    state_home = os.environ.get("XDG_STATE_HOME", "")
-    base = Path(state_home) if Path(state_home).is_absolute() else Path.home() / ".local" / "state"
-    return base / "skydriver" / "sessions.json"
+
+class RealmAnswer:
+    """What a realm has answered.
+
+    Raises:
+        Unreachable: it is no JSON object, as no realm's is.
+    """
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self._misunderstood = f"{answer.url} does not answer as a Keycloak realm does"
+        self._content = json_object(answer, self._misunderstood)
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """Take a text from it.
+
+        Raises:
+            Unreachable: it is none, or is missing and has no default.
+        """
+        found = self._content.get(name, default)
+        if not isinstance(found, str):
+            raise Unreachable(f"{self._misunderstood}: {name} is no text")
+        return found
+
+    def seconds(self, name: str, default: float) -> float:
+        """Take a number of seconds from it.
+
+        Raises:
+            Unreachable: it is none.
+        """
+        found = self._content.get(name, default)
+        if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= LONGEST_S:
+            raise Unreachable(f"{self._misunderstood}: {name} is no number of seconds")
+        return float(found)
+
+
+def sessions_file() -> Path | None:
+    """Where logins are kept: `skydriver/sessions.json` in the XDG state home; None without a home."""
+    folder = xdg_folder(*STATE_HOME)
+    return None if folder is None else folder / "sessions.json"
 
 
 def load(url: str) -> Session | None:
-    """Read the login at a service; None if there is none."""
-    kept = _read().get(url)
-    return None if kept is None else Session(**kept)
+    """Read the login at a service; None if there is none that can be read.
+
+    Raises:
+        CommandError: its token cannot be sent.
+    """
+    return Session.kept(_read().get(url))
 
 
 def save(url: str, session: Session) -> None:
@@ -70,6 +128,8 @@ def save(url: str, session: Session) -> None:
         CommandError: the file cannot be written.
     """
     path = sessions_file()
+    if path is None:
+        raise CommandError("a login cannot be kept without a home folder: set HOME or XDG_STATE_HOME")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         content = json.dumps({**_read(), url: asdict(session)}, indent=2)
@@ -83,8 +143,9 @@ def save(url: str, session: Session) -> None:
 
 
 def _read() -> dict[str, Any]:
+    path = sessions_file()
     try:
-        kept = json.loads(sessions_file().read_text())
+        kept = {} if path is None else read_json(path.read_bytes())
     except (OSError, ValueError):
         return {}
     return kept if isinstance(kept, dict) else {}
@@ -94,7 +155,7 @@ def user_of(token: str) -> str | None:
     """Read off a token whose it is; the service verifies it, not we."""
     try:
         claims = jwt.decode(token, options={"verify_signature": False})
-    except jwt.InvalidTokenError:
+    except (jwt.InvalidTokenError, RecursionError):
         return None
     name = claims.get("preferred_username")
     return name if isinstance(name, str) else None
@@ -132,7 +193,10 @@ def renewed(session: Session) -> Session:
     if answer.is_error:
         raise CommandError("your login has ended: log in again with `skydriver login`")
     again = Session.of(
-        answer.json(), issuer=session.issuer, client_id=session.client_id, refresh_token=session.refresh_token
+        RealmAnswer(answer),
+        issuer=session.issuer,
+        client_id=session.client_id,
+        refresh_token=session.refresh_token,
     )
     return replace(session, **asdict(again))
 
@@ -143,11 +207,15 @@ def endpoint(issuer: str, name: str) -> str:
     Raises:
         Unreachable: it does not answer, or has no such address.
     """
+    url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+    answer = _send("GET", url)
+    if not answer.is_success:
+        raise Unreachable(f"{issuer} does not answer as a Keycloak realm does: HTTP {answer.status_code}")
+    found = RealmAnswer(answer).text(name)
     try:
-        answer = httpx.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration", timeout=20.0)
-        return str(answer.raise_for_status().json()[name])
-    except (httpx.HTTPError, ValueError, KeyError) as error:
-        raise Unreachable(f"{issuer} does not answer as a Keycloak realm does: {error}") from error
+        return checked_url(found, f"{issuer} ({name})")
+    except WrongUsage as error:
+        raise Unreachable(f"{issuer} does not answer as a Keycloak realm does: {error}") from None
 
 
 def ask(url: str, form: dict[str, str]) -> httpx.Response:
@@ -156,7 +224,12 @@ def ask(url: str, form: dict[str, str]) -> httpx.Response:
     Raises:
         Unreachable: it does not answer.
     """
-    try:
-        return httpx.post(url, data=form, timeout=20.0)
-    except httpx.HTTPError as error:
-        raise Unreachable(f"{url} does not answer: {error or type(error).__name__}") from error
+    return _send("POST", url, data=form)
+
+
+def _send(method: str, url: str, **options: Any) -> httpx.Response:
+    with http_client(url, timeout=20.0) as client:
+        try:
+            return client.request(method, url, **options)
+        except NO_ANSWER as error:
+            raise Unreachable(f"{url} does not answer: {cause(error, url)}") from error

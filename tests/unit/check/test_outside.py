@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest_asyncio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -48,7 +49,8 @@ class Service:
 async def found() -> AsyncIterator[tuple[Service, dict[str, tuple[bool, str]]]]:
     service, listener = Service(), listen(None)
     async with serve(service, listener):
-        findings = await check_outside(url(listener), TABLE)
+        async with httpx.AsyncClient(base_url=url(listener)) as client:
+            findings = await check_outside(client, TABLE)
         yield service, {finding.what: (finding.good, finding.words) for finding in findings}
 
 
@@ -76,5 +78,6 @@ async def test_what_is_found_is_said_in_words(found: tuple[Service, dict[str, tu
 async def test_a_service_that_is_not_there() -> None:
     with listen(None) as listener:
         address = url(listener)
-    findings = await check_outside(address, TABLE)
+    async with httpx.AsyncClient(base_url=address) as client:
+        findings = await check_outside(client, TABLE)
     assert {finding.words for finding in findings} == {"no answer: ConnectError"}

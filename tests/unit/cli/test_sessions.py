@@ -76,7 +76,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def session(realm: Realm, *, ends_in: float = 60.0) -> Session:
-    return Session(realm.url, "a client", "old access", "old refresh", time.time() + ends_in)
+    return Session(realm.url, "a client", "old-access", "old-refresh", time.time() + ends_in)
 
 
 STARTED = {
@@ -119,7 +119,7 @@ def test_a_login_that_comes_to_nothing_says_why(
 
 
 def test_a_realm_that_is_none() -> None:
-    with pytest.raises(Unreachable, match="does not answer as a Keycloak realm"):
+    with pytest.raises(Unreachable, match="does not answer: "):
         log_in("http://127.0.0.1:1", "a client")
 
 
@@ -148,14 +148,14 @@ def test_a_token_is_renewed_shortly_before_its_end_and_kept(realm: Realm) -> Non
     transport = httpx.MockTransport(answer_with(seen))
     with httpx.Client(transport=transport, auth=Renewing(SERVICE, session(realm))) as client:
         client.get(SERVICE)
-    assert seen == ["Bearer old access"]
+    assert seen == ["Bearer old-access"]
     assert realm.asked == []
     realm.script = [(200, TOKENS)]
     with httpx.Client(transport=transport, auth=Renewing(SERVICE, session(realm, ends_in=10))) as client:
         client.get(SERVICE)
         client.get(SERVICE)
     assert seen[1:] == ["Bearer access"] * 2
-    assert [asked["refresh_token"] for asked in realm.asked] == ["old refresh"]
+    assert [asked["refresh_token"] for asked in realm.asked] == ["old-refresh"]
     kept = sessions.load(SERVICE)
     assert kept is not None
     assert kept.refresh_token == "refresh"

@@ -9,10 +9,11 @@ import typer
 
 import skydriver
 from skydriver.check.finding import Finding
-from skydriver.check.outside import check_outside
-from skydriver.cli.context import find_service
+from skydriver.check.outside import PATIENCE, check_outside
+from skydriver.cli.context import find_service, given_token
 from skydriver.cli.errors import CommandError
 from skydriver.cli.screen import clean, out
+from skydriver.cli.web import async_http_client
 from skydriver.perloop import PerLoop
 from skydriver.rest.routing import RouteTable
 
@@ -50,4 +51,10 @@ def _outside(ctx: typer.Context) -> list[Finding]:
         table = RouteTable.load(Path(file))
     except OSError as error:
         raise CommandError(f"there is no route table at {file}: run this from a checkout") from error
-    return asyncio.run(check_outside(find_service(ctx).url, table, token=os.environ.get("SKYDRIVER_TOKEN")))
+    return asyncio.run(_ask(find_service(ctx).url, table, given_token()))
+
+
+async def _ask(url: str, table: RouteTable, token: str | None) -> list[Finding]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    async with async_http_client(url, base_url=url, headers=headers, timeout=PATIENCE) as client:
+        return await check_outside(client, table)

@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
+import httpx
 import typer
 
+from skydriver.cli.address import checked_url
 from skydriver.cli.context import find_service
-from skydriver.cli.errors import CommandError
+from skydriver.cli.errors import CommandError, Unreachable
 from skydriver.cli.screen import clean, say
-from skydriver.cli.sessions import Session, ask, endpoint, save, user_of
+from skydriver.cli.secrets import keep_secret
+from skydriver.cli.sessions import RealmAnswer, Session, ask, endpoint, save, user_of
 
 ICECUBE = "https://keycloak.icecube.wisc.edu/auth/realms/IceCube"
 CLIENT_ID = "skydriver-external"
@@ -26,7 +29,7 @@ def login(
 ) -> None:
     """Log in at a service: approve a code in a browser, on any device."""
     url = find_service(ctx).url
-    session = log_in(issuer.rstrip("/"), client_id)
+    session = log_in(checked_url(issuer, "--issuer or SKYDRIVER_ISSUER"), client_id)
     save(url, session)
     say(f"Logged in at {url} as {clean(user_of(session.access_token) or 'somebody')}.", style="green")
 
@@ -39,18 +42,22 @@ def log_in(issuer: str, client_id: str, pause: Callable[[float], None] = time.sl
         Unreachable: the realm does not answer.
     """
     form = {"client_id": client_id, "scope": "openid offline_access"}
-    started = _object(ask(endpoint(issuer, "device_authorization_endpoint"), form))
-    address = started.get("verification_uri_complete") or started["verification_uri"]
-    say(f"Open {clean(address)} in a browser and approve the code {clean(started['user_code'])}.")
-    delay = float(started.get("interval", 5))
-    deadline = time.monotonic() + float(started.get("expires_in", 600))
+    answer = ask(endpoint(issuer, "device_authorization_endpoint"), form)
+    if answer.is_error:
+        raise CommandError(f"the realm takes no login: {_problem(answer)}")
+    started = RealmAnswer(answer)
+    device_code = keep_secret(started.text("device_code"))
+    address = started.text("verification_uri_complete", "") or started.text("verification_uri")
+    say(f"Open {clean(address)} in a browser and approve the code {clean(started.text('user_code'))}.")
+    delay = started.seconds("interval", 5)
+    deadline = time.monotonic() + started.seconds("expires_in", 600)
     token_endpoint = endpoint(issuer, "token_endpoint")
     while time.monotonic() < deadline:
         pause(delay)
-        form = {"grant_type": _GRANT, "device_code": started["device_code"], "client_id": client_id}
+        form = {"grant_type": _GRANT, "device_code": device_code, "client_id": client_id}
         answer = ask(token_endpoint, form)
         if answer.is_success:
-            return Session.of(answer.json(), issuer=issuer, client_id=client_id)
+            return Session.of(RealmAnswer(answer), issuer=issuer, client_id=client_id)
         match _problem(answer):
             case "authorization_pending":
                 pass
@@ -61,15 +68,8 @@ def log_in(issuer: str, client_id: str, pause: Callable[[float], None] = time.sl
     raise CommandError("nobody has approved the login in time")
 
 
-def _object(answer: Any) -> dict[str, Any]:
-    if answer.is_error:
-        raise CommandError(f"the realm takes no login: {_problem(answer)}")
-    found: dict[str, Any] = answer.json()
-    return found
-
-
-def _problem(answer: Any) -> str:
+def _problem(answer: httpx.Response) -> str:
     try:
-        return clean(answer.json()["error"])
-    except (ValueError, KeyError, TypeError):
+        return clean(RealmAnswer(answer).text("error"))
+    except Unreachable:
         return f"HTTP {answer.status_code}"

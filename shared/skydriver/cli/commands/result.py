@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from skydriver.cli.arguments import read_json_object
+from skydriver.cli.arguments import read_json_file
 from skydriver.cli.client import Client, Json
 from skydriver.cli.context import JsonOption, ScanId, connect
 from skydriver.cli.errors import CommandError
 from skydriver.cli.plot import Skymap, plot_result
-from skydriver.cli.screen import out, print_json, row, say, table
+from skydriver.cli.screen import clean, out, print_json, row, say, table
 
 
 def result(
@@ -64,7 +64,8 @@ def write_result(skyscan_result: Json, path: Path) -> None:
 def _summarize(answer: Json) -> None:
     shown = table("", "map", "pixels", "best -ln L")
     for name, nside in answer["skyscan_result"].items():
-        llhs = [row[1] for row in nside["data"] if isinstance(row[1], int | float)]
+        column = nside["columns"].index("llh")
+        llhs = [pixel[column] for pixel in nside["data"] if isinstance(pixel[column], int | float)]
         row(shown, name, len(nside["data"]), f"{min(llhs):.3f}" if llhs else None)
     out.print(shown)
 
@@ -100,7 +101,7 @@ def plot(
 
 def _read_result(path: Path) -> Json:
     """A file of `skydriver result -o`, or one that holds the whole answer of GET result."""
-    document = read_json_object(path.read_text(encoding="utf-8"), str(path))
+    document = read_json_file(path, "FILE")
     inner = document.get("skyscan_result", document)
     return inner if isinstance(inner, dict) else {}
 
@@ -111,7 +112,7 @@ def tell_skymap(skymap: Skymap) -> None:
     for path in skymap.files:
         say(f"wrote {path}")
     if skymap.omitted:
-        say(f"no zoomed plot: {skymap.omitted}", style="yellow")
+        say(clean(skymap.omitted), style="yellow")
 
 
 def _as_json(skymap: Skymap) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The client of the local runtime's job host, which plays Kubernetes and HTCondor for local processes."""
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from skydriver.errors import PermanentError, TemporaryError
 from skydriver.httpclient import http_client
@@ -35,6 +36,11 @@ async def _call(method: str, path: str, **arguments: Any) -> "httpx.Response":
     return answer
 
 
+def _path(name: str) -> str:
+    """Name a job's path: no name leads to another one."""
+    return f"/jobs/{quote(name, safe='')}"
+
+
 async def create(
     name: str,
     *,
@@ -65,7 +71,7 @@ async def create(
         "inputs": inputs or [],
         "deadline_seconds": deadline_seconds,
     }
-    await _call("PUT", f"/jobs/{name}", json=job)
+    await _call("PUT", _path(name), json=job)
 
 
 async def find(label: str, value: str) -> dict[str, dict[str, Any]]:
@@ -77,4 +83,4 @@ async def find(label: str, value: str) -> dict[str, dict[str, Any]]:
 
 async def delete(name: str) -> None:
     """End a job's processes and forget it; returns once they are gone, also where there was none."""
-    await _call("DELETE", f"/jobs/{name}")
+    await _call("DELETE", _path(name))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote, urlsplit
+from urllib.request import getproxies
 
 import httpx
 
@@ -45,6 +46,10 @@ def async_http_client(url: str, **options: Any) -> httpx.AsyncClient:
 def _usable_shell() -> Iterator[None]:
     """Say that it is the shell's variables that a client cannot be made of: nothing else is odd by then."""
     try:
+        for kind, proxy in getproxies().items():
+            # Clients find out about these when they connect, and raise what says nothing.
+            if kind in ("http", "https", "all") and urlsplit(f"//{proxy.rpartition('//')[2]}").port == 0:
+                raise ValueError("port 0")
         yield
     except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
         # Not what they hold: a proxy's address may have a password in it.

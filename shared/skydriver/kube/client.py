@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from skydriver.errors import Full, PermanentError, SkyDriverError, TemporaryError
 from skydriver.settings import settings
@@ -63,7 +64,7 @@ class Kubernetes:
 
     async def get(self, kind: str, name: str) -> Manifest | None:
         """Read an object; None if there is none of this name."""
-        status, content = await self._call("GET", f"{_PATHS[kind]}/{name}")
+        status, content = await self._call("GET", _path(kind, name))
         if status == 404:
             return None
         _check(status, content, f"reading {kind} {name}")
@@ -97,7 +98,7 @@ class Kubernetes:
         """Ask for an object, and then what it owns, to be removed; nothing happens where there is none."""
         # In the foreground: a Job is there until its pods are gone.
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground"}
-        status, content = await self._call("DELETE", f"{_PATHS[kind]}/{name}", body=options)
+        status, content = await self._call("DELETE", _path(kind, name), body=options)
         if status != 404:
             _check(status, content, f"deleting {kind} {name}")
 
@@ -155,6 +156,11 @@ class Kubernetes:
             return answer.status, json.loads(content)
         except ValueError:
             return answer.status, {"message": f"HTTP {answer.status}, and no JSON"}
+
+
+def _path(kind: str, name: str) -> str:
+    """Name an object's path: no name leads to another one."""
+    return f"{_PATHS[kind]}/{quote(name, safe='')}"
 
 
 def _root(error: BaseException) -> str:

@@ -1,6 +1,9 @@
 """Real plots by icecube-skyreader; a few seconds each."""
 
 import json
+import math
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -49,3 +52,65 @@ def test_everything_that_skyreader_makes_if_asked_for(tmp_path: Path) -> None:
     assert skymap.ra_deg == pytest.approx(100.0, abs=2.0)
     assert skymap.dec_deg == pytest.approx(30.0, abs=2.0)
     assert sys.modules["matplotlib.pyplot"].get_fignums() == []
+
+
+@pytest.mark.parametrize("llh", [None, math.nan, -math.inf, "<skyreader.nan>"])
+def test_pixels_without_likelihood_do_not_move_the_best_fit(tmp_path: Path, llh: object) -> None:
+    result = bowl(4, 32)
+    whole = plot_result(result, tmp_path)
+    # Any one but the best: a small part of the finest nside.
+    rows = result["nside-32"]["data"]
+    max(rows, key=lambda row: row[1])[1] = llh
+    assert plot_result(result, tmp_path) == whole
+
+
+def test_a_picture_that_can_be_drawn_is_kept_when_another_cannot(tmp_path: Path) -> None:
+    flat = bowl(4, 32)
+    for part in flat.values():
+        for row in part["data"]:
+            row[1] = 1000.0
+    skymap = plot_result(flat, tmp_path)
+    assert [path.name for path in skymap.files] == ["run00130033.evt000050579430.EHE_4_32.full-sky.png"]
+    assert skymap.omitted is not None
+    assert skymap.omitted.startswith("no zoomed plot: ")
+    assert sorted(tmp_path.iterdir()) == sorted(skymap.files)
+
+
+def test_odd_metadata(tmp_path: Path) -> None:
+    result = bowl(4, 32)
+    for part in result.values():
+        part["metadata"] |= {"event_type": "../a/b c", "mjd": None}
+    skymap = plot_result(result, tmp_path)
+    assert skymap.files[0].name == "run00130033.evt000050579430..._a_b_c_4_32.full-sky.png"
+    assert sorted(tmp_path.iterdir()) == sorted(skymap.files)
+
+
+@pytest.mark.parametrize("dec", [89.99, -89.99, 75.0])
+def test_no_areas_are_shown_near_a_pole(tmp_path: Path, dec: float) -> None:
+    skymap = plot_result(bowl(4, 32, dec=dec), tmp_path)
+    assert len(skymap.files) == 1
+    assert skymap.omitted is not None
+    assert "near to a pole" in skymap.omitted
+
+
+def test_a_pointed_scan_of_a_fine_first_nside(tmp_path: Path) -> None:
+    # 46 pixels of 49,152: skyreader alone needs minutes for the others.
+    skymap = plot_result(bowl(64, first=46), tmp_path)
+    assert len(skymap.files) == 1
+    assert skymap.dec_deg == pytest.approx(30.0, abs=1.0)
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "nosuch"])
+def test_the_backend_of_a_notebook_is_not_asked_for(tmp_path: Path, backend: str) -> None:
+    result = tmp_path / "result.json"
+    result.write_text(json.dumps(bowl(2)))
+    done = subprocess.run(
+        [sys.executable, "-m", "skydriver.cli.main", "plot", str(result), "-o", str(tmp_path / "out")],
+        env={**os.environ, "MPLBACKEND": backend},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "out").iterdir())) == 1

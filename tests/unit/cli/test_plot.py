@@ -1,5 +1,6 @@
 """What can go wrong with a plot, and the cheapest real one; the others are integration tests."""
 
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,25 @@ def test_something_else_than_a_result(tmp_path: Path, broken: dict[str, Any]) ->
         plot_result(broken, tmp_path)
 
 
+@pytest.mark.parametrize("llh", [None, math.nan, math.inf, "<skyreader.nan>"])
+def test_no_pixel_with_a_likelihood(tmp_path: Path, temporary: Path, llh: object) -> None:
+    result = bowl(1)
+    for row in result["nside-1"]["data"]:
+        row[1] = llh
+    with pytest.raises(CommandError, match="no pixel has a likelihood"):
+        plot_result(result, tmp_path / "out")
+    assert list(temporary.iterdir()) == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_part_of_the_sky_that_would_take_for_ever(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="first nside is 128"):
+        plot_result(bowl(128, 256, first=40), tmp_path)
+
+
 def test_a_plot_that_fails_leaves_nothing(tmp_path: Path, temporary: Path) -> None:
     result = bowl(4)
-    result["nside-4"]["data"] = [[0, float("nan"), 1.0, 1.0]]
+    result["nside-4"]["metadata"]["run_id"] = 100_001.5
     with pytest.raises(CommandError, match="plot failed"):
         plot_result(result, tmp_path / "out")
     assert list(temporary.iterdir()) == []

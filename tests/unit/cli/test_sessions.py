@@ -27,7 +27,7 @@ class Realm:
 
     def __init__(self) -> None:
         self.url = ""
-        self.script: list[tuple[int, dict[str, Any]]] = []
+        self.script: list[tuple[int, Any]] = []
         self.asked: list[dict[str, str]] = []
 
     def addresses(self) -> dict[str, str]:
@@ -50,7 +50,7 @@ def realm() -> Iterator[Realm]:
             one.asked.append({name: values[0] for name, values in parse_qs(text).items()})
             self._answer(*one.script.pop(0))
 
-        def _answer(self, code: int, content: dict[str, Any]) -> None:
+        def _answer(self, code: int, content: Any) -> None:
             body = json.dumps(content).encode()
             self.send_response(code)
             self.send_header("Content-Length", str(len(body)))
@@ -116,6 +116,55 @@ def test_a_login_that_comes_to_nothing_says_why(
     realm.script = script
     with pytest.raises(CommandError, match=sentence):
         log_in(realm.url, "a client", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [],
+        {},
+        {**STARTED, "device_code": 5},
+        {**STARTED, "user_code": None},
+        {**STARTED, "verification_uri": {}},
+        {**STARTED, "interval": "soon"},
+        {**STARTED, "interval": -1},
+        {**STARTED, "expires_in": None},
+        {**STARTED, "expires_in": 1e300},
+    ],
+)
+def test_a_realm_that_answers_oddly(realm: Realm, answer: Any) -> None:
+    realm.script = [(200, answer)]
+    with pytest.raises(Unreachable, match="does not answer as a Keycloak realm"):
+        log_in(realm.url, "a client", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "answer", [[], {}, {"access_token": 5}, {**TOKENS, "refresh_token": []}, {**TOKENS, "expires_in": "x"}]
+)
+def test_a_realm_that_gives_odd_tokens(realm: Realm, answer: Any) -> None:
+    realm.script = [(200, STARTED), (200, answer)]
+    with pytest.raises(Unreachable, match="does not answer as a Keycloak realm"):
+        log_in(realm.url, "a client", lambda _: None)
+    realm.script = [(200, answer)]
+    with pytest.raises(Unreachable, match="does not answer as a Keycloak realm"):
+        sessions.renewed(session(realm))
+
+
+def test_a_realm_whose_token_cannot_be_sent(realm: Realm) -> None:
+    realm.script = [(200, STARTED), (200, {**TOKENS, "access_token": "a-secret\ntoken"})]
+    with pytest.raises(CommandError, match="cannot be sent") as error:
+        log_in(realm.url, "a client", lambda _: None)
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("address", [5, None, "", "ftp://x", "http://ada:hush@host", "http://[", "/token"])
+def test_a_realm_whose_addresses_are_none(
+    realm: Realm, monkeypatch: pytest.MonkeyPatch, address: object
+) -> None:
+    monkeypatch.setattr(realm, "addresses", lambda: {"device_authorization_endpoint": address})
+    with pytest.raises(Unreachable, match="does not answer as a Keycloak realm") as error:
+        log_in(realm.url, "a client", lambda _: None)
+    assert "hush" not in str(error.value)
 
 
 def test_a_realm_that_is_none() -> None:

@@ -54,14 +54,17 @@ def test_everything_that_skyreader_makes_if_asked_for(tmp_path: Path) -> None:
     assert sys.modules["matplotlib.pyplot"].get_fignums() == []
 
 
-@pytest.mark.parametrize("llh", [None, math.nan, -math.inf, "<skyreader.nan>"])
-def test_pixels_without_likelihood_do_not_move_the_best_fit(tmp_path: Path, llh: object) -> None:
+def test_pixels_without_likelihood_do_not_move_the_best_fit(tmp_path: Path) -> None:
     result = bowl(4, 32)
-    whole = plot_result(result, tmp_path)
-    # Any one but the best: a small part of the finest nside.
-    rows = result["nside-32"]["data"]
-    max(rows, key=lambda row: row[1])[1] = llh
-    assert plot_result(result, tmp_path) == whole
+    # Those of the finest nside that are farthest from the best fit.
+    worst = sorted(result["nside-32"]["data"], key=lambda row: row[1])[-5:]
+    for row, llh in zip(worst, (None, math.nan, math.inf, -math.inf, "<skyreader.nan>"), strict=True):
+        row[1] = llh
+    skymap = plot_result(result, tmp_path)
+    # One pixel of nside 32 is 1.8 degrees wide.
+    assert skymap.ra_deg == pytest.approx(100.0, abs=1.3)
+    assert skymap.dec_deg == pytest.approx(30.0, abs=1.3)
+    assert skymap.omitted is None
 
 
 def test_a_picture_that_can_be_drawn_is_kept_when_another_cannot(tmp_path: Path) -> None:
@@ -85,7 +88,7 @@ def test_odd_metadata(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == sorted(skymap.files)
 
 
-@pytest.mark.parametrize("dec", [89.99, -89.99, 75.0])
+@pytest.mark.parametrize("dec", [89.99, -89.99])
 def test_no_areas_are_shown_near_a_pole(tmp_path: Path, dec: float) -> None:
     skymap = plot_result(bowl(4, 32, dec=dec), tmp_path)
     assert len(skymap.files) == 1
@@ -100,13 +103,12 @@ def test_a_pointed_scan_of_a_fine_first_nside(tmp_path: Path) -> None:
     assert skymap.dec_deg == pytest.approx(30.0, abs=1.0)
 
 
-@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "nosuch"])
-def test_the_backend_of_a_notebook_is_not_asked_for(tmp_path: Path, backend: str) -> None:
+def test_the_backend_of_a_notebook_is_not_asked_for(tmp_path: Path) -> None:
     result = tmp_path / "result.json"
     result.write_text(json.dumps(bowl(2)))
     done = subprocess.run(
         [sys.executable, "-m", "skydriver.cli.main", "plot", str(result), "-o", str(tmp_path / "out")],
-        env={**os.environ, "MPLBACKEND": backend},
+        env={**os.environ, "MPLBACKEND": "module://nowhere.backend_inline"},
         capture_output=True,
         text=True,
         timeout=300,

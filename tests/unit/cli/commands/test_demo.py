@@ -53,7 +53,7 @@ def test_from_an_event_to_a_skymap(
     service.on("GET", "/scan/x/result", {"scan_id": "x", "skyscan_result": result, "is_final": True})
     answer = run("demo", event, "--out", str(tmp_path / "demo"), "--nsides", "1:0")
     assert answer.exit_code == 0, answer.output
-    assert answer.stdout.startswith("best fit: RA 45.00°, Dec +41.81°")
+    assert answer.stdout.startswith("best fit: RA 135.00°, Dec +41.81°")
     stem = "run00130033.evt000050579430.EHE_1"
     assert {path.name for path in (tmp_path / "demo").iterdir()} == {f"{stem}.json", f"{stem}.full-sky.png"}
     assert json.loads((tmp_path / "demo" / f"{stem}.json").read_text()) == result

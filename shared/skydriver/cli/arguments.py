@@ -1,5 +1,6 @@
 """Reads what users type for nsides, clusters and classifiers; the service itself judges the values."""
 
+import json
 import math
 import re
 from collections.abc import Iterable
@@ -83,7 +84,7 @@ def read_json_object(text: str | bytes, option: str) -> dict[str, Any]:
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:
-        raise typer.BadParameter("it holds NaN or an infinity", param_hint=option) from None
+        raise typer.BadParameter("not JSON: it holds NaN or an infinity", param_hint=option) from None
     return value
 
 

@@ -13,8 +13,8 @@ import httpx
 
 from skydriver.cli.address import Address
 from skydriver.cli.errors import Refused, Unreachable, WrongUsage
-from skydriver.model.json_text import write_json
 from skydriver.cli.web import NO_ANSWER, cause, http_client, json_object, route
+from skydriver.model.json_text import write_json
 
 Json = dict[str, Any]
 

@@ -16,9 +16,9 @@ import jwt
 
 from skydriver.cli.address import STATE_HOME, checked_url, xdg_folder
 from skydriver.cli.errors import CommandError, Unreachable, WrongUsage
-from skydriver.model.json_text import read_json
 from skydriver.cli.secrets import checked_token, keep_secret
 from skydriver.cli.web import NO_ANSWER, cause, http_client, json_object
+from skydriver.model.json_text import read_json
 
 LONGEST_S = 10 * 365 * 86400
 """What a realm says of times is within so many seconds."""

@@ -29,8 +29,8 @@ pytestmark = pytest.mark.usefixtures("database")
         {"scan_id": {"$regex": "a{70000}"}},
         {"scan_id": {"$regex": "a", "$options": "z"}},
         {"scan_id": {"$regex": "a\0b"}},
-        {"classifiers.a..b": 1},
-        {"classifiers.$a": 1},
+        {"scan_metadata.a..b": 1},
+        {"scan_metadata.$a": 1},
     ],
     ids=repr,
 )

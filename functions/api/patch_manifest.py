@@ -7,7 +7,7 @@ from skydriver.lifecycle.report import report_cluster, report_manifest
 from skydriver.model.manifest import DEFAULT_FIELDS
 from skydriver.model.reports import ManifestReport
 from skydriver.rest.auth import Role
-from skydriver.rest.route import Call, route
+from skydriver.rest.route import Call, route, unless_late
 from skydriver.rest.scans import manifest, projected
 
 
@@ -18,12 +18,19 @@ from skydriver.rest.scans import manifest, projected
     answer="Manifest",
 )
 async def patch_manifest(call: Call[ManifestReport]) -> dict[str, Any]:
-    """Take the report, unless it is stale, and answer the manifest as it is then."""
+    """Take the report, unless it is stale, and answer the manifest as it is then.
+
+    A report that the scan does not take at all is a 409, and to a scanner server an empty object.
+    """
     report = call.arguments
     fields = projected(report, DEFAULT_FIELDS)
+    if report.cluster is not None and Role.SYSTEM not in call.caller.roles:
+        raise Forbidden("authorization failed: argument cluster: only the role system reports clusters")
+    scan = await unless_late(
+        call, report_manifest(call.scan_id, attempt=call.attempt, report=report, function="patch_manifest")
+    )
+    if scan is None:
+        return {}
     if report.cluster is not None:
-        if Role.SYSTEM not in call.caller.roles:
-            raise Forbidden("authorization failed: argument cluster: only the role system reports clusters")
-        await report_cluster(call.scan_id, report.cluster)
-    scan = await report_manifest(call.scan_id, attempt=call.attempt, report=report, function="patch_manifest")
+        scan = await report_cluster(call.scan_id, report.cluster)
     return await manifest(scan, fields)

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import orjson
-
 from skydriver.lifecycle.report import report_result
 from skydriver.model.reports import ResultReport
 from skydriver.rest.auth import Role
-from skydriver.rest.route import Call, route
+from skydriver.rest.route import Call, route, unless_late
+from skydriver.rest.scans import shown_result
 from skydriver.settings import settings
 
 
@@ -23,19 +22,15 @@ def _limit() -> int:
     answer="Result",
 )
 async def put_result(call: Call[ResultReport]) -> dict[str, Any]:
-    """Store the result and answer it; an empty one is answered with an empty object and not stored."""
-    if not call.arguments.skyscan_result:
-        return {}
-    content = orjson.dumps(call.arguments.skyscan_result)
-    await report_result(
-        call.scan_id,
-        attempt=call.attempt,
-        content=content,
-        is_final=call.arguments.is_final,
-        function="put_result",
+    """Store the result and answer it; an empty one is answered with an empty object and not stored.
+
+    A result that the scan does not take is a 409, and to a scanner server an empty object.
+    """
+    content, is_final = call.arguments.skyscan_result, call.arguments.is_final
+    taken = await unless_late(
+        call,
+        report_result(
+            call.scan_id, attempt=call.attempt, content=content, is_final=is_final, function="put_result"
+        ),
     )
-    return {
-        "scan_id": call.scan_id,
-        "skyscan_result": orjson.Fragment(content),
-        "is_final": call.arguments.is_final,
-    }
+    return shown_result(call.scan_id, content, is_final=is_final) if taken else {}

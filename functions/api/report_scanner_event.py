@@ -4,7 +4,9 @@
 with the bodies of `PATCH manifest` and `PUT result` as their data, and mean the same.
 """
 
-import orjson
+from collections.abc import Coroutine
+from typing import Any
+
 from starlette.responses import Response
 
 from skydriver.errors import InvalidArguments, PermanentError, UnsupportedEncoding
@@ -16,7 +18,7 @@ from skydriver.model.reports import ManifestReport, ResultReport
 from skydriver.model.transitions import Fact
 from skydriver.rest.arguments import NoArguments, validate
 from skydriver.rest.auth import Role
-from skydriver.rest.route import Call, route
+from skydriver.rest.route import Call, route, unless_late
 from skydriver.settings import settings
 
 
@@ -31,7 +33,10 @@ def _limit() -> int:
     body_holds_arguments=False,
 )
 async def report_scanner_event(call: Call[NoArguments]) -> Response:
-    """Take the event, and answer with nothing."""
+    """Take the event, and answer with nothing.
+
+    What the scan does not take is a 409, but not to a scanner server.
+    """
     try:
         event = decode(call.headers, call.body)
     except UnsupportedEncoding:
@@ -39,18 +44,17 @@ async def report_scanner_event(call: Call[NoArguments]) -> Response:
     except PermanentError as error:
         raise InvalidArguments({"event": str(error)}) from None
     scan_id, attempt, function = call.scan_id, call.attempt, "report_scanner_event"
+    said: Coroutine[Any, Any, Any]
     if event.type == event_type(Fact.READY):
-        await scanner_ready(scan_id, attempt=attempt, function=function)
+        said = scanner_ready(scan_id, attempt=attempt, function=function)
     elif event.type == event_type(Fact.PROGRESS_REPORTED):
         report = validate(ManifestReport, event.data)
-        await report_manifest(scan_id, attempt=attempt, report=report, function=function)
+        said = report_manifest(scan_id, attempt=attempt, report=report, function=function)
     elif event.type == event_type(Fact.RESULT_REPORTED):
         result = validate(ResultReport, event.data)
-        content = orjson.dumps(result.skyscan_result)
-        if result.skyscan_result:
-            await report_result(
-                scan_id, attempt=attempt, content=content, is_final=result.is_final, function=function
-            )
+        content, is_final = result.skyscan_result, result.is_final
+        said = report_result(scan_id, attempt=attempt, content=content, is_final=is_final, function=function)
     else:
         raise InvalidArguments({"event": f"a scanner says nothing of the type '{event.type}'"})
+    await unless_late(call, said)
     return Response(status_code=204)

@@ -70,5 +70,9 @@ class AlreadyUsed(PermanentError):
     """A key that stands for one request came with another."""
 
 
+class NotTaken(PermanentError):
+    """A report that the scan does not take: of another attempt, or in a phase without a scanner server."""
+
+
 class Conflict(PermanentError):
     """The state of a scan does not allow what was asked; v1 answered these with a 400."""

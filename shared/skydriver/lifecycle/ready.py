@@ -8,6 +8,7 @@ from skydriver.errors import Busy, NotFound, PermanentError
 from skydriver.eventing.events import entry
 from skydriver.eventing.publish import publish, publish_rest
 from skydriver.lifecycle.fail import fail
+from skydriver.lifecycle.report import check_reports
 from skydriver.model.clusters import cluster_entry, cluster_uuid
 from skydriver.model.states import Phase
 from skydriver.model.transitions import Fact
@@ -20,6 +21,7 @@ async def scanner_ready(scan_id: str, *, attempt: int, function: str) -> None:
 
     Raises:
         NotFound: there is no such scan.
+        NotTaken: it is at another attempt, or has no scanner server that could be ready.
     """
     outbox = entry(Fact.READY, subject=scan_id, function=function, cause=str(attempt))
     change = await scans.advance(
@@ -35,8 +37,9 @@ async def scanner_ready(scan_id: str, *, attempt: int, function: str) -> None:
         raise NotFound(f"there is no scan '{scan_id}'")
     if change.applied:
         await publish(scan_id, outbox)
-    else:
-        await publish_rest(scan_id)
+        return
+    await publish_rest(scan_id)
+    check_reports(change.scan, attempt)
 
 
 async def request_workers(scan_id: str, *, cause: str) -> None:

@@ -1,13 +1,18 @@
-"""A scanner reports: progress, metadata, results. What is stale changes nothing and is no error."""
+"""A scanner reports: progress, metadata, results.
+
+A report that the scan does not take changes nothing and is an error of its own, `NotTaken`: a scanner is
+answered as if nothing had happened, since an error would kill it, and anybody else is told why.
+"""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
-from skydriver.errors import Conflict, NotFound
+from skydriver.errors import Conflict, NotFound, NotTaken
 from skydriver.eventing.events import entry
 from skydriver.eventing.publish import publish
 from skydriver.lifecycle.finish import finish, is_finished
-from skydriver.model.clusters import CondorCluster, KubernetesCluster, cluster_entry, location_key
+from skydriver.model.clusters import CondorCluster, KubernetesCluster, cluster_entry, location_key, why_dead
 from skydriver.model.reports import ClusterReport, ManifestReport
 from skydriver.model.scan import scanner_id
 from skydriver.model.states import PLACED, ClusterState
@@ -19,7 +24,9 @@ REPORTED: dict[str, type[CondorCluster | KubernetesCluster]] = {
     "condor": CondorCluster,
     "k8s": KubernetesCluster,
 }
-"""The kinds of clusters that somebody else may start."""
+"""The kinds of clusters that others may start."""
+EMPTY = b"{}"
+"""A result with nothing in it, which v1's scanners send at times (v1 did not store it)."""
 
 
 async def report_manifest(
@@ -28,17 +35,20 @@ async def report_manifest(
     """Take a scanner's progress and metadata.
 
     Returns:
-        The scan as it is afterwards.
+        The scan as it is afterwards. A report that is older than the last one, or says what the scan holds
+        already, changes nothing.
 
     Raises:
         NotFound: there is no such scan.
+        NotTaken: it is at another attempt, or has no scanner server that could report.
         Conflict: metadata differ from those stored; they are written once.
     """
+    said: dict[str, Any] = {}
     metadata = _metadata(scan_id, attempt, report)
     outbox: dict[str, dict[str, Any]] = {}
     scan: dict[str, Any] | None = None
     if report.progress is not None:
-        progress = report.progress.model_dump()
+        said["progress"] = report.progress.model_dump()
         finished = report.progress.processing_stats.finished
         outbox = entry(
             Fact.PROGRESS_REPORTED,
@@ -51,14 +61,14 @@ async def report_manifest(
             attempt=attempt,
             order=report.progress.last_updated,
             finished=finished,
-            fields={"progress": progress},
+            fields=said,
             metadata=metadata,
             outbox=outbox,
         )
     elif metadata:
         scan = await scan_reports.report_metadata(scan_id, attempt=attempt, metadata=metadata)
     if scan is None:
-        return await _not_taken(scan_id, attempt, metadata)
+        return await _unchanged(scan_id, attempt, said, metadata)
     await publish(scan_id, outbox)
     if is_finished(scan) and scan["phase"] in PLACED:
         await finish(scan_id, attempt=attempt, function=function, cause="final progress")
@@ -66,13 +76,20 @@ async def report_manifest(
     return scan
 
 
-async def report_cluster(scan_id: str, report: ClusterReport) -> None:
-    """Take what somebody says of a worker cluster that they have started.
+async def report_cluster(scan_id: str, report: ClusterReport) -> dict[str, Any]:
+    """Take a report on a worker cluster that was started by others.
+
+    Its workers are dead once the report says that all of them are held or have ended; the sweep decides what
+    this means for the scan, as of clusters that are observed.
+
+    Returns:
+        The scan as it is afterwards.
 
     Raises:
         NotFound: there is no such scan.
+        NotTaken: the cluster is a new one, and the scan takes no workers.
     """
-    scan = await scans.get(scan_id, ["attempt"])
+    scan = await scans.get(scan_id, ["phase", "attempt"])
     if scan is None:
         raise NotFound(f"there is no scan '{scan_id}'")
     fields = report.model_dump(exclude={"uuid"})
@@ -87,9 +104,18 @@ async def report_cluster(scan_id: str, report: ClusterReport) -> None:
         uuid=report.uuid,
         attempt=scan["attempt"],
     )
-    await scan_clusters.report_cluster(
-        scan_id, report.uuid, fields, entry={**entry, **fields, "state": ClusterState.REPORTED}
+    taken = await scan_clusters.report_cluster(
+        scan_id,
+        report.uuid,
+        fields,
+        entry={**entry, **fields, "state": ClusterState.REPORTED},
+        why_dead=why_dead(report.n_workers, report.statuses, report.top_task_errors),
     )
+    if not taken:
+        raise NotTaken(
+            f"the scan is {scan['phase']}: new worker clusters are taken in STARTING and RUNNING only"
+        )
+    return await scans.get(scan_id) or scan
 
 
 def _name_at(location: str) -> str | None:
@@ -119,32 +145,66 @@ def _ordered(value: Any) -> Any:
     return [_ordered(item) for item in value] if isinstance(value, list) else value
 
 
-async def _not_taken(scan_id: str, attempt: int, metadata: dict[str, Any]) -> dict[str, Any]:
+async def _unchanged(
+    scan_id: str, attempt: int, said: dict[str, Any], metadata: dict[str, Any]
+) -> dict[str, Any]:
+    """Answer a report that has changed nothing."""
     scan = await scans.get(scan_id)
     if scan is None:
         raise NotFound(f"there is no scan '{scan_id}'")
-    if scan["attempt"] == attempt:
-        for name, value in metadata.items():
-            if scan[name] is not None and scan[name] != value:
-                raise Conflict(f"Cannot change an existing {name}")
+    said = {**said, **metadata}
+    if all(scan[name] == value for name, value in said.items()):
+        return scan
+    check_reports(scan, attempt)
+    for name, value in metadata.items():
+        if scan[name] is not None and scan[name] != value:
+            raise Conflict(f"Cannot change an existing {name}")
     return scan
 
 
-async def report_result(scan_id: str, *, attempt: int, content: bytes, is_final: bool, function: str) -> None:
-    """Take a scanner's result, as JSON.
+def check_reports(scan: Mapping[str, Any], attempt: int) -> None:
+    """Check that a scan takes the reports of an attempt's scanner server.
+
+    Raises:
+        NotTaken: it does not.
+    """
+    if scan["phase"] not in PLACED:
+        raise NotTaken(
+            f"the scan is {scan['phase']}, so the report was not taken: scans take reports in "
+            f"{', '.join(PLACED)} only"
+        )
+    if scan["attempt"] != attempt:
+        own = scanner_id(scan["_id"], scan["attempt"])
+        raise NotTaken(
+            f"the scan is at attempt {scan['attempt']}, so the report of attempt {attempt} was not taken: "
+            f"its scanner server reports as '{own}'"
+        )
+
+
+async def report_result(scan_id: str, *, attempt: int, content: bytes, is_final: bool, function: str) -> bool:
+    """Take a scanner's result, as JSON; an empty one (`{}`) is not stored.
 
     A final result is never replaced; a repeat of it changes nothing. A partial one never takes the place of
     one that came later.
 
+    Returns:
+        Whether it is the scan's result now.
+
     Raises:
         NotFound: there is no such scan.
+        NotTaken: it is at another attempt, has no scanner server that could report, or holds a result that
+            this one does not replace.
     """
+    if content == EMPTY:
+        return False
     came_at = time.time()
-    now = await scans.get(scan_id, ["phase", "attempt"])
+    now = await scans.get(scan_id, ["phase", "attempt", "result"])
     if now is None:
         raise NotFound(f"there is no scan '{scan_id}'")
     if now["phase"] not in PLACED or now["attempt"] != attempt:
-        return
+        if await _is_result(now, content, is_final=is_final):
+            return True
+        check_reports(now, attempt)
     version = await results.put(scan_id, content)
     outbox = entry(Fact.RESULT_REPORTED, subject=scan_id, function=function, cause=str(version))
     pointer = {
@@ -161,9 +221,23 @@ async def report_result(scan_id: str, *, attempt: int, content: bytes, is_final:
         await results.remove(scan_id, scan["result"]["version"])
     if taken:
         await publish(scan_id, outbox)
-    if scan is None or scan["phase"] not in PLACED:
-        return
+    if scan is None:
+        raise NotFound(f"there is no scan '{scan_id}'")
     if taken:
         scan["result"] = pointer
-    if is_finished(scan):
+    if is_finished(scan) and scan["phase"] in PLACED:
         await finish(scan_id, attempt=attempt, function=function, cause="final result")
+    if taken or await _is_result(scan, content, is_final=is_final):
+        return True
+    check_reports(scan, attempt)
+    raise NotTaken("the scan has its final result, or one that came later: this one was not taken")
+
+
+async def _is_result(scan: Mapping[str, Any], content: bytes, *, is_final: bool) -> bool:
+    """Say whether a scan's result is this one: what had no answer is sent again."""
+    pointer = scan["result"]
+    if not pointer or pointer["is_final"] != is_final or pointer["bytes"] != len(content):
+        return False
+    version = pointer.get("version")
+    stored = [piece async for piece in results.pieces(scan["_id"], version)] if version else []
+    return b"".join(stored) == content

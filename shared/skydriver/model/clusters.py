@@ -1,11 +1,18 @@
 """Known worker clusters as an installation configures them, and cluster entries as a scan holds them."""
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from skydriver.model.scan import cut
 from skydriver.model.states import ClusterState
+
+MAX_WORDS = 3
+"""Reasons that are named of a cluster's dead workers, the most common first."""
+MAX_WORD = 200
 
 
 class _Strict(BaseModel):
@@ -82,6 +89,45 @@ def location_key(orchestrator: str, location: dict[str, str]) -> str:
 def cluster_uuid(scan_id: str, attempt: int, index: int) -> str:
     """Name the `index`-th cluster of an attempt; the same each time, so that a repeat makes no second one."""
     return uuid5(NAMESPACE_URL, f"skydriver/{scan_id}/{attempt}/{index}").hex
+
+
+ENDED_JOBS = ("Removed", "Completed", "Failed", "Succeeded")
+"""Statuses of jobs, as reports name them, whose workers work no more; so do those that are held."""
+HELD, FATAL = "Held", "FatalError"
+
+
+def why_dead(
+    n_workers: int, statuses: Mapping[str, Mapping[str, int]], top_task_errors: Mapping[str, int]
+) -> str | None:
+    """Say why a cluster's workers are dead, from a report on it; None while one of them may still work.
+
+    Args:
+        n_workers: how many there should be.
+        statuses: how many there are, by the status of the job (`Held: REASON`), then of the pilot.
+        top_task_errors: how many pilots had an error, by the error.
+
+    Returns:
+        The end of a sentence on the workers: `held: (26, 8) too long (x3); failed: an error (x2)`.
+    """
+    dead = {
+        (job, pilot): n
+        for job, pilots in statuses.items()
+        for pilot, n in pilots.items()
+        if job.startswith(HELD) or job in ENDED_JOBS or pilot == FATAL
+    }
+    all_of_them = sum(n for pilots in statuses.values() for n in pilots.values())
+    if n_workers < 1 or sum(dead.values()) < max(n_workers, all_of_them):
+        return None
+    held: Counter[str] = Counter()
+    for (job, _), n in dead.items():
+        if job.startswith(HELD):
+            held[job.removeprefix(HELD).lstrip(": ") or "no reason given"] += n
+    parts = [
+        f"{verb}: {', '.join(f'{cut(word, MAX_WORD)} (x{n})' for word, n in counts.most_common(MAX_WORDS))}"
+        for verb, counts in (("held", held), ("failed", Counter(top_task_errors)))
+        if counts
+    ]
+    return cut("; ".join(parts) or "ended without a final result")
 
 
 def cluster_entry(

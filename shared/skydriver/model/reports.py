@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from skydriver.model.clusters import CondorLocation, KubernetesLocation
-from skydriver.model.json_text import check_integers, null_for_nan
+from skydriver.model.json_text import check_integers, null_for_nan, write_json
 from skydriver.model.projection import ProjectionArguments
-from skydriver.model.values import INT32_MAX, Boolean, Integer, Integer64, Json, NoBool, Number
+from skydriver.model.values import INT32_MAX, Boolean, Integer, Integer64, NoBool, Number
 
 MAX_DEPTH = 50
 """MongoDB refuses documents of more than 100 levels (its manual, "Limits and Thresholds")."""
@@ -117,10 +117,17 @@ class ManifestReport(ProjectionArguments):
     cluster: Annotated[ClusterReport | None, BeforeValidator(_truthy)] = None
 
 
+def result_json(value: Any) -> bytes:
+    """Take a result as an object, and write it as it is kept: JSON, `{}` for an empty one."""
+    if not isinstance(value, dict):
+        raise ValueError("must be a JSON object")
+    return write_json(value)
+
+
 class ResultReport(BaseModel):
-    """The arguments of `PUT /scan/SCAN_ID/result`."""
+    """The arguments of `PUT /scan/SCAN_ID/result`; the result as it is kept, since it may be large."""
 
     model_config = ConfigDict(extra="forbid")
 
-    skyscan_result: Json
+    skyscan_result: Annotated[bytes, BeforeValidator(result_json, json_schema_input_type=dict[str, Any])]
     is_final: Boolean

@@ -3,9 +3,9 @@
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
-from skydriver.model.json_text import INT64, write_json
+from skydriver.model.json_text import INT64
 
 INT32_MAX = 2**31 - 1
 
@@ -68,12 +68,6 @@ def _scalar(value: Any) -> Any:
     return value
 
 
-def _writable(value: Any) -> Any:
-    """Refuse what can be read as JSON but not written again: nested too deep, or text that is no Unicode."""
-    write_json(value)
-    return value
-
-
 NotNull = BeforeValidator(_not_null)
 NoBool = BeforeValidator(_no_bool)
 # Bounds stand before NoBool: only there do JSON Schemas of these types tell of them.
@@ -84,4 +78,3 @@ Number = Annotated[float, Field(allow_inf_nan=False), NoBool]
 Boolean = Annotated[bool, BeforeValidator(_word_to_bool, json_schema_input_type=bool | str | Literal[0, 1])]
 Bytes = Annotated[int, BeforeValidator(_size_to_bytes, json_schema_input_type=int | str)]
 Scalar = Annotated[str | bool | int | float | None, BeforeValidator(_scalar)]
-Json = Annotated[dict[str, Any], AfterValidator(_writable)]

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from skydriver import tracing
-from skydriver.errors import Forbidden, SkyDriverError
+from skydriver.errors import Forbidden, NotTaken, SkyDriverError
 from skydriver.logs import about, configure_logging
 from skydriver.model.scan import split_scanner_id
 from skydriver.rest.answers import answer_of, error_answer, json_answer, unrouted, without_body
@@ -27,6 +27,7 @@ from skydriver.store.mongo import OUTAGES
 logger = logging.getLogger(__name__)
 
 Arguments = TypeVar("Arguments", bound=BaseModel)
+Taken = TypeVar("Taken")
 LATER: tuple[type[Exception], ...] = (*OUTAGES, TimeoutError)
 HttpFunction = Callable[[Request], Awaitable[Response]]
 
@@ -185,6 +186,22 @@ async def _handled(
 
     with tracing.continuing(await scans.get(call.scan_id, ["trace"]), linked=True):
         return await handle(call)
+
+
+async def unless_late(call: Call[Any], report: Awaitable[Taken]) -> Taken | None:
+    """Wait for a report to be taken; None where it is not, and a scanner has sent it.
+
+    A scanner dies of an error, so it is answered as if there had been nothing in its report.
+
+    Raises:
+        NotTaken: it is not, and it comes from a user or the system.
+    """
+    try:
+        return await report
+    except NotTaken:
+        if call.caller.scanner is None:
+            raise
+        return None
 
 
 def _attributes(request: Request, path: str) -> dict[str, Any]:

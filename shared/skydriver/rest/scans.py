@@ -103,11 +103,12 @@ async def read_result(scan: dict[str, Any]) -> dict[str, Any]:
     content = b"".join([piece async for piece in results.pieces(scan["_id"], pointer["version"])])
     if len(content) != pointer["bytes"]:
         raise replaced()
-    return {
-        "scan_id": scan["_id"],
-        "skyscan_result": orjson.Fragment(content),
-        "is_final": pointer["is_final"],
-    }
+    return shown_result(scan["_id"], content, is_final=pointer["is_final"])
+
+
+def shown_result(scan_id: str, content: bytes, *, is_final: bool) -> dict[str, Any]:
+    """Make the answer of a result, which is given as JSON."""
+    return {"scan_id": scan_id, "skyscan_result": orjson.Fragment(content), "is_final": is_final}
 
 
 def replaced() -> TemporaryError:

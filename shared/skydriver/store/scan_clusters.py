@@ -10,7 +10,7 @@ from pymongo import ReturnDocument
 from skydriver.model.states import PLACED, ClusterState, Phase
 from skydriver.store import names
 from skydriver.store.mongo import collection
-from skydriver.store.scans import INTERNALS, NAME, Document, get, put_into_outbox
+from skydriver.store.scans import INTERNALS, NAME, Document, put_into_outbox
 
 
 async def add_clusters(
@@ -130,13 +130,44 @@ async def update_cluster(
     return bool(result.matched_count)
 
 
-async def report_cluster(scan_id: str, uuid: str, fields: Mapping[str, Any], *, entry: Document) -> bool:
-    """Set fields of a cluster entry, or add the entry where there is none; False if there is no such scan.
+async def report_cluster(
+    scan_id: str,
+    uuid: str,
+    fields: Mapping[str, Any],
+    *,
+    entry: Document,
+    why_dead: str | None,
+) -> bool:
+    """Set fields of a cluster entry, or add the entry where there is none.
 
-    Only a scan whose scanner server runs takes a new one.
+    Args:
+        scan_id: the scan.
+        uuid: the cluster's.
+        fields: what to set.
+        entry: what to add where there is none.
+        why_dead: why all of its workers are dead; None if they are not. Since when they are, is kept from
+            the first report that says so.
+
+    Returns:
+        False if there is none, and the scan does not take it: only one whose scanner server runs does.
     """
-    states = list(ClusterState)
-    if await update_cluster(scan_id, uuid, fields, states=states):
+
+    async def update() -> bool:
+        if not await update_cluster(scan_id, uuid, fields, states=list(ClusterState)):
+            return False
+        since = None if why_dead is None else time.time()
+        # The second one where they were dead before.
+        _ = await update_cluster(
+            scan_id,
+            uuid,
+            {"reason": why_dead, "dead_since": since},
+            states=reported,
+            cluster_guard={} if since is None else {"dead_since": None},
+        ) or await update_cluster(scan_id, uuid, {"reason": why_dead}, states=reported)
+        return True
+
+    reported = (ClusterState.REPORTED,)
+    if await update():
         return True
     await collection(NAME).update_one(
         {
@@ -147,9 +178,7 @@ async def report_cluster(scan_id: str, uuid: str, fields: Mapping[str, Any], *, 
         {"$push": {"ewms_task.clusters": entry}, "$set": {"last_updated": time.time()}},
     )
     # Another report on the same cluster may have been quicker to add it.
-    return (
-        await update_cluster(scan_id, uuid, fields, states=states) or await get(scan_id, ["_id"]) is not None
-    )
+    return await update()
 
 
 async def lease_cluster(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from skydriver.errors import NotFound, PermanentError
+from skydriver.errors import NotFound, NotTaken, PermanentError
 from skydriver.lifecycle.ready import request_workers, scanner_ready
 from skydriver.model.clusters import cluster_uuid
 from skydriver.model.manifest import manifest_of
@@ -41,12 +41,11 @@ async def test_a_ready_server_makes_its_scan_run(broker: Broker, phase: Phase, r
 
 
 @pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.STOPPING, Phase.ENDED])
-async def test_a_server_that_is_not_wanted_is_answered_but_changes_nothing(
-    broker: Broker, phase: Phase
-) -> None:
+async def test_a_server_that_is_not_wanted_changes_nothing(broker: Broker, phase: Phase) -> None:
     scan_id = await stored(phase, attempt=1)
     before = await read(scan_id)
-    await _ready(scan_id)
+    with pytest.raises(NotTaken):
+        await _ready(scan_id)
     assert await read(scan_id) == before
     assert broker.events == []
 
@@ -55,7 +54,8 @@ async def test_a_server_that_is_not_wanted_is_answered_but_changes_nothing(
 async def test_a_server_of_another_attempt_changes_nothing(broker: Broker, attempt: int) -> None:
     scan_id = await stored(Phase.STARTING, attempt=2)
     before = await read(scan_id)
-    await _ready(scan_id, attempt)
+    with pytest.raises(NotTaken):
+        await _ready(scan_id, attempt)
     assert await read(scan_id) == before
     assert broker.events == []
 

@@ -1,21 +1,32 @@
 """A scanner reports: what is stale changes nothing, and the second of two last words finishes the scan."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 
-from skydriver.errors import Conflict, NotFound
-from skydriver.lifecycle.report import report_manifest, report_result
-from skydriver.model.reports import ManifestReport
+from skydriver.errors import Conflict, NotFound, NotTaken
+from skydriver.lifecycle.ready import scanner_ready
+from skydriver.lifecycle.report import report_cluster, report_manifest, report_result
+from skydriver.lifecycle.sweep import tend
+from skydriver.model.clusters import CondorLocation
+from skydriver.model.reports import CondorClusterReport, ManifestReport
 from skydriver.model.states import PLACED, Outcome, Phase, scan_state
 from skydriver.model.transitions import Fact
 from skydriver.store import results, scan_outbox, scan_reports, scans
 from skydriver.store.mongo import collection
-from tests.integration.documents import METADATA, cluster, read, report, stored
-from tests.integration.parts import Broker
+from tests.integration.documents import METADATA, change, cluster, read, report, stored
+from tests.integration.parts import Broker, Jobs
 
 EARLY, LATE = "2024-06-18 12:00:01", "2024-06-18 12:00:02"
+CLUSTER = CondorClusterReport(
+    uuid="u",
+    orchestrator="condor",
+    location=CondorLocation(collector="cm.example.org", schedd="sub.example.org"),
+    cluster_id=123,
+    n_workers=10,
+)
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -28,8 +39,10 @@ async def _finished(scan_id: str, attempt: int = 1) -> dict[str, Any]:
     return await _progress(scan_id, report(finished=True), attempt)
 
 
-async def _result(scan_id: str, content: bytes = b"{}", *, final: bool = False, attempt: int = 1) -> None:
-    await report_result(scan_id, attempt=attempt, content=content, is_final=final, function="tests")
+async def _result(
+    scan_id: str, content: bytes = b'{"a":1}', *, final: bool = False, attempt: int = 1
+) -> bool:
+    return await report_result(scan_id, attempt=attempt, content=content, is_final=final, function="tests")
 
 
 async def _content(scan_id: str) -> bytes | None:
@@ -67,30 +80,42 @@ async def test_an_older_report_is_answered_but_changes_nothing(broker: Broker) -
 
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase not in PLACED])
-async def test_a_late_report_of_a_scan_that_is_over_is_answered_but_changes_nothing(
+async def test_a_report_on_a_scan_without_a_server_is_not_taken_and_changes_nothing(
     broker: Broker, phase: Phase
 ) -> None:
     scan_id = await stored(phase, attempt=1)
     before = await read(scan_id)
-    assert (await _finished(scan_id))["phase"] == phase
-    await _progress(scan_id, ManifestReport.model_validate(METADATA))
-    await _result(scan_id, final=True)
+    for said in (
+        _finished(scan_id),
+        _progress(scan_id, ManifestReport.model_validate(METADATA)),
+        _result(scan_id, final=True),
+        scanner_ready(scan_id, attempt=1, function="tests"),
+        report_cluster(scan_id, CLUSTER),
+    ):
+        with pytest.raises(NotTaken, match=f"the scan is {phase}"):
+            await said
+    assert not await _result(scan_id, b"{}", final=True)
     assert await read(scan_id) == before
     assert await _versions(scan_id) == set()
     assert broker.events == []
 
 
 @pytest.mark.parametrize("attempt", [1, 3])
-async def test_a_report_of_another_attempt_is_answered_but_changes_nothing(
+async def test_a_report_of_another_attempt_is_not_taken_and_changes_nothing(
     broker: Broker, attempt: int
 ) -> None:
     scan_id = await stored(Phase.RUNNING, attempt=2, **METADATA)
     before = await read(scan_id)
-    await _finished(scan_id, attempt)
-    # What it says of the event may differ: nobody listens.
+    # What it says of the event may differ: that is not what is wrong with it.
     other = ManifestReport.model_validate({"scan_metadata": {"other": 1}})
-    await _progress(scan_id, other, attempt)
-    await _result(scan_id, final=True, attempt=attempt)
+    for said in (
+        _finished(scan_id, attempt),
+        _progress(scan_id, other, attempt),
+        _result(scan_id, final=True, attempt=attempt),
+        scanner_ready(scan_id, attempt=attempt, function="tests"),
+    ):
+        with pytest.raises(NotTaken, match=f"reports as '{scan_id}_2'"):
+            await said
     assert await read(scan_id) == before
     assert await _versions(scan_id) == set()
     assert broker.events == []
@@ -140,6 +165,53 @@ async def test_metadata_of_a_later_attempt_are_no_conflict() -> None:
     assert after["report"]["attempt"] == 2
     with pytest.raises(Conflict):
         await _progress(scan_id, report(LATE, **named(f"{scan_id}_3")), attempt=2)
+
+
+async def test_what_a_scan_holds_already_may_be_said_again_after_its_end() -> None:
+    """The answer to the last report was lost: whatever repeats it is not told that it came too late."""
+    scan_id = await stored(Phase.RUNNING)
+    await _result(scan_id, final=True)
+    await _finished(scan_id)
+    before = await read(scan_id)
+    assert before["phase"] == Phase.STOPPING
+    assert await _result(scan_id, final=True)
+    assert (await _finished(scan_id))["phase"] == Phase.STOPPING
+    assert await read(scan_id) == before
+
+
+async def _report_cluster(scan_id: str, **changes: Any) -> dict[str, Any]:
+    await report_cluster(scan_id, CLUSTER.model_copy(update=changes))
+    [entry] = (await read(scan_id))["ewms_task"]["clusters"]
+    return dict(entry)
+
+
+async def test_a_scan_whose_reported_workers_are_all_held_or_have_failed_fails(
+    jobs: Jobs, broker: Broker, configure: Any
+) -> None:
+    configure(WORKERS_DEAD_GRACE="300")
+    scan_id = await stored(Phase.RUNNING)
+    dead: dict[str, Any] = {
+        "statuses": {"Held: (26, 8) too long": {"null": 7}, "Running": {"FatalError": 3}},
+        "top_task_errors": {"no CVMFS": 3},
+    }
+    alive = {"statuses": {"Held: (26, 8) too long": {"null": 9}, "Running": {"Tasking": 1}}}
+    assert (await _report_cluster(scan_id, **alive))["dead_since"] is None
+    first = await _report_cluster(scan_id, **dead)
+    assert first["dead_since"] is not None
+    assert (await _report_cluster(scan_id, **dead))["dead_since"] == first["dead_since"]
+    assert (await _report_cluster(scan_id, **alive))["dead_since"] is None
+    await _report_cluster(scan_id, **dead)
+
+    await tend()
+    assert (await read(scan_id))["phase"] == Phase.RUNNING
+    await change(scan_id, ewms_task__clusters__0__dead_since=time.time() - 301)
+    await tend()
+    after = await read(scan_id)
+    assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.FAILED)
+    assert after["reason"] == (
+        "all 10 workers on condor/cm.example.org/sub.example.org held: (26, 8) too long (x7); "
+        "failed: no CVMFS (x3)"
+    )
 
 
 async def test_a_report_with_nothing_in_it_changes_nothing() -> None:
@@ -203,9 +275,11 @@ async def test_a_final_result_is_replaced_by_nothing(monkeypatch: pytest.MonkeyP
     await _result(scan_id, b"the partial one")
     await _result(scan_id, b"the final one", final=True)
     before = await read(scan_id)
-    await _result(scan_id, b"a partial one")
-    await _result(scan_id, b"another final one", final=True)
-    await _result(scan_id, b"the final one", final=True)
+    for said in (_result(scan_id, b"a partial one"), _result(scan_id, b"another final one", final=True)):
+        with pytest.raises(NotTaken):
+            await said
+    # What had no answer is sent again.
+    assert await _result(scan_id, b"the final one", final=True)
     assert await read(scan_id) == before
     assert await _content(scan_id) == b"the final one"
     assert await _versions(scan_id) == {before["result"]["version"]}
@@ -219,6 +293,7 @@ async def test_of_final_results_at_once_one_is_kept_whole(monkeypatch: pytest.Mo
     await asyncio.gather(
         *(_result(scan_id, content, final=True) for content in contents),
         *(_result(scan_id, content) for content in partial),
+        return_exceptions=True,
     )
     after = await read(scan_id)
     assert after["result"]["is_final"]

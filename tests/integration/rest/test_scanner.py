@@ -202,6 +202,49 @@ async def test_a_whole_scan(api: Api, scan_id: str, scanner: Scanner) -> None:
     assert await state() == ("SCAN_FINISHED_SUCCESSFULLY", True)
 
 
+@pytest.mark.parametrize("state", ["QUEUED", "another attempt", "STOPPING", "ENDED"])
+async def test_a_report_that_is_not_taken_is_no_error_for_a_scanner_and_one_for_anybody_else(
+    api: Api, scan_id: str, state: str
+) -> None:
+    if state != "QUEUED":
+        assert await scans.advance(scan_id, Fact.ADMITTED, function="tests", cause="")
+    if state in ("STOPPING", "ENDED"):
+        assert await scans.advance(scan_id, Fact.FAILED, function="tests", cause="")
+    if state == "ENDED":
+        assert await scans.advance(scan_id, Fact.ENDED, function="tests", cause="")
+    attempt = 2 if state == "another attempt" else 1
+    name = f"{scan_id}_2" if state == "another attempt" else scan_id
+    before = await api.call("GET", f"/scan/{scan_id}/manifest")
+    token = {"Authorization": f"Bearer {make_scanner_token(scan_id, attempt, lifetime=60)}"}
+    bodies: list[tuple[str, str, Any]] = [
+        ("PATCH", "manifest", {"progress": started(), "scan_metadata": {"a": 1}}),
+        ("PATCH", "manifest", {"scan_metadata": {"a": 1}}),
+        ("PUT", "result", {"skyscan_result": result(5), "is_final": False}),
+        ("PUT", "result", {"skyscan_result": result(5), "is_final": True}),
+    ]
+    for method, what, body in bodies:
+        sentence = await api.refusal(method, f"/scan/{name}/{what}", body, code=409)
+        assert ("the scan is at attempt 1" if attempt == 2 else f"the scan is {state}") in sentence
+        answer = await api.answer(method, f"/scan/{name}/{what}", body, token)
+        assert (answer.status_code, answer.json()) == (200, {})
+    for fact, body in (
+        (Fact.READY, {}),
+        (Fact.PROGRESS_REPORTED, bodies[0][2]),
+        (Fact.RESULT_REPORTED, bodies[2][2]),
+    ):
+        ce = {"ce-id": "1", "ce-source": "/test", "ce-specversion": "1.0"}
+        ce["ce-type"] = f"org.icecube.skydriver.{fact}.v1"
+        path = f"/scan/{name}/events"
+        assert (await api.answer("POST", path, body, ce)).status_code == 409
+        answer = await api.answer("POST", path, body, {**ce, **token})
+        assert (answer.status_code, answer.content) == (204, b"")
+    if attempt == 1 and state != "another attempt":
+        await api.refusal("PATCH", f"/scan/{name}/manifest", {"cluster": CONDOR}, code=409)
+    assert await api.call("PATCH", f"/scan/{name}/manifest", {}) == before
+    assert await api.call("GET", f"/scan/{scan_id}/manifest") == before
+    assert await api.call("GET", f"/scan/{scan_id}/result") == {}
+
+
 async def test_metadata_are_written_once(api: Api, scan_id: str, scanner: Scanner) -> None:
     await scanner.progress(started())
     before = await api.call("GET", f"/scan/{scan_id}/manifest")

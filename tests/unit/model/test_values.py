@@ -11,7 +11,6 @@ from skydriver.model.values import (
     Bytes,
     Integer,
     Integer64,
-    Json,
     Number,
     PositiveInteger,
     Scalar,
@@ -21,7 +20,6 @@ BOOLEAN: TypeAdapter[bool] = TypeAdapter(Boolean)
 BYTES: TypeAdapter[int] = TypeAdapter(Bytes)
 INTEGER: TypeAdapter[int] = TypeAdapter(Integer)
 INTEGER64: TypeAdapter[int] = TypeAdapter(Integer64)
-JSON: TypeAdapter[dict[str, Any]] = TypeAdapter(Json)
 NUMBER: TypeAdapter[float] = TypeAdapter(Number)
 POSITIVE: TypeAdapter[int] = TypeAdapter(PositiveInteger)
 SCALAR: TypeAdapter[str | bool | int | float | None] = TypeAdapter(Scalar)
@@ -141,28 +139,3 @@ def test_a_label_keeps_its_type(value: Any) -> None:
 @pytest.mark.parametrize("value", [[], {}, [1], {"a": 1}, math.nan, math.inf, 2**63, -(2**63) - 1])
 def test_what_is_no_label(value: Any) -> None:
     refused(SCALAR, value)
-
-
-def nested(levels: int) -> dict[str, Any]:
-    value: dict[str, Any] = {}
-    for _ in range(levels):
-        value = {"a": value}
-    return value
-
-
-@pytest.mark.parametrize("value", [{}, {"a.b": [1, None, "x"]}, {"$where": 1}, nested(100)], ids=repr)
-def test_json_is_kept_as_it_is(value: dict[str, Any]) -> None:
-    assert JSON.validate_python(value) == value
-
-
-@pytest.mark.parametrize(
-    ("value", "why"),
-    [
-        (nested(300), "cannot be stored as JSON"),
-        ({"a": "\ud800"}, "cannot be stored as JSON"),
-        ({"a": [2**64]}, "a.0 must be a whole number that fits into 64 bits"),
-    ],
-    ids=["deep", "surrogate", "big"],
-)
-def test_what_could_be_read_but_not_written_again(value: dict[str, Any], why: str) -> None:
-    assert why in refused(JSON, value)

@@ -1,9 +1,12 @@
 """The local runtime's broker, but events come twice, late, in another order, or never."""
 
 import asyncio
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
-from skydriver.local.broker import Broker
+from skydriver.local.broker import Broker, Failure
 from skydriver.local.event import Event
 from tests.faults.dice import Dice, Tally
 
@@ -11,14 +14,47 @@ LONGEST_DELAY = 12.0
 LOST, TWICE, LATE = 0.04, 0.10, 0.10
 
 
+@dataclass(frozen=True)
+class Letter:
+    """An event that was given up: what each of its tries was answered with, and when."""
+
+    event_type: str
+    subject: str
+    tries: tuple[tuple[float, int], ...]
+
+
+_tries: ContextVar[list[tuple[float, int]]] = ContextVar("_tries")
+
+
 class FaultyBroker(Broker):
-    """Takes every event with a 202, and does not always keep its word."""
+    """Takes every event with a 202, and does not always keep its word.
+
+    Attributes:
+        letters: the events that were given up.
+    """
 
     def __init__(self, name: str, *, dice: Dice, tally: Tally, **others: Any) -> None:
         super().__init__(name, **others)
         self._dice = dice
         self._tally = tally
         self._later: set[asyncio.Task[None]] = set()
+        self.letters: list[Letter] = []
+
+    async def _try(self, event: Event, service: str, delivery: Any) -> Failure | None:
+        _tries.set([])
+        failure = await super()._try(event, service, delivery)
+        # A lost dead letter is no letter of its own.
+        if failure is not None and "knativeerrorcode" not in event.attributes:
+            self.letters.append(
+                Letter(event.attributes["type"], event.attributes.get("subject", ""), tuple(_tries.get()))
+            )
+        return failure
+
+    async def _send(self, event: Event, service: str, timeout: float | None) -> Failure | None:
+        failure = await super()._send(event, service, timeout)
+        if failure is not None:
+            _tries.get().append((time.time(), failure.status))
+        return failure
 
     def take(self, event: Event) -> None:
         """Start the deliveries of an event, or what becomes of them."""

@@ -21,7 +21,7 @@ from tests.faults.door import Manners
 from tests.faults.invariants import Evidence, Verdict, judge
 from tests.faults.points import Odds
 from tests.faults.watch import Watch
-from tests.faults.world import SCANS_RUNNING, UNCLAIMED_RESULT_AGE, World, world
+from tests.faults.world import SCANS_RUNNING, STEP_LEASE, UNCLAIMED_RESULT_AGE, World, world
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -181,6 +181,8 @@ async def _evidence(here: World, users: "Users", watch: Watch, disasters: "Disas
         },
         outages=disasters.outages,
         scans_running=SCANS_RUNNING,
+        letters=here.broker.letters,
+        lease=STEP_LEASE,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from skydriver.model.states import ALERT_PRIORITY, PLACED, Outcome, Phase
 from skydriver.model.transitions import TABLE
+from tests.faults.broker import Letter
 from tests.faults.play import Life, Report
 from tests.faults.watch import Seen
 
@@ -44,6 +45,8 @@ class Evidence:
         served: of every finished scan, what `GET result` answers.
         left: what is left outside, by kind.
         outages: when the database was away, (from, to).
+        letters: events that the broker gave up.
+        lease: seconds that a step holds what it works at.
     """
 
     scans: Mapping[str, dict[str, Any]]
@@ -56,6 +59,8 @@ class Evidence:
     left: Mapping[str, list[str]]
     outages: list[tuple[float, float]]
     scans_running: int
+    letters: list[Letter] = field(default_factory=list)
+    lease: float = 0.0
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -68,6 +73,7 @@ def judge(evidence: Evidence) -> Verdict:
     _admissions(evidence, verdict)
     _acknowledged(evidence, verdict)
     _results(evidence, verdict)
+    _dead_letters(evidence, verdict)
     return verdict
 
 
@@ -221,6 +227,25 @@ def _results(evidence: Evidence, verdict: Verdict) -> None:
         verdict.check(
             "what is served is what was sent", result in sent[scan_id] or not sent[scan_id], scan_id
         )
+
+
+def _dead_letters(evidence: Evidence, verdict: Verdict) -> None:
+    """Check that each dead letter is an injected fault's.
+
+    It is where a try had no answer, or met a part that was away (5xx). And a step that died keeps its lease,
+    at which all others are refused (409) until it expires.
+    """
+    leases: dict[str, set[float]] = defaultdict(set)
+    for seen in evidence.seen:
+        if seen.after is not None:
+            holders = [seen.after["scanner"], *seen.after["ewms_task"]["clusters"]]
+            leases[seen.scan_id].update(holder["leased_until"] for holder in holders)
+    for letter in evidence.letters:
+        excused = any(status >= 500 for _, status in letter.tries) or all(
+            status == 409 and any(end - evidence.lease <= at <= end + SLACK for end in leases[letter.subject])
+            for at, status in letter.tries
+        )
+        verdict.check("every dead letter is of an injected fault", excused, f"{letter}")
 
 
 def _was_heard(report: Report, scan: dict[str, Any]) -> bool:

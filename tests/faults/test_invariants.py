@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.broker import Letter
 from tests.faults.invariants import Evidence, judge
 from tests.faults.play import Life, Report
 from tests.faults.watch import Seen
@@ -29,13 +30,15 @@ def state(phase: str, attempt: int, time: float, **changes: Any) -> dict[str, An
         "result": None,
         "history": [line],
         "outbox": {},
+        "scanner": {"leased_until": 0.0},
+        "ewms_task": {"clusters": []},
         **changes,
     }
 
 
 FINAL = {"version": "v", "is_final": True, "attempt": 1}
 QUEUED = state("QUEUED", 0, 0.0)
-LAUNCHING = state("LAUNCHING", 1, 1.0)
+LAUNCHING = state("LAUNCHING", 1, 1.0, scanner={"leased_until": 10.0})
 RUNNING = state("RUNNING", 1, 2.0)
 WITH_RESULT = {**RUNNING, "result": FINAL}
 STOPPING = state("STOPPING", 1, 5.0, outcome="finished", result=FINAL)
@@ -73,6 +76,8 @@ GOOD = Evidence(
     left={"job": []},
     outages=[],
     scans_running=2,
+    letters=[Letter("a", SCAN, ((1.0, 409), (2.0, 502))), Letter("a", SCAN, ((2.5, 409), (9.0, 409)))],
+    lease=8.0,
 )
 
 
@@ -139,6 +144,9 @@ WRONG = {
     "no report is refused": replace(GOOD, reports=[SENT, replace(SENT, kind="progress", status=400)]),
     "no acknowledged final result is lost": with_scan(result=None),
     "a finished scan serves its final result": replace(GOOD, served={SCAN: {}}),
+    "every dead letter is of an injected fault": replace(
+        GOOD, letters=[Letter("a", SCAN, ((2.5, 409), (14.0, 409)))]
+    ),
     "what is served is what was sent": replace(
         GOOD, served={SCAN: {"skyscan_result": {"a": 2}, "is_final": True}}
     ),

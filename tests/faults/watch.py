@@ -11,6 +11,7 @@ from pymongo.errors import PyMongoError
 _FIELDS = (
     *("phase", "phase_since", "attempt", "outcome", "reason", "priority", "timestamp", "not_before"),
     *("report", "result", "history", "outbox"),
+    *("scanner.leased_until", "ewms_task.clusters.leased_until"),
 )
 _PROJECTION = {
     "operationType": 1,

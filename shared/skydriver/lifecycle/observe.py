@@ -118,35 +118,3 @@ async def _note(scan_id: str, cluster: dict[str, Any], seen: Observation, asked_
         # Never an older look over a newer one.
         cluster_guard={"$or": [{"observed_at": None}, {"observed_at": {"$lt": asked_at}}]},
     )
-
-
-def all_workers_dead(clusters: list[dict[str, Any]], *, now: float, grace: float) -> str | None:
-    """Say why, if all workers on all clusters that count have been dead for the grace time.
-
-    Clusters that are gone (of an earlier attempt) do not count; one cluster that works is enough, and so is
-    one of which nobody knows at present whether it does.
-
-    Args:
-        clusters: a scan's cluster entries.
-        now: seconds since the epoch.
-        grace: seconds.
-    """
-    counted = [
-        cluster for cluster in clusters if cluster["state"] not in (ClusterState.GONE, ClusterState.UNWANTED)
-    ]
-    if not counted or not all(_is_dead(cluster, now - grace) for cluster in counted):
-        return None
-    return "; ".join(map(_words, counted))
-
-
-def _is_dead(cluster: dict[str, Any], since: float) -> bool:
-    if cluster["state"] == ClusterState.STARTED and cluster.get("stale_since") is not None:
-        return False
-    return cluster["dead_since"] is not None and cluster["dead_since"] <= since
-
-
-def _words(cluster: dict[str, Any]) -> str:
-    workers = f"all {cluster['n_workers']} workers on {cluster['name']}"
-    if cluster["state"] == ClusterState.FAILED:
-        return f"{workers} could not be started: {cluster['reason']}"
-    return f"{workers} {cluster['reason'] or 'ended without a final result'}"

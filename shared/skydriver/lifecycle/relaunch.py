@@ -1,7 +1,7 @@
-"""A scanner server died: its scan is launched again, finishes, or fails."""
+"""What is to become of a scan whose scanner server or workers are dead, or that takes too long."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -9,8 +9,8 @@ from typing import Any
 from skydriver.eventing.events import entry
 from skydriver.eventing.publish import publish
 from skydriver.lifecycle.fail import fail
-from skydriver.lifecycle.finish import finish
-from skydriver.model.states import ClusterState
+from skydriver.lifecycle.finish import finish, is_finished
+from skydriver.model.states import PLACED, ClusterState, Phase
 from skydriver.model.transitions import Fact
 from skydriver.scanner.protocol import ScannerState, ScannerStatus
 from skydriver.settings import settings
@@ -28,76 +28,138 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to become of a scan, and why."""
+    """What is to become of a scan.
+
+    Attributes:
+        verdict: what.
+        cause: in a few words, for the history.
+        reason: in a sentence, for whoever is on shift; None where there is nothing to say.
+    """
 
     verdict: Verdict
-    reason: str = ""
+    cause: str = ""
+    reason: str | None = None
 
 
-def judge(scan: Mapping[str, Any], status: ScannerStatus | None, *, max_attempts: int) -> Decision:
-    """Decide on a scan that should have a scanner server.
+GO_ON = Decision(Verdict.GO_ON)
 
-    A scan with a final result is never launched again: it is finished once its server is gone. A server that
-    ended well without one makes it fail; one that died of something transient, or has disappeared, is
-    launched again, up to `max_attempts` times in all.
+
+def decide(scan: Mapping[str, Any], server: ScannerStatus | None, now: float) -> Decision:
+    """Decide on a scan that is placed: the first that holds, of all that can end it or launch it again.
 
     Args:
-        scan: the scan, read after `status` was.
-        status: of the scanner server of its attempt, None if there is none.
-        max_attempts: how many scanner servers a scan may use up.
+        scan: the scan, read after its server was looked for.
+        server: the scanner server of its attempt, None if there is none.
+        now: when it was looked for, in seconds since the epoch.
     """
-    if status is not None and status.state in (ScannerState.PENDING, ScannerState.RUNNING):
-        return Decision(Verdict.GO_ON)
+    if scan["phase"] in PLACED and is_finished(scan):
+        return Decision(Verdict.FINISH, "sweep")
+    if scan["phase"] not in (Phase.STARTING, Phase.RUNNING):
+        return GO_ON
+    # It was there when the scan entered this phase, by its own word or by its launcher's.
+    must_be_there = scan["phase_since"] < now - settings().call_timeout
+    if must_be_there and (server is None or not server.is_alive):
+        return _without_server(scan, server)
+    if scan["phase"] == Phase.STARTING:
+        deadline = settings().startup_deadline
+        if now - scan["phase_since"] > deadline:
+            reason = f"the scanner server did not become ready within {deadline} s"
+            return Decision(Verdict.FAIL, "sweep", reason)
+        return GO_ON
+    dead = all_workers_dead(scan["ewms_task"]["clusters"], now=now, grace=settings().workers_dead_grace)
+    return GO_ON if dead is None else Decision(Verdict.FAIL, "workers gone", dead)
+
+
+def _without_server(scan: Mapping[str, Any], server: ScannerStatus | None) -> Decision:
+    """Decide on a scan whose scanner server is dead.
+
+    With a final result it is never launched again, but finished. A server that ended well without one makes
+    it fail; one that died of something transient, or has disappeared, is launched again, as often as
+    MAX_ATTEMPTS allows.
+    """
+    cause = "scanner gone"
     if scan["result"] and scan["result"]["is_final"]:
-        return Decision(
-            Verdict.FINISH, "the final result is there; the scanner server ended before its last progress"
-        )
-    if status is None:
+        reason = "the final result is there; the scanner server ended before its last progress"
+        return Decision(Verdict.FINISH, cause, reason)
+    if server is None:
         reason, transient = "the scanner server has disappeared", True
-    elif status.state is ScannerState.SUCCEEDED:
+    elif server.state is ScannerState.SUCCEEDED:
         reason, transient = "the scanner server ended without a final result", False
     else:
-        reason, transient = status.reason or "the scanner server died", status.transient
+        reason, transient = server.reason or "the scanner server died", server.transient
     if not transient:
-        return Decision(Verdict.FAIL, reason)
-    if scan["attempt"] >= max_attempts:
-        return Decision(Verdict.FAIL, f"{reason}, and so did those before it: given up after {max_attempts}")
-    return Decision(Verdict.RELAUNCH, reason)
+        return Decision(Verdict.FAIL, cause, reason)
+    most = settings().max_attempts
+    if scan["attempt"] >= most:
+        return Decision(Verdict.FAIL, cause, f"{reason}, and so did those before it: given up after {most}")
+    return Decision(Verdict.RELAUNCH, cause, reason)
+
+
+def all_workers_dead(clusters: Sequence[Mapping[str, Any]], *, now: float, grace: float) -> str | None:
+    """Say why, if all workers on all clusters that count have been dead for the grace time.
+
+    Clusters that are gone (of an earlier attempt) do not count; one cluster that works is enough, and so is
+    one of which it is not known at present whether it does.
+
+    Args:
+        clusters: a scan's cluster entries.
+        now: seconds since the epoch.
+        grace: seconds.
+    """
+    counted = [
+        cluster for cluster in clusters if cluster["state"] not in (ClusterState.GONE, ClusterState.UNWANTED)
+    ]
+    if not counted or not all(_is_dead(cluster, now - grace) for cluster in counted):
+        return None
+    return "; ".join(map(_words, counted))
+
+
+def _is_dead(cluster: Mapping[str, Any], since: float) -> bool:
+    if cluster["state"] == ClusterState.STARTED and cluster.get("stale_since") is not None:
+        return False
+    return cluster["dead_since"] is not None and cluster["dead_since"] <= since
+
+
+def _words(cluster: Mapping[str, Any]) -> str:
+    workers = f"all {cluster['n_workers']} workers on {cluster['name']}"
+    if cluster["state"] == ClusterState.FAILED:
+        return f"{workers} could not be started: {cluster['reason']}"
+    return f"{workers} {cluster['reason'] or 'ended without a final result'}"
 
 
 async def act(scan: Mapping[str, Any], decision: Decision, *, function: str) -> None:
     """Carry a decision out."""
-    scan_id, attempt = scan["_id"], scan["attempt"]
+    scan_id, attempt, cause, reason = scan["_id"], scan["attempt"], decision.cause, decision.reason or ""
     match decision.verdict:
         case Verdict.GO_ON:
             pass
         case Verdict.FINISH:
-            await finish(
-                scan_id, attempt=attempt, function=function, cause="scanner gone", reason=decision.reason
-            )
+            await finish(scan_id, attempt=attempt, function=function, cause=cause, reason=decision.reason)
         case Verdict.FAIL:
-            await fail(
-                scan_id, reason=decision.reason, function=function, cause="scanner gone", attempt=attempt
-            )
+            await fail(scan_id, reason=reason, function=function, cause=cause, attempt=attempt)
         case Verdict.RELAUNCH:
-            await _relaunch(scan, decision.reason, function=function)
+            await _relaunch(scan, reason, function=function)
 
 
 async def _relaunch(scan: Mapping[str, Any], reason: str, *, function: str) -> None:
-    scan_id, attempt = scan["_id"], scan["attempt"]
-    outbox = entry(
-        Fact.REQUESTED,
-        subject=scan_id,
-        function=function,
-        cause=f"attempt-{attempt + 1}",
-        priority=scan["priority"],
-    )
-    for cluster in scan["ewms_task"]["clusters"]:
+    """Let a scan's next attempt begin, once the workers of this one are gone."""
+    scan_id, attempt, clusters = scan["_id"], scan["attempt"], scan["ewms_task"]["clusters"]
+    outbox: dict[str, dict[str, Any]] = {}
+    for cluster in clusters:
         if cluster["state"] != ClusterState.GONE:
             uuid = cluster["uuid"]
             outbox |= entry(
                 Fact.WORKERS_UNWANTED, subject=scan_id, function=function, cause=uuid, data={"uuid": uuid}
             )
+    if not outbox:
+        # With workers left the launch would be refused: the last of them to be stopped asks for it.
+        outbox = entry(
+            Fact.REQUESTED,
+            subject=scan_id,
+            function=function,
+            cause=f"attempt-{attempt + 1}",
+            priority=scan["priority"],
+        )
     change = await scans.advance(
         scan_id,
         Fact.RELAUNCHED,
@@ -107,17 +169,13 @@ async def _relaunch(scan: Mapping[str, Any], reason: str, *, function: str) -> N
         reason=f"launched again: {reason}",
         outbox=outbox,
         unwanted_clusters=True,
-        # Whoever holds the lease is still at the former attempt's server.
-        guard={"result.is_final": {"$ne": True}, "scanner.leased_until": {"$lte": time.time()}},
+        guard={
+            "result.is_final": {"$ne": True},
+            # A launcher that holds the lease is still at the former attempt's server.
+            "scanner.leased_until": {"$lte": time.time()},
+            # The events are those of the clusters that were seen.
+            "ewms_task.clusters": {"$size": len(clusters)},
+        },
     )
     if change is not None and change.applied:
         await publish(scan_id, outbox)
-
-
-def is_due(scan: Mapping[str, Any], listed_at: float) -> bool:
-    """Say whether the server of a STARTING or RUNNING scan must be on a list made at a time.
-
-    It was there when the scan entered this phase, by its own word or by its launcher's, whichever came first.
-    """
-    entered_at: float = scan["phase_since"]
-    return entered_at < listed_at - settings().call_timeout

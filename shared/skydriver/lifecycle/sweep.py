@@ -16,16 +16,13 @@ from skydriver.errors import SkyDriverError
 from skydriver.eventing.events import entry
 from skydriver.eventing.publish import publish, send_all
 from skydriver.lifecycle.admit import admit
-from skydriver.lifecycle.fail import fail
-from skydriver.lifecycle.finish import finish, is_finished
 from skydriver.lifecycle.logs import remove_old_logs
 from skydriver.lifecycle.measure import measure
-from skydriver.lifecycle.observe import all_workers_dead
-from skydriver.lifecycle.relaunch import act, is_due, judge
+from skydriver.lifecycle.relaunch import Verdict, act, decide
 from skydriver.lifecycle.retention import remove_old_events, remove_old_results
 from skydriver.lifecycle.unclaimed import remove_unclaimed_results
 from skydriver.model.clusters import location_key
-from skydriver.model.states import PLACED, ClusterState, Outcome, Phase
+from skydriver.model.states import ClusterState, Outcome, Phase
 from skydriver.model.transitions import Fact
 from skydriver.scanner.backend import backend
 from skydriver.scanner.protocol import ScannerStatus
@@ -149,27 +146,11 @@ async def tend() -> None:
 
 
 async def _tend(scan: Mapping[str, Any], server: ScannerStatus | None, listed_at: float) -> None:
-    scan_id, phase, attempt = scan["_id"], scan["phase"], scan["attempt"]
-    if phase in PLACED and is_finished(scan):
-        await finish(scan_id, attempt=attempt, function=FUNCTION, cause="sweep")
-        return
-    if phase in (Phase.STARTING, Phase.RUNNING) and is_due(scan, listed_at):
-        decision = judge(scan, server, max_attempts=settings().max_attempts)
+    decision = decide(scan, server, listed_at)
+    if decision.verdict is not Verdict.GO_ON:
+        # The document is an old one now: the next sweep sees to the rest.
         await act(scan, decision, function=FUNCTION)
-    if phase == Phase.STARTING and time.time() - scan["phase_since"] > settings().startup_deadline:
-        await fail(
-            scan_id,
-            reason=f"the scanner server did not become ready within {settings().startup_deadline} s",
-            function=FUNCTION,
-            cause="sweep",
-            attempt=attempt,
-        )
-    if phase == Phase.RUNNING:
-        reason = all_workers_dead(
-            scan["ewms_task"]["clusters"], now=time.time(), grace=settings().workers_dead_grace
-        )
-        if reason is not None:
-            await fail(scan_id, reason=reason, function=FUNCTION, cause="workers gone", attempt=attempt)
+        return
     await _redrive(scan)
 
 
@@ -218,7 +199,8 @@ def overdue_events(scan: Mapping[str, Any], *, now: float, after: float) -> dict
     clusters = scan["ewms_task"]["clusters"]
     if scan["scanner"]["leased_until"] <= now:
         match scan["phase"]:
-            case Phase.LAUNCHING:
+            # With workers of an earlier attempt left the launch would be refused.
+            case Phase.LAUNCHING if all(cluster["state"] == ClusterState.GONE for cluster in clusters):
                 say(Fact.REQUESTED, priority=scan["priority"])
             case Phase.STOPPING:
                 say(_SAID_AT_THE_END[scan["outcome"]])

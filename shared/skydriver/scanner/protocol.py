@@ -63,6 +63,11 @@ class ScannerStatus:
     reason: str | None = None
     transient: bool = True
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs, or may still come to run."""
+        return self.state in (ScannerState.PENDING, ScannerState.RUNNING)
+
 
 class ScannerBackend(Protocol):
     """Starts, lists and stops scanner servers.

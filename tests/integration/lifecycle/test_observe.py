@@ -1,7 +1,6 @@
 """The clusters of a location are looked at, and what is seen is noted."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from skydriver import jobhost
 from skydriver.errors import PermanentError, TemporaryError
 from skydriver.lifecycle import observe
-from skydriver.lifecycle.observe import all_workers_dead, observe_workers
+from skydriver.lifecycle.observe import observe_workers
 from skydriver.lifecycle.stop import stop_workers
 from skydriver.model.states import ClusterState, Phase
 from skydriver.model.transitions import Fact
@@ -192,11 +191,8 @@ async def test_a_location_that_does_not_answer_leaves_the_last_figures_and_says_
     assert await read(elsewhere) == other
 
 
-async def test_workers_of_which_nothing_new_is_known_count_as_alive(jobs: Jobs) -> None:
+async def test_a_location_that_answers_again_tells_how_its_workers_are(jobs: Jobs) -> None:
     dead = cluster("a", dead_since=1.0)
-    assert all_workers_dead([dead], now=NOW, grace=GRACE)
-    assert not all_workers_dead([{**dead, "stale_since": 2.0}], now=NOW, grace=GRACE)
-    # And as soon as the location answers, it is told how they are.
     scan_id = await stored(Phase.RUNNING, clusters=[{**dead, "stale_since": 2.0, "stale_reason": "out"}])
     await observe_workers(HERE)
     entry = (await clusters_of(scan_id))["a"]
@@ -231,42 +227,3 @@ async def test_where_nothing_is_at_work_an_outage_is_nobodys_trouble() -> None:
 async def test_a_location_that_is_not_known_is_refused_for_good(jobs: Jobs) -> None:
     with pytest.raises(PermanentError):
         await observe_workers("local/nowhere/local")
-
-
-NOW, GRACE = 1000.0, 300.0
-
-
-def _dead(uuid: str, since: float | None = 1.0, state: ClusterState = ClusterState.STARTED) -> dict[str, Any]:
-    return cluster(uuid, state, dead_since=since, reason=f"{uuid} broke")
-
-
-Clusters = Callable[[], list[dict[str, Any]]]
-
-
-@pytest.mark.parametrize(
-    ("clusters", "dead"),
-    [
-        (list, False),
-        (lambda: [_dead("a")], True),
-        (lambda: [_dead("a", since=NOW - GRACE)], True),
-        (lambda: [_dead("a", since=NOW - GRACE + 1)], False),
-        (lambda: [_dead("a", since=None)], False),
-        (lambda: [_dead("a"), _dead("b")], True),
-        # One bad cluster of two does not end a scan.
-        (lambda: [_dead("a"), _dead("b", since=None)], False),
-        (lambda: [_dead("a"), cluster("b", ClusterState.REQUESTED)], False),
-        # Those that could not be started count; those of an earlier attempt do not.
-        (lambda: [_dead("a"), _dead("b", since=0.0, state=ClusterState.FAILED)], True),
-        (lambda: [_dead("a"), _dead("b", since=None, state=ClusterState.GONE)], True),
-        (lambda: [_dead("a"), _dead("b", since=None, state=ClusterState.UNWANTED)], True),
-        (lambda: [_dead("a", state=ClusterState.GONE)], False),
-    ],
-)
-async def test_when_all_workers_are_dead(
-    clusters: Clusters, dead: bool, configure: Callable[..., None]
-) -> None:
-    reason = all_workers_dead(clusters(), now=NOW, grace=GRACE)
-    assert (reason is not None) == dead
-    if reason is not None:
-        assert "all 2 workers on local" in reason
-        assert "a broke" in reason

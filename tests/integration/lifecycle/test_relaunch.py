@@ -2,15 +2,16 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from skydriver.errors import Busy
+from skydriver.errors import Busy, NotTaken
 from skydriver.lifecycle.abort import delete
 from skydriver.lifecycle.launch import launch
 from skydriver.lifecycle.ready import request_workers, scanner_ready
-from skydriver.lifecycle.relaunch import Decision, Verdict, act, is_due, judge
+from skydriver.lifecycle.relaunch import Decision, Verdict, act, all_workers_dead, decide
 from skydriver.lifecycle.report import report_manifest, report_result
 from skydriver.lifecycle.start import start_workers
 from skydriver.lifecycle.stop import stop_workers
@@ -80,16 +81,17 @@ async def test_what_becomes_of_a_scan(
     reason: str,
     configure: Any,
 ) -> None:
+    configure(MAX_ATTEMPTS="3")
     pointer = None if is_final is None else result(is_final=is_final, attempt=attempt)
-    document = scan(Phase.RUNNING, attempt=attempt, result=pointer)
-    decision = judge(document, status, max_attempts=3)
+    document = scan(Phase.RUNNING, attempt=attempt, result=pointer, phase_since=1000.0)
+    decision = decide(document, status, 2000.0)
     assert decision.verdict is verdict
-    assert decision.reason.startswith(reason)
+    assert (decision.reason or "").startswith(reason)
     assert bool(decision.reason) == (verdict is not Verdict.GO_ON)
 
 
 def _decide(verdict: Verdict) -> Decision:
-    return Decision(verdict, "it broke")
+    return Decision(verdict, "a test", "it broke")
 
 
 async def test_nothing_happens_to_a_scan_that_goes_on(broker: Broker) -> None:
@@ -98,6 +100,19 @@ async def test_nothing_happens_to_a_scan_that_goes_on(broker: Broker) -> None:
     await act(before, _decide(Verdict.GO_ON), function="tests")
     assert await read(scan_id) == before
     assert broker.events == []
+
+
+@pytest.mark.parametrize("phase", PLACED)
+async def test_a_relaunch_without_workers_asks_for_its_launch_at_once(
+    broker: Broker, phase: Phase, repeat: Repeat
+) -> None:
+    scan_id = await stored(phase, clusters=[cluster("b", ClusterState.GONE)], priority=100)
+    before = await read(scan_id)
+    await repeat(lambda: act(before, _decide(Verdict.RELAUNCH), function="tests"))
+    [event] = broker.events
+    assert event.id == f"{scan_id}/scan.requested/attempt-2"
+    assert event.extensions == {"priorityclass": "alert"}
+    assert (await read(scan_id))["outbox"] == {}
 
 
 @pytest.mark.parametrize("phase", PLACED)
@@ -122,9 +137,8 @@ async def test_a_relaunch_is_decided_once(broker: Broker, phase: Phase, repeat: 
     gone = {uuid: entry["state"] for uuid, entry in (await clusters_of(scan_id)).items()}
     assert gone == dict.fromkeys("acd", ClusterState.UNWANTED) | {"b": ClusterState.GONE}
     assert {event.data["uuid"] for event in broker.heard(Fact.WORKERS_UNWANTED, scan_id)} == set("acd")
-    [event] = broker.heard(Fact.REQUESTED, scan_id)
-    assert event.id == f"{scan_id}/scan.requested/attempt-2"
-    assert event.extensions == {"priorityclass": "alert"}
+    # The launch would be refused while they are there.
+    assert broker.heard(Fact.REQUESTED, scan_id) == []
     assert after["outbox"] == {}
 
 
@@ -135,6 +149,7 @@ async def test_a_relaunch_is_decided_once(broker: Broker, phase: Phase, repeat: 
         {"scanner": {"leased_until": 1e11, "gone": False}},
         {"attempt": 2},
         {"phase": Phase.STOPPING},
+        {"ewms_task.clusters": [{"uuid": "u", "state": ClusterState.REQUESTED}]},
     ],
     ids=str,
 )
@@ -173,9 +188,33 @@ async def test_a_scan_fails_with_the_reason(broker: Broker) -> None:
 async def test_a_server_must_be_on_a_list_made_well_after_its_scan_entered_its_phase(configure: Any) -> None:
     configure(CALL_TIMEOUT="20")
     entered = scan(Phase.STARTING, phase_since=1000.0)
-    assert not is_due(entered, 1010.0)
-    assert not is_due(entered, 1020.0)
-    assert is_due(entered, 1020.1)
+    for listed_at, verdict in (
+        (1010.0, Verdict.GO_ON),
+        (1020.0, Verdict.GO_ON),
+        (1020.1, Verdict.RELAUNCH),
+    ):
+        assert decide(entered, None, listed_at).verdict is verdict
+
+
+async def test_of_all_that_can_end_a_scan_the_first_one_does(configure: Any) -> None:
+    """A dead server that took too long, and whose workers are dead: it is launched again, once."""
+    configure(STARTUP_DEADLINE="100", WORKERS_DEAD_GRACE="300")
+    dead = [cluster("a", dead_since=1.0, reason="held: too long (x2)")]
+    late: dict[str, Any] = {"phase_since": 1000.0, "clusters": dead}
+    assert decide(scan(Phase.STARTING, **late), SHORTLY, 5000.0).verdict is Verdict.RELAUNCH
+    assert decide(scan(Phase.RUNNING, **late), SHORTLY, 5000.0).verdict is Verdict.RELAUNCH
+    too_long = decide(scan(Phase.STARTING, **late), RUNNING, 5000.0)
+    assert (too_long.verdict, too_long.reason) == (
+        Verdict.FAIL,
+        "the scanner server did not become ready within 100 s",
+    )
+    no_workers = decide(scan(Phase.RUNNING, **late), RUNNING, 5000.0)
+    assert no_workers.verdict is Verdict.FAIL
+    assert no_workers.reason == "all 2 workers on local held: too long (x2)"
+    over: dict[str, Any] = {"result": result(is_final=True), "report": {"attempt": 1, "finished": True}}
+    assert decide(scan(Phase.RUNNING, **late, **over), SHORTLY, 5000.0) == Decision(Verdict.FINISH, "sweep")
+    for phase in (Phase.LAUNCHING, Phase.STOPPING):
+        assert decide(scan(phase, **late), None, 5000.0).verdict is Verdict.GO_ON
 
 
 async def _servers(jobs: Jobs) -> dict[str, ScannerStatus]:
@@ -242,12 +281,16 @@ async def test_from_a_servers_death_to_the_end_of_the_next_one(
     assert (after["phase"], after["attempt"]) == (Phase.LAUNCHING, 2)
     assert "SIGKILL" in after["reason"]
 
-    # The old workers go first.
+    # The old workers go first: the launch is asked for once they are gone, not even by an impatient sweep.
     with pytest.raises(Busy):
         await launch(scan_id, cause="a test")
+    await change(scan_id, phase_since=time.time() - 1000)
+    await tend()
+    assert broker.heard(Fact.REQUESTED, scan_id) == []
     assert second_server not in jobs.names
     await stop_workers(scan_id, workers, cause="a test")
-    assert broker.heard(Fact.REQUESTED, scan_id)[-1].id == f"{scan_id}/scan.requested/attempt-2"
+    [requested] = broker.heard(Fact.REQUESTED, scan_id)
+    assert requested.id == f"{scan_id}/scan.requested/attempt-2"
     second_workers = await _run(scan_id, 2, bucket)
     assert jobs.names == {second_server, job_name(second_workers)}
     assert second_workers != workers
@@ -258,10 +301,14 @@ async def test_from_a_servers_death_to_the_end_of_the_next_one(
 
     # The first one was only out of reach, it seems.
     before = await read(scan_id)
-    await scanner_ready(scan_id, attempt=1, function="tests")
     late = report("2030-01-01 00:00:00", finished=True, **_said_by(1, scan_id))
-    await report_manifest(scan_id, attempt=1, report=late, function="tests")
-    await report_result(scan_id, attempt=1, content=b"9", is_final=True, function="tests")
+    for said in (
+        scanner_ready(scan_id, attempt=1, function="tests"),
+        report_manifest(scan_id, attempt=1, report=late, function="tests"),
+        report_result(scan_id, attempt=1, content=b"9", is_final=True, function="tests"),
+    ):
+        with pytest.raises(NotTaken):
+            await said
     assert await read(scan_id) == before
 
     await report_result(scan_id, attempt=2, content=b"2", is_final=True, function="tests")
@@ -294,3 +341,46 @@ async def test_an_abort_and_a_relaunch_at_once_leave_one_of_them(broker: Broker)
         after = await read(scan_id)
         assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.ABORTED)
         assert after["attempt"] == len(after["history"]) - 1
+
+
+NOW, GRACE = 1000.0, 300.0
+
+
+def _dead(uuid: str, since: float | None = 1.0, state: ClusterState = ClusterState.STARTED) -> dict[str, Any]:
+    return cluster(uuid, state, dead_since=since, reason=f"{uuid} broke")
+
+
+Clusters = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.mark.parametrize(
+    ("clusters", "dead"),
+    [
+        (list, False),
+        (lambda: [_dead("a")], True),
+        (lambda: [_dead("a", since=NOW - GRACE)], True),
+        (lambda: [_dead("a", since=NOW - GRACE + 1)], False),
+        (lambda: [_dead("a", since=None)], False),
+        (lambda: [_dead("a"), _dead("b")], True),
+        # One bad cluster of two does not end a scan.
+        (lambda: [_dead("a"), _dead("b", since=None)], False),
+        (lambda: [_dead("a"), cluster("b", ClusterState.REQUESTED)], False),
+        # Those that could not be started count; those of an earlier attempt do not.
+        (lambda: [_dead("a"), _dead("b", since=0.0, state=ClusterState.FAILED)], True),
+        (lambda: [_dead("a"), _dead("b", since=None, state=ClusterState.GONE)], True),
+        (lambda: [_dead("a"), _dead("b", since=None, state=ClusterState.UNWANTED)], True),
+        (lambda: [_dead("a", state=ClusterState.GONE)], False),
+        # Those that others have started count like our own; where nothing newer is known, as alive.
+        (lambda: [_dead("a", state=ClusterState.REPORTED)], True),
+        (lambda: [_dead("a"), _dead("b", since=None, state=ClusterState.REPORTED)], False),
+        (lambda: [{**_dead("a"), "stale_since": 2.0}], False),
+    ],
+)
+async def test_when_all_workers_are_dead(
+    clusters: Clusters, dead: bool, configure: Callable[..., None]
+) -> None:
+    reason = all_workers_dead(clusters(), now=NOW, grace=GRACE)
+    assert (reason is not None) == dead
+    if reason is not None:
+        assert "all 2 workers on local" in reason
+        assert "a broke" in reason

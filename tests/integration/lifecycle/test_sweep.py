@@ -102,10 +102,11 @@ async def test_what_is_said_again_of_clusters(configure: Configure) -> None:
     clusters = [cluster("somebody else's", ClusterState.REPORTED)]
     assert _overdue(_still(Phase.RUNNING, clusters=clusters)) == {Fact.READY: [None]}
     clusters = [_unwanted("old"), _unwanted("later", due=NOW + 1), cluster("gone", ClusterState.GONE)]
+    # A launch would be refused before they are gone.
     assert _overdue(_still(Phase.LAUNCHING, attempt=2, clusters=clusters)) == {
-        Fact.REQUESTED: [None],
         Fact.WORKERS_UNWANTED: ["old"],
     }
+    assert _overdue(_still(Phase.LAUNCHING, attempt=2, clusters=clusters[2:])) == {Fact.REQUESTED: [None]}
     # In STOPPING the tear-down says so.
     assert _overdue(_still(Phase.STOPPING, clusters=clusters)) == {Fact.FAILED: [None]}
 

@@ -24,6 +24,7 @@ async def get_backlog(call: Call[NoArguments]) -> dict[str, Any]:
                 "priority": scan["priority"],
                 "next_attempt": scan["refusals"],
                 "reason": scan["reason"],
+                "reason_code": scan["reason_code"],
                 "not_before": scan["not_before"],
             }
             for scan in await scan_overview.backlog()

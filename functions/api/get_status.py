@@ -17,6 +17,7 @@ _FIELDS = (
     "phase_since",
     "outcome",
     "reason",
+    "reason_code",
     "attempt",
     "progress",
     "report",
@@ -43,6 +44,7 @@ async def get_status(call: Call[StatusArguments]) -> dict[str, Any]:
         "attempt": scan["attempt"],
         "outcome": scan["outcome"],
         "reason": scan["reason"],
+        "reason_code": scan["reason_code"],
         "reported_at": scan["report"] and scan["report"]["at"],
     }
     if call.arguments.include_pod_statuses:

@@ -26,9 +26,7 @@ async def patch_manifest(call: Call[ManifestReport]) -> dict[str, Any]:
     fields = projected(report, DEFAULT_FIELDS)
     if report.cluster is not None and Role.SYSTEM not in call.caller.roles:
         raise Forbidden("authorization failed: argument cluster: only the role system reports clusters")
-    scan = await unless_late(
-        call, report_manifest(call.scan_id, attempt=call.attempt, report=report, function="patch_manifest")
-    )
+    scan = await unless_late(call, report_manifest(call.scan_id, attempt=call.attempt, report=report))
     if scan is None:
         return {}
     if report.cluster is not None:

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from starlette.responses import Response
+
 from skydriver.lifecycle.report import report_result
 from skydriver.model.reports import ResultReport
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route, unless_late
-from skydriver.rest.scans import shown_result
+from skydriver.rest.scans import around_result
 from skydriver.settings import settings
 
 
@@ -21,7 +23,7 @@ def _limit() -> int:
     limit=_limit,
     answer="Result",
 )
-async def put_result(call: Call[ResultReport]) -> dict[str, Any]:
+async def put_result(call: Call[ResultReport]) -> Response | dict[str, Any]:
     """Store the result and answer it; an empty one is answered with an empty object and not stored.
 
     A result that the scan does not take is a 409, and to a scanner server an empty object.
@@ -29,8 +31,9 @@ async def put_result(call: Call[ResultReport]) -> dict[str, Any]:
     content, is_final = call.arguments.skyscan_result, call.arguments.is_final
     taken = await unless_late(
         call,
-        report_result(
-            call.scan_id, attempt=call.attempt, content=content, is_final=is_final, function="put_result"
-        ),
+        report_result(call.scan_id, attempt=call.attempt, content=content, is_final=is_final),
     )
-    return shown_result(call.scan_id, content, is_final=is_final) if taken else {}
+    if not taken:
+        return {}
+    before, after = around_result(call.scan_id, is_final=is_final)
+    return Response(before + content + after, media_type="application/json")

@@ -43,17 +43,17 @@ async def report_scanner_event(call: Call[NoArguments]) -> Response:
         raise
     except PermanentError as error:
         raise InvalidArguments({"event": str(error)}) from None
-    scan_id, attempt, function = call.scan_id, call.attempt, "report_scanner_event"
+    scan_id, attempt = call.scan_id, call.attempt
     said: Coroutine[Any, Any, Any]
     if event.type == event_type(Fact.READY):
-        said = scanner_ready(scan_id, attempt=attempt, function=function)
+        said = scanner_ready(scan_id, attempt=attempt)
     elif event.type == event_type(Fact.PROGRESS_REPORTED):
         report = validate(ManifestReport, event.data)
-        said = report_manifest(scan_id, attempt=attempt, report=report, function=function)
+        said = report_manifest(scan_id, attempt=attempt, report=report)
     elif event.type == event_type(Fact.RESULT_REPORTED):
         result = validate(ResultReport, event.data)
         content, is_final = result.skyscan_result, result.is_final
-        said = report_result(scan_id, attempt=attempt, content=content, is_final=is_final, function=function)
+        said = report_result(scan_id, attempt=attempt, content=content, is_final=is_final)
     else:
         raise InvalidArguments({"event": f"a scanner says nothing of the type '{event.type}'"})
     await unless_late(call, said)

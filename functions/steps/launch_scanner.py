@@ -9,4 +9,4 @@ from skydriver.model.transitions import Fact
 @step(Fact.REQUESTED)
 async def launch_scanner(event: Event) -> None:
     """Launch the scan that the event is about."""
-    await launch(event.subject, cause=event.id)
+    await launch(event.subject)

@@ -9,4 +9,4 @@ from skydriver.model.transitions import Fact
 @step(Fact.READY)
 async def request_workers(event: Event) -> None:
     """Ask for the workers of the scan that the event is about."""
-    await ready.request_workers(event.subject, cause=event.id)
+    await ready.request_workers(event.subject)

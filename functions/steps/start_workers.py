@@ -9,4 +9,4 @@ from skydriver.model.transitions import Fact
 @step(Fact.WORKERS_REQUESTED)
 async def start_workers(event: Event) -> None:
     """Start the cluster that the event is about."""
-    await start.start_workers(event.subject, uuid_of(event), cause=event.id)
+    await start.start_workers(event.subject, uuid_of(event))

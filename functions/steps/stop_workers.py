@@ -10,4 +10,4 @@ from skydriver.model.transitions import Fact
 async def stop_workers(event: Event) -> None:
     """Stop the cluster that the event is about."""
     again = event.data.get("again") is True
-    await stop.stop_workers(event.subject, uuid_of(event), cause=event.id, again=again)
+    await stop.stop_workers(event.subject, uuid_of(event), again=again)

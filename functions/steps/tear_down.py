@@ -9,4 +9,4 @@ from skydriver.model.transitions import Fact
 @step(Fact.FINISHED, Fact.ABORTED, Fact.FAILED)
 async def tear_down(event: Event) -> None:
     """Tear down the scan that the event is about."""
-    await teardown.tear_down(event.subject, cause=event.id)
+    await teardown.tear_down(event.subject)

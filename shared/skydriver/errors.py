@@ -1,13 +1,41 @@
 """What can go wrong, by what is to be done about it.
 
+    SkyDriverError                    HTTP  broker
+        PermanentError                 400   422
+            InvalidArguments           400
+            Conflict                   400
+            Forbidden                  403
+            NotFound                   404
+                ScanNotFound           404
+            TooSlow                    408
+            AlreadyUsed                409
+            NotTaken                   409
+            TooLarge                   413
+            UnsupportedEncoding        415
+        TemporaryError                 503   503
+            Full                       503
+            Busy                       503   409
+            TooMany                    429
+
 A permanent error will not get better by itself: a client gets a 4xx, an event goes to the dead letters.
 A temporary one may: a client gets a 503, an event is delivered again. Whatever an error says is shown to
 users and kept on scans, so it holds no secrets.
 """
 
+from typing import ClassVar
+
 
 class SkyDriverError(Exception):
-    """Any error that a user or an operator is to read."""
+    """Any error that a user or an operator is to read.
+
+    Attributes:
+        http_status: what a client of the REST interface is answered.
+        broker_status: what a broker is answered that has delivered an event: 422 never again (to the dead
+            letters), 409 and 503 again. Never 404, which a broker takes for a function that is not there.
+    """
+
+    http_status: ClassVar[int] = 400
+    broker_status: ClassVar[int] = 422
 
 
 class PermanentError(SkyDriverError):
@@ -17,6 +45,9 @@ class PermanentError(SkyDriverError):
 class TemporaryError(SkyDriverError):
     """A part does not answer or is full: trying again may help."""
 
+    http_status = 503
+    broker_status = 503
+
 
 class Full(TemporaryError):
     """There is no room for it right now (a quota): no fault of it, however often that is so."""
@@ -25,9 +56,13 @@ class Full(TemporaryError):
 class TooMany(TemporaryError):
     """So many are waiting already that another one would only make it worse."""
 
+    http_status = 429
+
 
 class Busy(TemporaryError):
-    """Somebody else is at it right now (a lease is taken)."""
+    """Another instance is at it right now (a lease is taken)."""
+
+    broker_status = 409
 
 
 class NotConfigured(TemporaryError):
@@ -49,29 +84,50 @@ class InvalidArguments(PermanentError):
 class NotFound(PermanentError):
     """There is no such thing (or it was deleted)."""
 
+    http_status = 404
+
+
+class ScanNotFound(NotFound):
+    """There is no scan of this id."""
+
+    def __init__(self, scan_id: str) -> None:
+        super().__init__(f"there is no scan '{scan_id}'")
+
 
 class Forbidden(PermanentError):
-    """Whoever asks may not do this."""
+    """The caller may not do this."""
+
+    http_status = 403
 
 
 class TooLarge(PermanentError):
     """A body is over its limit."""
 
+    http_status = 413
+
 
 class UnsupportedEncoding(PermanentError):
     """A body is compressed, or a text that is no Unicode."""
+
+    http_status = 415
 
 
 class TooSlow(PermanentError):
     """A request did not come in time."""
 
+    http_status = 408
+
 
 class AlreadyUsed(PermanentError):
     """A key that stands for one request came with another."""
 
+    http_status = 409
+
 
 class NotTaken(PermanentError):
     """A report that the scan does not take: of another attempt, or in a phase without a scanner server."""
+
+    http_status = 409
 
 
 class Conflict(PermanentError):

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from typing import NamedTuple
 
 from skydriver.settings import settings
 
@@ -25,6 +26,32 @@ def about(**what: str) -> Iterator[None]:
         yield
     finally:
         _about.reset(token)
+
+
+class Work(NamedTuple):
+    """Which function is at work, and because of what: the id of an event, or a route."""
+
+    function: str
+    cause: str
+
+
+_work: ContextVar[Work] = ContextVar("work", default=Work("skydriver", ""))  # noqa: B039 - a tuple
+
+
+@contextmanager
+def working(function: str, cause: str) -> Iterator[None]:
+    """Let histories, events and logs made within this context say which function is at work, and why."""
+    token = _work.set(Work(function, cause))
+    try:
+        with about(function=function):
+            yield
+    finally:
+        _work.reset(token)
+
+
+def work() -> Work:
+    """Say which function is at work here."""
+    return _work.get()
 
 
 class Lines(logging.Formatter):

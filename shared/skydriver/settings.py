@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from skydriver.model.clusters import KnownCluster
 
 
@@ -163,6 +165,15 @@ def settings() -> Settings:
         pydantic.ValidationError: a variable is missing or wrong; the error names it.
     """
     return Settings.of_environment()
+
+
+def known_clusters_at(orchestrator: str, location: "Mapping[str, str]") -> "dict[str, KnownCluster]":
+    """Find the known worker clusters at a location, by name; users may know one by several names."""
+    return {
+        name: known
+        for name, known in known_clusters().items()
+        if known.orchestrator == orchestrator and known.location.model_dump() == dict(location)
+    }
 
 
 @cache

@@ -32,11 +32,11 @@ TIMES = 5
 RESULT = orjson.dumps({"nside-8": [[1.0, 2.0]] * 768})
 
 HANDLERS: dict[str, Callable[[str, dict[str, Any]], Awaitable[Any]]] = {
-    Fact.REQUESTED: lambda scan_id, _: launch(scan_id, cause="bench"),
-    Fact.READY: lambda scan_id, _: request_workers(scan_id, cause="bench"),
-    Fact.WORKERS_REQUESTED: lambda scan_id, data: start_workers(scan_id, data["uuid"], cause="bench"),
-    Fact.FINISHED: lambda scan_id, _: tear_down(scan_id, cause="bench"),
-    Fact.WORKERS_UNWANTED: lambda scan_id, data: stop_workers(scan_id, data["uuid"], cause="bench"),
+    Fact.REQUESTED: lambda scan_id, _: launch(scan_id),
+    Fact.READY: lambda scan_id, _: request_workers(scan_id),
+    Fact.WORKERS_REQUESTED: lambda scan_id, data: start_workers(scan_id, data["uuid"]),
+    Fact.FINISHED: lambda scan_id, _: tear_down(scan_id),
+    Fact.WORKERS_UNWANTED: lambda scan_id, data: stop_workers(scan_id, data["uuid"]),
 }
 
 
@@ -96,11 +96,11 @@ async def _directly(stage: Stage, number: int) -> None:
     scan = await submit(ScanArguments.model_validate(arguments(number=number)), submitted_by=None)
     scan_id = scan["_id"]
     await _handle_all(stage)
-    await scanner_ready(scan_id, attempt=1, function="bench")
+    await scanner_ready(scan_id, attempt=1)
     await _handle_all(stage)
-    await report_result(scan_id, attempt=1, content=RESULT, is_final=True, function="bench")
+    await report_result(scan_id, attempt=1, content=RESULT, is_final=True)
     finished = ManifestReport.model_validate(report(finished=True))
-    await report_manifest(scan_id, attempt=1, report=finished, function="bench")
+    await report_manifest(scan_id, attempt=1, report=finished)
     await _handle_all(stage)
     await _ended(scan_id)
 
@@ -116,7 +116,7 @@ async def _handle_all(stage: Stage) -> None:
 
 async def _ended(scan_id: str) -> None:
     async def has_ended() -> bool:
-        scan = await scans.get(scan_id, ["phase"])
+        scan = await scans.get_fields(scan_id, ["phase"])
         return scan is not None and scan["phase"] == Phase.ENDED
 
     await eventually(has_ended, what="the end of the scan")

@@ -19,7 +19,7 @@ from tests.bench.servers import request
 from tests.bench.stage import Stage
 from tests.integration.documents import METADATA, cluster, scan, written
 
-Document = dict[str, Any]
+Document = Any
 
 DOCUMENT_SIZE = 6_000
 """Bytes of a scan in BSON, as of one that runs on a few clusters."""
@@ -101,7 +101,7 @@ def arguments(size: int = 1_000, *, number: int = 50579430, **changes: Any) -> D
 
 def step_request(fact: Fact, subject: str, data: Document | None = None) -> bytes:
     """Write the request by which a broker hands over an event."""
-    (said,) = entry(fact, subject=subject, function="bench", cause="bench", data=data).values()
+    (said,) = entry(fact, subject=subject, cause="bench", data=data).values()
     headers, body = encode(said)
     return request("POST", "/", headers=headers, body=body)
 

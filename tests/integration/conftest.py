@@ -9,6 +9,7 @@ import pymongo
 import pytest
 import pytest_asyncio
 from anyio.from_thread import start_blocking_portal
+from pymongo import monitoring
 
 from skydriver.local.processes import Processes
 from skydriver.local.s3 import s3
@@ -19,6 +20,7 @@ from skydriver.store.indexes import ensure_indexes
 from skydriver.store.mongo import collection
 from tests.components import need
 from tests.integration.parts import Broker, Bucket, Jobs, Keycloak, Loopback
+from tests.integration.paths import PathListener
 from tests.integration.repeats import Repeat, three_times_at_once, twice_in_a_row
 
 Configure = Callable[..., None]
@@ -32,9 +34,14 @@ def database_name(mongodb_uri: str) -> Iterator[str]:
         client.drop_database(name)
 
 
+PATHS = PathListener()
+# Of every client that is made from now on.
+monitoring.register(PATHS)
+
+
 @pytest_asyncio.fixture
 async def database(configure: Configure, mongodb_uri: str, database_name: str) -> AsyncIterator[None]:
-    """An empty database with its indexes.
+    """An empty database with its indexes, of which no field is named that no type has.
 
     One for all tests of this folder, emptied after each: making indexes takes tenths of a second.
     """
@@ -46,6 +53,7 @@ async def database(configure: Configure, mongodb_uri: str, database_name: str) -
     for name in await everything.list_collection_names():
         await everything[name].delete_many({})
     await PerLoop.close_all()
+    assert list(PATHS.take()) == []
 
 
 @pytest_asyncio.fixture

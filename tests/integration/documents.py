@@ -13,7 +13,8 @@ from skydriver.settings import known_clusters
 from skydriver.store import scans
 from skydriver.store.mongo import collection
 
-Document = dict[str, Any]
+Document = Any
+"""A stored document, of which tests change and leave out what they like."""
 
 EVENT = {"run_id": 130033, "event_id": 50579430, "note": "made up for a test"}
 METADATA: Document = {
@@ -77,9 +78,10 @@ def scan(
         request,
         now=now,
         function="test",
+        cause="requested",
         scanner_server_args="",
         tms_args=[],
-        env_vars={},
+        env_vars={"scanner_server": [], "tms_starters": []},
         classifiers=request["classifiers"],
         outbox={},
     )

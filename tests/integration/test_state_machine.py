@@ -28,6 +28,7 @@ from hypothesis.stateful import (
 from skydriver.eventing.events import entry
 from skydriver.lifecycle.report import report_manifest, report_result
 from skydriver.lifecycle.teardown import end_if_all_is_gone
+from skydriver.model.reasons import ReasonCode, Why
 from skydriver.model.states import ClusterState, Phase, scan_state
 from skydriver.model.transitions import Fact
 from skydriver.perloop import PerLoop
@@ -267,7 +268,6 @@ GUARDS: dict[str, Document] = {
     "failed": NOT_FINAL,
     "finished": {"result.is_final": True},
 }
-ENDS_WORK = ("relaunched", "finished", "aborted", "failed")
 
 
 async def tell(scan_id: str, it: Said) -> None:
@@ -275,10 +275,10 @@ async def tell(scan_id: str, it: Said) -> None:
     attempt, uuid = it.attempt, it.uuid
     outbox: dict[str, Document] = {}
     if fact := FACTS.get(it.what):
-        outbox = entry(fact, subject=scan_id, function="tests", cause=str(it.number))
+        outbox = entry(fact, subject=scan_id, cause=str(it.number))
     match it.what:
         case "ended":
-            await end_if_all_is_gone(scan_id, function="tests", cause="")
+            await end_if_all_is_gone(scan_id)
         case "progress":
             await scan_reports.report_progress(
                 scan_id,
@@ -297,7 +297,6 @@ async def tell(scan_id: str, it: Said) -> None:
             asked = entry(
                 Fact.WORKERS_REQUESTED,
                 subject=scan_id,
-                function="tests",
                 cause=str(it.number),
                 data={"uuid": uuid},
             )
@@ -326,13 +325,10 @@ async def tell(scan_id: str, it: Said) -> None:
             await scans.advance(
                 scan_id,
                 FACTS[it.what],
-                function="tests",
-                cause=it.what,
                 attempt=None if it.what in ("admitted", "aborted") else attempt,
-                reason=it.what,
+                why=Why(ReasonCode.SCANNER_DIED, it.what),
                 outbox=outbox,
                 guard=GUARDS.get(it.what),
-                unwanted_clusters=it.what in ENDS_WORK,
             )
 
 
@@ -419,13 +415,9 @@ class Scan(RuleBasedStateMachine):
         attempt = it.attempt
         if it.what == "progress":
             said = report(str(it.second), finished=it.flag)
-            self.run(report_manifest(self.scan_id, attempt=attempt, report=said, function="tests"))
+            self.run(report_manifest(self.scan_id, attempt=attempt, report=said))
         else:
-            self.run(
-                report_result(
-                    self.scan_id, attempt=attempt, content=b"{}", is_final=it.flag, function="tests"
-                )
-            )
+            self.run(report_result(self.scan_id, attempt=attempt, content=b"{}", is_final=it.flag))
         seen, _ = self.run(look(self.scan_id))
         before = deepcopy(self.model)
         follow(self.model, it, self.scan_id)

@@ -54,8 +54,8 @@ async def spans(collector: Collector) -> list[Span]:
     return collector.spans
 
 
-def made(fact: Fact = Fact.REQUESTED) -> dict[str, Any]:
-    (event,) = entry(fact, subject="5d2e", function="test", cause="0").values()
+def made(fact: Fact = Fact.REQUESTED) -> Any:
+    (event,) = entry(fact, subject="5d2e", cause="0").values()
     return event
 
 
@@ -135,7 +135,7 @@ async def test_a_step_goes_on_with_the_trace_of_its_event_however_often_it_is_ca
         "messaging.operation.type": "process",
         "messaging.destination.name": event["type"],
         "cloudevents.event_id": "5d2e/scan.requested/0",
-        "cloudevents.event_source": "/skydriver/test",
+        "cloudevents.event_source": "/skydriver/skydriver",
         "cloudevents.event_spec_version": "1.0",
         "cloudevents.event_subject": "5d2e",
         "cloudevents.event_type": event["type"],
@@ -241,13 +241,14 @@ def test_a_scan_keeps_its_trace_where_there_is_one() -> None:
     options: Any = {
         "now": 0.0,
         "function": "test",
+        "cause": "requested",
         "scanner_server_args": "",
         "tms_args": [],
         "env_vars": {},
         "classifiers": {},
         "outbox": {},
     }
-    request = {"scan_id": "5d2e", "priority": 0, "i3_event_id": "e", "submitted_by": None}
+    request: Any = {"scan_id": "5d2e", "priority": 0, "i3_event_id": "e", "submitted_by": None}
     assert new_scan(request, **options, trace=PARENT)["trace"] == PARENT
     assert "trace" not in new_scan(request, **options, trace={})
 
@@ -268,7 +269,7 @@ async def call(target, source, method, path, **options):
 
 async def main():
     with tracing.beginning() as trace, tracing.continuing({"trace": {"traceparent": "x"}}, linked=True):
-        (event,) = entry(Fact.REQUESTED, subject="5d2e", function="test", cause="0").values()
+        (event,) = entry(Fact.REQUESTED, subject="5d2e", cause="0").values()
     headers, body = encode(event)
     print(await call("get_root", "functions/api/get_root.py", "GET", "/"))
     # There is no database: what matters is what was imported on the way to that answer.

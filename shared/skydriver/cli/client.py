@@ -82,9 +82,10 @@ class Client:
         query = {"include_deleted": "true"} if include_deleted else {}
         return self._object("GET", route("scan", scan_id, "result"), query=query)
 
-    def history(self, scan_id: str) -> list[Json]:
+    def history(self, scan_id: str) -> Json:
         """The transitions of a scan, oldest first."""
-        return self._objects(self._object("GET", route("scan", scan_id, "history")), "history")
+        answer = self._object("GET", route("scan", scan_id, "history"))
+        return {**answer, "history": self._objects(answer, "history")}
 
     def delete(self, scan_id: str, *, completed: bool = False) -> Json:
         """Abort a scan, or mark a completed one as deleted: its manifest and result."""

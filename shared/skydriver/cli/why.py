@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from skydriver.cli.progress import read_tallies
+from skydriver.model.reasons import ReasonCode
 from skydriver.model.states import ALERT_PRIORITY
 
 Json = Mapping[str, Any]
@@ -17,6 +18,12 @@ LONG_S = 180.0
 """Seconds after which a start is said to take long."""
 _TIME_LEFT = re.compile(r"(?:(\d+) days?, )?(\d+):(\d\d):(\d\d)")
 _LIVE = ("started", "reported", None)
+_TRIED_AGAIN = (ReasonCode.WORKERS_START_REFUSED, ReasonCode.WORKERS_START_NO_ROOM)
+_GIVEN_UP = (
+    ReasonCode.WORKERS_START_IMPOSSIBLE,
+    ReasonCode.WORKERS_START_GIVEN_UP,
+    ReasonCode.CLUSTER_UNKNOWN,
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,7 @@ class Facts:
         status: GET status.
         manifest: some fields of it.
         history: the oldest line first.
+        failed_tries: what has failed on the way.
         backlog: GET backlog; of a scan that waits there.
         asked: the clusters asked for, `(name, n_workers)`; of a scan that should have workers.
     """
@@ -38,6 +46,7 @@ class Facts:
     status: Json
     manifest: Json
     history: Sequence[Json] = ()
+    failed_tries: Sequence[Json] = ()
     backlog: Json = field(default_factory=dict)
     asked: Sequence[tuple[str, int]] = ()
 
@@ -63,10 +72,20 @@ class Facts:
         return list(self.backlog.get("entries") or ())
 
     @property
-    def reasons(self) -> list[str]:
-        """The reasons that its history gives since it entered its phase, the oldest first."""
+    def failed_since(self) -> list[Json]:
+        """What has failed since it entered its phase, the oldest first."""
         since = self.status.get("phase_since") or 0.0
-        return [str(line["reason"]) for line in self.history if line["time"] >= since and line.get("reason")]
+        return sorted(
+            (line for line in self.failed_tries if line["last"] >= since), key=lambda line: line["last"]
+        )
+
+    @property
+    def reasons(self) -> list[str]:
+        """The reasons that were given since it entered its phase, the oldest first."""
+        since = self.status.get("phase_since") or 0.0
+        given = [(line["time"], line["reason"]) for line in self.history if line.get("reason")]
+        given += [(line["last"], line["reason"]) for line in self.failed_since]
+        return [str(reason) for time, reason in sorted(given) if time >= since]
 
     @property
     def finish(self) -> float | None:
@@ -90,21 +109,49 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
-def missing_clusters(facts: Facts) -> list[tuple[str, int, str]]:
-    """List the clusters asked for that have not started.
+@dataclass(frozen=True)
+class Missing:
+    """A cluster that was asked for and has not started.
 
-    Returns:
-        Name, number of workers, and how "not started" goes on: ` yet`, ` yet: REASON` or `: REASON`.
+    Attributes:
+        name: what users call it.
+        n_workers: that were asked for.
+        reason: why it has not started, if there is something to say.
+        is_given_up: whether it is not tried again.
     """
+
+    name: str
+    n_workers: int
+    reason: str | None
+    is_given_up: bool
+
+    @property
+    def how(self) -> str:
+        """How "not started" goes on: ` yet`, ` yet: REASON` or `: REASON`."""
+        return f"{'' if self.is_given_up else ' yet'}{f': {self.reason}' if self.reason else ''}"
+
+
+def missing_clusters(facts: Facts) -> list[Missing]:
+    """List the clusters asked for that have not started."""
     live = Counter(_name(cluster) for cluster in facts.clusters if cluster.get("state") in _LIVE)
     missing = []
     for name, n_workers in facts.asked:
         if live[name]:
             live[name] -= 1
             continue
-        sign = f" workers on {name} could not be started"
-        said = [reason.partition(sign)[2] for reason in facts.reasons if sign in reason]
-        missing.append((name, n_workers, said[-1] if said else " yet"))
+        failed = [
+            line
+            for line in facts.failed_since
+            if line.get("name") == name and line["reason_code"] in (*_GIVEN_UP, *_TRIED_AGAIN)
+        ]
+        missing.append(
+            Missing(
+                name,
+                n_workers,
+                reason=str(failed[-1]["reason"]) if failed else None,
+                is_given_up=bool(failed) and failed[-1]["reason_code"] in _GIVEN_UP,
+            )
+        )
     return missing
 
 
@@ -194,7 +241,7 @@ def _running(facts: Facts) -> str:
     live = [cluster for cluster in facts.clusters if cluster.get("state") in _LIVE]
     missing = missing_clusters(facts)
     if not live:
-        why_not = "; ".join(f"not started on {name}{how}" for name, _, how in missing if how != " yet")
+        why_not = "; ".join(f"not started on {one.name}{one.how}" for one in missing if one.reason)
         return f"It waits for workers: {why_not or 'none of them has been started yet'}."
     if all(cluster.get("stale_since") for cluster in live):
         since = facts.now - max(float(cluster["stale_since"]) for cluster in live)
@@ -256,7 +303,7 @@ def _end(facts: Facts) -> str:
         over = [line["time"] for line in facts.history if line["phase"] == "STOPPING"]
         asked = facts.manifest.get("timestamp")
         return f"{words}, {duration(over[0] - asked)} after it was asked for" if over and asked else words
-    if outcome == "aborted" and reason.startswith("aborted"):
+    if reason and facts.status.get("reason_code") == ReasonCode.ABORTED_BY_USER:
         return f"It was {reason}"
     return f"{words}: {reason.rstrip('.')}" if reason else words
 

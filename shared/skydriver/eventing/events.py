@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from skydriver import tracing
+from skydriver.logs import work
+from skydriver.model.documents import Outbox, OutboxEvent
 from skydriver.model.states import ALERT_PRIORITY
 from skydriver.model.transitions import Fact
 
@@ -48,11 +50,10 @@ def entry(
     fact: Fact,
     *,
     subject: str,
-    function: str,
     cause: str,
     data: dict[str, Any] | None = None,
     priority: int = 0,
-) -> dict[str, dict[str, Any]]:
+) -> Outbox:
     """Make the entry of an outbox for an event: `{slot: event}`.
 
     A slot holds one event; the next of its kind takes its place. Events of different clusters have
@@ -61,20 +62,23 @@ def entry(
     Args:
         fact: what happened.
         subject: the scan it happened to, or the location.
-        function: the function that says so.
         cause: what tells this event from another of the same fact and subject, e.g. the attempt.
         data: ids of what it is about.
         priority: the scan's; alerts are marked, so that a trigger can treat them apart.
     """
-    event: dict[str, Any] = {
+    event: OutboxEvent = {
         "id": f"{subject}/{fact.value}/{cause}",
-        "source": SOURCE + function,
+        "source": SOURCE + work().function,
         "type": event_type(fact),
         "subject": subject,
         "time": dt.datetime.now(dt.UTC).isoformat(),
         "data": data or {},
-        **tracing.carried(),
     }
+    trace = tracing.carried()
+    if "traceparent" in trace:
+        event["traceparent"] = trace["traceparent"]
+    if "tracestate" in trace:
+        event["tracestate"] = trace["tracestate"]
     if priority >= ALERT_PRIORITY:
         event["priorityclass"] = "alert"
     slot = fact.value.replace(".", "_")

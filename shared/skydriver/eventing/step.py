@@ -16,10 +16,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from skydriver import tracing
-from skydriver.errors import Busy, PermanentError, TemporaryError
+from skydriver.errors import PermanentError, SkyDriverError, TemporaryError
 from skydriver.eventing.codec import decode
 from skydriver.eventing.events import HANDLED, Event, event_type
-from skydriver.logs import about, configure_logging
+from skydriver.logs import about, configure_logging, working
 from skydriver.model.transitions import Fact
 from skydriver.settings import settings
 from skydriver.store.mongo import OUTAGES
@@ -27,7 +27,6 @@ from skydriver.store.mongo import OUTAGES
 logger = logging.getLogger(__name__)
 
 Step = Callable[[Event], Awaitable[None]]
-LATER: tuple[type[Exception], ...] = (TemporaryError, *OUTAGES)
 HttpFunction = Callable[[Request], Awaitable[Response]]
 
 MAX_EVENT_BYTES = 2**20
@@ -50,7 +49,7 @@ def step(*facts: Fact) -> Callable[[Step], HttpFunction]:
                     raise PermanentError(f"this step does not hear events of type {event.type}")
             except PermanentError as error:
                 return _refusal(400, str(error))
-            with about(function=handle.__name__, scan_id=event.subject, event_id=event.id):
+            with working(handle.__name__, event.id), about(scan_id=event.subject, event_id=event.id):
                 if not tracing.is_on():
                     return await _answer(handle, event)
                 with tracing.calling(
@@ -101,12 +100,10 @@ async def _answer(handle: Step, event: Event) -> Response:
             await handle(event)
     except TimeoutError:
         return _refusal(503, f"{event.id}: not done within {settings().step_deadline:g} s")
-    except Busy as error:
-        return _refusal(409, f"{event.id}: {error}")
-    except PermanentError as error:
-        return _refusal(422, f"{event.id}: {error}")
-    except LATER as error:
-        return _refusal(503, f"{event.id}: {error}")
+    except SkyDriverError as error:
+        return _refusal(error.broker_status, f"{event.id}: {error}")
+    except OUTAGES as error:
+        return _refusal(TemporaryError.broker_status, f"{event.id}: {error}")
     except Exception:
         # A fault of ours: worth another try on another instance, and the dead letters after that.
         logger.exception("event %s of type %s", event.id, event.type)

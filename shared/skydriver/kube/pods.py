@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from skydriver.model.scan import cut
+from skydriver.model.reasons import cut
 
 Pod = Mapping[str, Any]
 

@@ -1,26 +1,25 @@
 """A user aborts a scan, or marks a completed one as deleted: `DELETE /scan/SCAN_ID`."""
 
-from typing import Any
-
-from skydriver.errors import Conflict, NotFound
-from skydriver.eventing.events import entry
-from skydriver.eventing.publish import publish
+from skydriver.errors import Conflict, ScanNotFound
+from skydriver.lifecycle.transition import apply
+from skydriver.model.documents import Scan
+from skydriver.model.reasons import ReasonCode, Why
 from skydriver.model.transitions import Fact
 from skydriver.store import scans
 from skydriver.store.scans import Change
 
 
-async def delete(scan_id: str, *, delete_completed: bool, by: str | None) -> dict[str, Any]:
+async def delete(scan_id: str, *, delete_completed: bool, by: str | None) -> Scan:
     """Abort a scan and mark it as deleted; a complete one only if that is asked for.
 
     Returns:
         The scan afterwards.
 
     Raises:
-        NotFound: there is no such scan; nothing is created.
+        ScanNotFound: there is no such scan; nothing is created.
         Conflict: it is complete, and `delete_completed` was not asked for.
     """
-    change = await abort(scan_id, by=by, function="delete_scan")
+    change = await abort(scan_id, by=by)
     if change.applied:
         return change.scan
     if not delete_completed:
@@ -29,30 +28,15 @@ async def delete(scan_id: str, *, delete_completed: bool, by: str | None) -> dic
         )
     scan = await scans.mark_deleted(scan_id)
     if scan is None:
-        raise NotFound(f"there is no scan '{scan_id}'")
+        raise ScanNotFound(scan_id)
     return scan
 
 
-async def abort(scan_id: str, *, by: str | None, function: str) -> Change:
+async def abort(scan_id: str, *, by: str | None) -> Change:
     """Abort a scan and mark it as deleted, unless it is complete.
 
     Raises:
-        NotFound: there is no such scan.
+        ScanNotFound: there is no such scan.
     """
-    who = f"aborted by {by}" if by else "aborted by a user"
-    outbox = entry(Fact.ABORTED, subject=scan_id, function=function, cause="0")
-    change = await scans.advance(
-        scan_id,
-        Fact.ABORTED,
-        function=function,
-        cause=who,
-        reason=who,
-        fields={"is_deleted": True},
-        outbox=outbox,
-        unwanted_clusters=True,
-    )
-    if change is None:
-        raise NotFound(f"there is no scan '{scan_id}'")
-    if change.applied:
-        await publish(scan_id, outbox)
-    return change
+    why = Why(ReasonCode.ABORTED_BY_USER, f"aborted by {by or 'a user'}")
+    return await apply(scan_id, Fact.ABORTED, why=why, fields={"is_deleted": True})

@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from skydriver.errors import Busy, Conflict, InvalidArguments, NotFound
+from skydriver.errors import Busy, Conflict, InvalidArguments, ScanNotFound
 from skydriver.eventing.publish import publish
 from skydriver.lifecycle.ready import cluster_entries
 from skydriver.lifecycle.submit import check_clusters, describe_starters
+from skydriver.model.documents import Cluster, Outbox, Scan, ScanToGrow
 from skydriver.model.request import MAX_CLUSTERS
 from skydriver.model.states import COMPLETE, Phase
 from skydriver.store import scan_clusters, scans
 
-FUNCTION = "add_workers"
 TRIES = 5
 
 
-async def add_workers(scan_id: str, clusters: list[tuple[str, int]]) -> dict[str, Any]:
+async def add_workers(scan_id: str, clusters: list[tuple[str, int]]) -> Scan:
     """Add clusters to a scan's request, and ask for their workers if it has workers already.
 
     Before that they are asked for together with the others, and so they are on every later attempt.
@@ -27,16 +27,16 @@ async def add_workers(scan_id: str, clusters: list[tuple[str, int]]) -> dict[str
         The scan afterwards.
 
     Raises:
-        NotFound: there is no such scan.
+        ScanNotFound: there is no such scan.
         Conflict: it is complete.
         InvalidArguments: an unknown cluster, or too many workers for it together with those that the scan
             has.
         Busy: others change the scan at the same time, again and again.
     """
     for _ in range(TRIES):
-        scan = await scans.get(scan_id, ["phase", "attempt", "request", "ewms_task.clusters.attempt"])
+        scan = await scans.get_part(scan_id, ScanToGrow)
         if scan is None:
-            raise NotFound(f"there is no scan '{scan_id}'")
+            raise ScanNotFound(scan_id)
         if scan["phase"] in COMPLETE:
             raise Conflict("the scan is complete: it takes no more workers; ask for a rescan instead")
         changed = await _add(scan, [list(pair) for pair in clusters])
@@ -45,7 +45,7 @@ async def add_workers(scan_id: str, clusters: list[tuple[str, int]]) -> dict[str
     raise Busy("the scan changes all the time; try again")
 
 
-async def _add(scan: dict[str, Any], clusters: list[list[Any]]) -> dict[str, Any] | None:
+async def _add(scan: ScanToGrow, clusters: list[list[Any]]) -> Scan | None:
     scan_id, attempt, request = scan["_id"], scan["attempt"], scan["request"]
     before = request["request_clusters"]
     together = [*before, *clusters]
@@ -56,17 +56,17 @@ async def _add(scan: dict[str, Any], clusters: list[list[Any]]) -> dict[str, Any
         [(name, n_workers) for name, n_workers in together if name in names],
         debug=bool(request["debug_mode"]),
     )
-    entries: list[dict[str, Any]] = []
-    outbox: dict[str, dict[str, Any]] = {}
+    entries: list[Cluster] = []
+    outbox: Outbox = {}
     has_workers = any(cluster["attempt"] == attempt for cluster in scan["ewms_task"]["clusters"])
     if scan["phase"] == Phase.RUNNING and has_workers:
         added = list(enumerate(clusters, start=len(before)))
-        entries, outbox = cluster_entries(scan_id, added, attempt=attempt, function=FUNCTION)
+        entries, outbox = cluster_entries(scan_id, added, attempt=attempt)
     tms_args, tms_starters = describe_starters({**request, "request_clusters": together})
     changed = await scan_clusters.ask_for_clusters(
         scan_id,
         clusters,
-        phase=scan["phase"],
+        phase=Phase(scan["phase"]),
         attempt=attempt,
         asked=len(before),
         has_workers=has_workers,

@@ -1,25 +1,23 @@
 """Scans are taken from the backlog, by priority and age, within the limits."""
 
 import time
+from contextlib import nullcontext
 
 from skydriver import tracing
-from skydriver.eventing.events import entry
-from skydriver.eventing.publish import publish
+from skydriver.lifecycle.transition import apply
 from skydriver.model.states import ALERT_PRIORITY
 from skydriver.model.transitions import Fact
 from skydriver.settings import settings
-from skydriver.store import limiter, scan_overview, scans
+from skydriver.store import limiter, scan_overview
 
 
-async def admit(*, function: str, cause: str, caller: str | None = None) -> int:
+async def admit(*, caller: str | None = None) -> int:
     """Admit scans until the limits are reached or the backlog is empty.
 
     Always the head of the backlog is next, so an alert goes before all others, and none of these is
     admitted while an alert is ready to start.
 
     Args:
-        function: who admits, for the history.
-        cause: why, for the history.
         caller: a scan whose launch goes on right here: it needs no event to be launched by.
 
     Returns:
@@ -38,22 +36,18 @@ async def admit(*, function: str, cause: str, caller: str | None = None) -> int:
         )
         if not permitted:
             break
-        outbox = {}
-        if scan_id != caller:
-            with tracing.continuing(head):
-                outbox = entry(
-                    Fact.REQUESTED,
-                    subject=scan_id,
-                    function=function,
-                    cause=f"admitted-{time.time():.3f}",
-                    priority=head["priority"],
-                )
-        change = await scans.advance(scan_id, Fact.ADMITTED, function=function, cause=cause, outbox=outbox)
-        if change is not None and change.applied:
+        with nullcontext() if scan_id == caller else tracing.continuing(head):
+            change = await apply(
+                scan_id,
+                Fact.ADMITTED,
+                cause=f"admitted-{time.time():.3f}",
+                priority=head["priority"],
+                announce=scan_id != caller,
+            )
+        if change.applied:
             admitted += 1
-            await publish(scan_id, outbox)
         else:
-            # Somebody else admitted it, and it keeps its permit, or it was aborted: then tear-down, which
+            # Another instance admitted it, and it keeps its permit, or it was aborted: then tear-down, which
             # ends it, gives the permit back.
             passed.append(scan_id)
     return admitted

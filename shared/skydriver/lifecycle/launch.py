@@ -1,15 +1,15 @@
 """A scan's scanner server is launched."""
 
 import time
-from typing import Any
 
 from skydriver.brokertoken import broker_environment
-from skydriver.errors import Busy, Full, PermanentError, TemporaryError
+from skydriver.errors import Busy, Full, PermanentError, ScanNotFound, TemporaryError
 from skydriver.eventing.publish import publish_rest
 from skydriver.lifecycle.admit import admit
-from skydriver.lifecycle.fail import fail
-from skydriver.lifecycle.finish import finish
 from skydriver.lifecycle.teardown import tear_down
+from skydriver.lifecycle.transition import apply, fail, finish
+from skydriver.model.documents import Scan
+from skydriver.model.reasons import ReasonCode, Why, reason_fields
 from skydriver.model.scan import scanner_id, scanner_name
 from skydriver.model.states import COMPLETE, ClusterState, Phase
 from skydriver.model.transitions import Fact
@@ -21,7 +21,6 @@ from skydriver.settings import settings
 from skydriver.store import limiter, scans
 from skydriver.tokens import make_scanner_token
 
-FUNCTION = "launch_scanner"
 LONGEST_DELAY = 300.0
 FULL_DELAY = 60.0
 """Seconds until a start is tried again for which a quota left no room."""
@@ -29,7 +28,7 @@ TOKEN_MARGIN = 3600
 """Seconds that a scanner's token outlives its server's deadline, for the last reports."""
 
 
-async def launch(scan_id: str, *, cause: str) -> None:
+async def launch(scan_id: str) -> None:
     """Launch the scanner server of a scan whose turn it is.
 
     A queued scan is admitted first, with whatever stands before it in the backlog; if the limits leave no
@@ -38,21 +37,21 @@ async def launch(scan_id: str, *, cause: str) -> None:
 
     Raises:
         Busy: another is at it, or workers of an earlier attempt are not gone yet.
-        PermanentError: there is no such scan.
+        ScanNotFound: there is no such scan.
     """
     scan = await scans.get(scan_id)
     if scan is None:
-        raise PermanentError(f"there is no scan '{scan_id}'")
+        raise ScanNotFound(scan_id)
     if scan["phase"] == Phase.QUEUED:
-        await admit(function=FUNCTION, cause=cause, caller=scan_id)
+        await admit(caller=scan_id)
         scan = await scans.get(scan_id)
     if scan is None or scan["phase"] != Phase.LAUNCHING:
         await publish_rest(scan_id)
         return
-    await _start(scan, cause=cause)
+    await _start(scan)
 
 
-async def _start(scan: dict[str, Any], *, cause: str) -> None:
+async def _start(scan: Scan) -> None:
     scan_id, attempt = scan["_id"], scan["attempt"]
     if any(cluster["state"] != ClusterState.GONE for cluster in scan["ewms_task"]["clusters"]):
         raise Busy("workers of an earlier attempt are not gone yet")
@@ -70,33 +69,32 @@ async def _start(scan: dict[str, Any], *, cause: str) -> None:
             await backend().stop(name)
         await backend().start(await _spec(scan))
     except TemporaryError as error:
-        await _refused(scan, error, cause=cause)
+        await _refused(scan, error)
         return
     except PermanentError as error:
-        await _give_up(scan, f"the scanner server cannot be started: {error}", cause=cause)
+        reason = f"the scanner server cannot be started: {error}"
+        await _give_up(scan, Why(ReasonCode.SCANNER_START_IMPOSSIBLE, reason))
         return
-    change = await scans.advance(
+    change = await apply(
         scan_id,
         Fact.LAUNCHED,
-        function=FUNCTION,
-        cause=cause,
         attempt=attempt,
-        fields={"scanner.leased_until": 0.0, "reason": None},
+        fields={"scanner.leased_until": 0.0, **reason_fields(None)},
     )
-    if change is None or change.applied:
+    if change.applied:
         return
     if change.scan["phase"] in COMPLETE:
         # Aborted while it was being started: undo, since tear-down has waited for the lease. It may have put
         # its startup file into S3 already.
         await backend().stop(name)
         await scans.release_scanner(scan_id, attempt=attempt, gone=False)
-        await tear_down(scan_id, cause=cause)
+        await tear_down(scan_id)
     elif change.scan["attempt"] == attempt:
         # Its word that it is ready was quicker than ours that it was launched.
         await scans.release_scanner(scan_id, attempt=attempt, gone=False)
 
 
-async def _spec(scan: dict[str, Any]) -> ScannerSpec:
+async def _spec(scan: Scan) -> ScannerSpec:
     scan_id, attempt, request = scan["_id"], scan["attempt"], scan["request"]
     deadline = settings().scanner_deadline
     own_id = scanner_id(scan_id, attempt)
@@ -121,7 +119,7 @@ async def _spec(scan: dict[str, Any]) -> ScannerSpec:
     )
 
 
-async def _refused(scan: dict[str, Any], error: TemporaryError, *, cause: str) -> None:
+async def _refused(scan: Scan, error: TemporaryError) -> None:
     """Send a scan back to the backlog, each time for longer, or fail it when that was often enough.
 
     Where there is merely no room for it, it waits for as long as that takes.
@@ -130,39 +128,32 @@ async def _refused(scan: dict[str, Any], error: TemporaryError, *, cause: str) -
     is_full = isinstance(error, Full)
     refusals = scan["refusals"] + (not is_full)
     if refusals > settings().max_refusals:
-        await _give_up(
-            scan, f"the scanner server could not be started in {refusals} tries: {reason}", cause=cause
-        )
+        reason = f"the scanner server could not be started in {refusals} tries: {reason}"
+        await _give_up(scan, Why(ReasonCode.SCANNER_START_GIVEN_UP, reason))
         return
     delay = FULL_DELAY if is_full else min(settings().retry_delay * 2 ** (refusals - 1), LONGEST_DELAY)
-    change = await scans.advance(
+    code = ReasonCode.SCANNER_START_NO_ROOM if is_full else ReasonCode.SCANNER_START_REFUSED
+    change = await apply(
         scan_id,
         Fact.REFUSED,
-        function=FUNCTION,
-        cause=cause,
         attempt=scan["attempt"],
-        reason=f"the scanner server could not be started yet: {reason}",
+        why=Why(code, f"the scanner server could not be started yet: {reason}"),
         fields={
             "not_before": time.time() + delay,
             "refusals": refusals,
             "scanner.leased_until": 0.0,
         },
     )
-    if change is not None and change.applied:
+    if change.applied:
         await limiter.release([scan_id])
     else:
         await scans.release_scanner(scan_id, attempt=scan["attempt"], gone=False)
 
 
-async def _give_up(scan: dict[str, Any], reason: str, *, cause: str) -> None:
+async def _give_up(scan: Scan, why: Why) -> None:
     """Fail a scan, unless a start that seemed refused has made a server that gave the final result."""
     scan_id, attempt = scan["_id"], scan["attempt"]
     await scans.release_scanner(scan_id, attempt=attempt, gone=False)
-    if not await fail(scan_id, reason=reason, function=FUNCTION, cause=cause):
-        await finish(
-            scan_id,
-            attempt=attempt,
-            function=FUNCTION,
-            cause=cause,
-            reason=f"the final result is there; {reason}",
-        )
+    if not await fail(scan_id, why):
+        why = Why(ReasonCode.FINAL_RESULT_ONLY, f"the final result is there; {why.reason}")
+        await finish(scan_id, attempt=attempt, why=why)

@@ -5,12 +5,11 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from skydriver.errors import SkyDriverError
-from skydriver.model.scan import cut
+from skydriver.model.documents import Cluster, KeptLogs
+from skydriver.model.reasons import cut
 from skydriver.model.states import ClusterState
 from skydriver.s3 import logs as stored
 from skydriver.settings import settings
@@ -25,7 +24,7 @@ MOST_REMOVED = 100
 """Clusters whose logs are removed at once: the next sweep goes on."""
 
 
-async def keep(scan_id: str, cluster: Mapping[str, Any]) -> None:
+async def keep(scan_id: str, cluster: Cluster) -> None:
     """Bring the logs of a cluster that is about to be stopped to S3, unless that is done or was given up.
 
     Workers have a set time to hand their logs in; what has not come by then is lost, and the entry says why.
@@ -40,7 +39,7 @@ async def keep(scan_id: str, cluster: Mapping[str, Any]) -> None:
         return
     deadline = min(settings().client_logs_deadline, settings().stop_deadline)
     wait = time.time() - cluster["unwanted_since"] < deadline
-    note: dict[str, Any] = {"key": None, "workers": 0, "reason": None}
+    note: KeptLogs = {"key": None, "workers": 0, "reason": None}
     try:
         note["workers"] = workers = await _bring(scan_id, cluster, keeper, wait=wait)
         if workers:
@@ -57,7 +56,7 @@ async def keep(scan_id: str, cluster: Mapping[str, Any]) -> None:
     )
 
 
-async def _bring(scan_id: str, cluster: Mapping[str, Any], keeper: KeepsLogs, *, wait: bool) -> int:
+async def _bring(scan_id: str, cluster: Cluster, keeper: KeepsLogs, *, wait: bool) -> int:
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="skydriver-logs-"))
     try:
         workers = await keeper.collect_logs(cluster, folder, wait=wait)
@@ -75,8 +74,13 @@ async def remove_old_logs() -> None:
         TemporaryError: S3 does not answer.
     """
     for scan_id, cluster in await scan_clusters.clusters_with_old_logs(now=time.time(), limit=MOST_REMOVED):
-        await stored.remove(cluster["logs"]["key"])
-        gone = {"key": None, "workers": cluster["logs"]["workers"], "reason": "kept for long enough"}
+        if (key := cluster["logs"]["key"]) is not None:
+            await stored.remove(key)
+        gone: KeptLogs = {
+            "key": None,
+            "workers": cluster["logs"]["workers"],
+            "reason": "kept for long enough",
+        }
         await scan_clusters.update_cluster(
             scan_id, cluster["uuid"], {"logs": gone}, states=(ClusterState.GONE,), touch=False
         )

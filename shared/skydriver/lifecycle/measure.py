@@ -2,11 +2,11 @@
 
 import logging
 import time
-from typing import Any
 
 from skydriver import tracing
 from skydriver.figures import Figure
 from skydriver.lifecycle.tally import distributions, tally
+from skydriver.model.documents import Totals
 from skydriver.model.history import Retry
 from skydriver.model.states import Phase
 from skydriver.model.transitions import Fact
@@ -86,7 +86,7 @@ async def measure() -> None:
     await telemetry.send(figures, since=totals["since"], until=now)
 
 
-def _counted(totals: dict[str, Any]) -> list[Figure]:
+def _counted(totals: Totals) -> list[Figure]:
     """Make figures of counts, zeros included: a series that appears with its first event hides that event."""
     retries, letters = totals.get("retries", {}), totals.get("dead_letters", {})
     kinds = [*(fact.value for fact in Fact), "other"]

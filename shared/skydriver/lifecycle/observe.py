@@ -8,8 +8,8 @@ from typing import Any
 from skydriver.errors import PermanentError, SkyDriverError
 from skydriver.eventing.events import entry
 from skydriver.eventing.publish import send_all
-from skydriver.model.clusters import location_key
-from skydriver.model.scan import cut
+from skydriver.model.documents import Cluster
+from skydriver.model.reasons import ReasonCode, Why, cut, reason_fields
 from skydriver.model.states import ClusterState
 from skydriver.model.transitions import Fact
 from skydriver.settings import known_clusters, settings
@@ -19,7 +19,6 @@ from skydriver.workers.protocol import Observation
 
 logger = logging.getLogger(__name__)
 
-FUNCTION = "observe_workers"
 MOST_STATUSES = 20
 MOST_ERRORS = 10
 
@@ -37,11 +36,13 @@ async def observe_workers(location: str) -> None:
         PermanentError: no known cluster is at this location.
         TemporaryError: the location does not answer, and there are clusters at it.
     """
-    orchestrator, where = _find(location)
+    known = next((known for known in known_clusters().values() if known.at == location), None)
+    if known is None:
+        raise PermanentError(f"no known cluster is at '{location}'")
     if not await looks.begin(location, seconds=settings().step_lease):
         return
     try:
-        await _observe(location, orchestrator, where)
+        await _observe(location, known.orchestrator, known.location.model_dump())
     finally:
         await looks.end(location)
 
@@ -67,8 +68,7 @@ async def _observe(location: str, orchestrator: str, where: dict[str, str]) -> N
         raise
     for scan_id, cluster in started:
         # A cluster that cannot be found has no worker left.
-        observation = look.seen.get(cluster["uuid"], Observation({}, reason="have disappeared"))
-        await _note(scan_id, cluster, observation, asked_at)
+        await _note(scan_id, cluster, look.seen.get(cluster["uuid"]), asked_at)
     if look.others:
         await _stop_again(look.others, asked_at)
 
@@ -83,26 +83,23 @@ async def _stop_again(uuids: Iterable[str], asked_at: float) -> None:
         event = entry(
             Fact.WORKERS_UNWANTED,
             subject=scan_id,
-            function=FUNCTION,
             cause=f"{cluster['uuid']}-{asked_at:.3f}",
             data={"uuid": cluster["uuid"], "again": True},
         )
         await send_all(event.values())
 
 
-def _find(location: str) -> tuple[str, dict[str, str]]:
-    for known in known_clusters().values():
-        where = known.location.model_dump()
-        if location_key(known.orchestrator, where) == location:
-            return known.orchestrator, where
-    raise PermanentError(f"no known cluster is at '{location}'")
-
-
-async def _note(scan_id: str, cluster: dict[str, Any], seen: Observation, asked_at: float) -> None:
+async def _note(scan_id: str, cluster: Cluster, seen: Observation | None, asked_at: float) -> None:
+    if seen is None:
+        seen = Observation({}, reason="have disappeared")
+        code = ReasonCode.WORKERS_DISAPPEARED
+    else:
+        code = ReasonCode.WORKERS_ENDED
+    why = None if seen.reason is None else Why(code, seen.reason)
     fields: dict[str, Any] = {
         "statuses": dict(list(seen.statuses.items())[:MOST_STATUSES]),
         "top_task_errors": dict(list(seen.top_task_errors.items())[:MOST_ERRORS]),
-        "reason": seen.reason,
+        **reason_fields(why),
         "dead_since": None if seen.alive else cluster["dead_since"] or asked_at,
         "stale_since": None,
         "stale_reason": None,

@@ -4,69 +4,51 @@ import time
 from collections.abc import Collection
 from typing import Any
 
-from skydriver.errors import Busy, NotFound, PermanentError
+from skydriver.errors import Busy, ScanNotFound
 from skydriver.eventing.events import entry
 from skydriver.eventing.publish import publish, publish_rest
-from skydriver.lifecycle.fail import fail
 from skydriver.lifecycle.report import check_reports
+from skydriver.lifecycle.transition import apply, fail
 from skydriver.model.clusters import cluster_entry, cluster_uuid
+from skydriver.model.documents import Cluster, Outbox, ScanWithRequest
+from skydriver.model.reasons import ReasonCode, Why, reason_fields
 from skydriver.model.states import Phase
 from skydriver.model.transitions import Fact
 from skydriver.settings import known_clusters
 from skydriver.store import scan_clusters, scans
 
 
-async def scanner_ready(scan_id: str, *, attempt: int, function: str) -> None:
+async def scanner_ready(scan_id: str, *, attempt: int) -> None:
     """Take the word of a scanner's uploader that the startup file is in S3.
 
     Raises:
-        NotFound: there is no such scan.
+        ScanNotFound: there is no such scan.
         NotTaken: it is at another attempt, or has no scanner server that could be ready.
     """
-    outbox = entry(Fact.READY, subject=scan_id, function=function, cause=str(attempt))
-    change = await scans.advance(
-        scan_id,
-        Fact.READY,
-        function=function,
-        cause="startup file uploaded",
-        attempt=attempt,
-        fields={"reason": None},
-        outbox=outbox,
-    )
-    if change is None:
-        raise NotFound(f"there is no scan '{scan_id}'")
-    if change.applied:
-        await publish(scan_id, outbox)
-        return
-    await publish_rest(scan_id)
-    check_reports(change.scan, attempt)
+    change = await apply(scan_id, Fact.READY, attempt=attempt, fields=reason_fields(None), cause=str(attempt))
+    if not change.applied:
+        await publish_rest(scan_id)
+        check_reports(change.scan, attempt)
 
 
-async def request_workers(scan_id: str, *, cause: str) -> None:
+async def request_workers(scan_id: str) -> None:
     """Ask for the workers of a running scan that were not asked for yet, one event a cluster.
 
     Raises:
         Busy: the request's clusters are being added to.
-        PermanentError: there is no such scan.
+        ScanNotFound: there is no such scan.
     """
-    function = "request_workers"
-    scan = await scans.get(scan_id, ["phase", "attempt", "request", "ewms_task.clusters"])
+    scan = await scans.get_part(scan_id, ScanWithRequest)
     if scan is None:
-        raise PermanentError(f"there is no scan '{scan_id}'")
+        raise ScanNotFound(scan_id)
     if scan["phase"] != Phase.RUNNING:
         return
     attempt, asked = scan["attempt"], scan["request"]["request_clusters"]
     there = {cluster["uuid"] for cluster in scan["ewms_task"]["clusters"] if cluster["attempt"] == attempt}
-    entries, outbox = cluster_entries(
-        scan_id, list(enumerate(asked)), attempt=attempt, function=function, there=there
-    )
+    entries, outbox = cluster_entries(scan_id, list(enumerate(asked)), attempt=attempt, there=there)
     for name in {name for name, _ in asked if name not in known_clusters()}:
-        await scans.note(
-            scan_id,
-            function=function,
-            cause=cause,
-            reason=f"no workers were asked for on '{name}': it is no longer a known cluster",
-        )
+        reason = f"no workers were asked for on '{name}': it is no longer a known cluster"
+        await scans.note_failed_try(scan_id, Why(ReasonCode.CLUSTER_UNKNOWN, reason), name=name)
     if entries:
         added = await scan_clusters.add_clusters(
             scan_id, attempt=attempt, entries=entries, outbox=outbox, asked=len(asked)
@@ -75,13 +57,8 @@ async def request_workers(scan_id: str, *, cause: str) -> None:
             raise Busy("the scan's clusters have just changed")
         await publish(scan_id, outbox)
     elif not there:
-        await fail(
-            scan_id,
-            reason="none of the clusters that were asked for is a known one any longer",
-            function=function,
-            cause=cause,
-            attempt=attempt,
-        )
+        reason = "none of the clusters that were asked for is a known one any longer"
+        await fail(scan_id, Why(ReasonCode.ALL_CLUSTERS_UNKNOWN, reason), attempt=attempt)
     else:
         await publish_rest(scan_id)
 
@@ -91,31 +68,28 @@ def cluster_entries(
     asked: list[tuple[int, list[Any]]],
     *,
     attempt: int,
-    function: str,
     there: Collection[str] = (),
-) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+) -> tuple[list[Cluster], Outbox]:
     """Make the entries of clusters, with the events that ask for their workers.
 
     Args:
         scan_id: the scan.
         asked: clusters of its request, `[name, n_workers]` each, with their places in it.
         attempt: of the scan.
-        function: who asks.
         there: the uuids of clusters that have been asked for already.
 
     Returns:
         Entries and an outbox; clusters that are not known are in neither.
     """
-    entries: list[dict[str, Any]] = []
-    outbox: dict[str, dict[str, Any]] = {}
+    entries: list[Cluster] = []
+    outbox: Outbox = {}
     for index, (name, n_workers) in asked:
         uuid = cluster_uuid(scan_id, attempt, index)
         known = known_clusters().get(name)
         if known is None or uuid in there:
             continue
         new = cluster_entry(name=name, known=known, n_workers=n_workers, uuid=uuid, attempt=attempt)
-        entries.append({**new, "due": time.time()})
-        outbox |= entry(
-            Fact.WORKERS_REQUESTED, subject=scan_id, function=function, cause=uuid, data={"uuid": uuid}
-        )
+        new["due"] = time.time()
+        entries.append(new)
+        outbox |= entry(Fact.WORKERS_REQUESTED, subject=scan_id, cause=uuid, data={"uuid": uuid})
     return entries, outbox

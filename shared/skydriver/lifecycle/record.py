@@ -3,18 +3,20 @@
 import logging
 
 from skydriver.eventing.events import Event
+from skydriver.model.reasons import ReasonCode, Why
 from skydriver.store import inbox, scans
 
 logger = logging.getLogger(__name__)
 
 
 async def record_failure(event: Event) -> None:
-    """Note a dead letter in the history of its scan. Its phase is left to the sweep, which tries again."""
+    """Note a dead letter on its scan, whose phase is left to the sweep: that tries again."""
     if await inbox.seen(event.source, event.id):
         return
     reason = f"{event.type} was given up by the broker: {_cause(event)}"
     logger.error("%s: %s", event.subject, reason)
-    await scans.note(event.subject, function="record_failure", cause="dead letter", reason=reason)
+    why = Why(ReasonCode.DEAD_LETTER, reason)
+    await scans.note_failed_try(event.subject, why, cluster=event.data.get("uuid"))
     await inbox.remember(event.source, event.id, event.type)
 
 

@@ -6,18 +6,27 @@ answered as if nothing had happened, since an error would kill it, and anybody e
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
-from skydriver.errors import Conflict, NotFound, NotTaken
+from skydriver.errors import Conflict, NotTaken, ScanNotFound
 from skydriver.eventing.events import entry
 from skydriver.eventing.publish import publish
-from skydriver.lifecycle.finish import finish, is_finished
-from skydriver.model.clusters import CondorCluster, KubernetesCluster, cluster_entry, location_key, why_dead
+from skydriver.lifecycle.transition import finish, is_finished
+from skydriver.model.clusters import CondorCluster, KubernetesCluster, cluster_entry, why_dead
+from skydriver.model.documents import (
+    EventMetadata,
+    Metadata,
+    Outbox,
+    ResultPointer,
+    Scan,
+    ScanPhase,
+    ScanReported,
+)
 from skydriver.model.reports import ClusterReport, ManifestReport
 from skydriver.model.scan import scanner_id
 from skydriver.model.states import PLACED, ClusterState
 from skydriver.model.transitions import Fact
-from skydriver.settings import known_clusters
+from skydriver.settings import known_clusters_at
 from skydriver.store import results, scan_clusters, scan_reports, scans
 
 REPORTED: dict[str, type[CondorCluster | KubernetesCluster]] = {
@@ -29,9 +38,7 @@ EMPTY = b"{}"
 """A result with nothing in it, which v1's scanners send at times (v1 did not store it)."""
 
 
-async def report_manifest(
-    scan_id: str, *, attempt: int, report: ManifestReport, function: str
-) -> dict[str, Any]:
+async def report_manifest(scan_id: str, *, attempt: int, report: ManifestReport) -> Scan:
     """Take a scanner's progress and metadata.
 
     Returns:
@@ -39,21 +46,20 @@ async def report_manifest(
         already, changes nothing.
 
     Raises:
-        NotFound: there is no such scan.
+        ScanNotFound: there is no such scan.
         NotTaken: it is at another attempt, or has no scanner server that could report.
         Conflict: metadata differ from those stored; they are written once.
     """
-    said: dict[str, Any] = {}
+    said: dict[str, object] = {}
     metadata = _metadata(scan_id, attempt, report)
-    outbox: dict[str, dict[str, Any]] = {}
-    scan: dict[str, Any] | None = None
+    outbox: Outbox = {}
+    scan: Scan | None = None
     if report.progress is not None:
         said["progress"] = report.progress.model_dump()
         finished = report.progress.processing_stats.finished
         outbox = entry(
             Fact.PROGRESS_REPORTED,
             subject=scan_id,
-            function=function,
             cause=f"{attempt}-{'finished' if finished else report.progress.last_updated}",
         )
         scan = await scan_reports.report_progress(
@@ -71,12 +77,12 @@ async def report_manifest(
         return await _unchanged(scan_id, attempt, said, metadata)
     await publish(scan_id, outbox)
     if is_finished(scan) and scan["phase"] in PLACED:
-        await finish(scan_id, attempt=attempt, function=function, cause="final progress")
+        await finish(scan_id, attempt=attempt)
         return await scans.get(scan_id) or scan
     return scan
 
 
-async def report_cluster(scan_id: str, report: ClusterReport) -> dict[str, Any]:
+async def report_cluster(scan_id: str, report: ClusterReport) -> Scan:
     """Take a report on a worker cluster that was started by others.
 
     Its workers are dead once the report says that all of them are held or have ended; the sweep decides what
@@ -86,49 +92,45 @@ async def report_cluster(scan_id: str, report: ClusterReport) -> dict[str, Any]:
         The scan as it is afterwards.
 
     Raises:
-        NotFound: there is no such scan.
+        ScanNotFound: there is no such scan.
         NotTaken: the cluster is a new one, and the scan takes no workers.
     """
-    scan = await scans.get(scan_id, ["phase", "attempt"])
+    scan = await scans.get_part(scan_id, ScanPhase)
     if scan is None:
-        raise NotFound(f"there is no scan '{scan_id}'")
-    fields = report.model_dump(exclude={"uuid"})
+        raise ScanNotFound(scan_id)
+    location = report.location.model_dump()
     known = REPORTED[report.orchestrator].model_validate(
-        {"orchestrator": report.orchestrator, "location": fields["location"]}
+        {"orchestrator": report.orchestrator, "location": location}
     )
-    at = location_key(report.orchestrator, fields["location"])
     entry = cluster_entry(
-        name=_name_at(at) or at,
+        name=next(iter(known_clusters_at(report.orchestrator, location)), known.at),
         known=known,
         n_workers=report.n_workers,
         uuid=report.uuid,
         attempt=scan["attempt"],
     )
+    entry["state"] = ClusterState.REPORTED
     taken = await scan_clusters.report_cluster(
         scan_id,
         report.uuid,
-        fields,
-        entry={**entry, **fields, "state": ClusterState.REPORTED},
+        report.model_dump(exclude={"uuid"}),
+        entry=entry,
         why_dead=why_dead(report.n_workers, report.statuses, report.top_task_errors),
     )
     if not taken:
         raise NotTaken(
             f"the scan is {scan['phase']}: new worker clusters are taken in STARTING and RUNNING only"
         )
-    return await scans.get(scan_id) or scan
+    reported = await scans.get(scan_id)
+    if reported is None:
+        raise ScanNotFound(scan_id)
+    return reported
 
 
-def _name_at(location: str) -> str | None:
-    for name, known in known_clusters().items():
-        if location_key(known.orchestrator, known.location.model_dump()) == location:
-            return name
-    return None
-
-
-def _metadata(scan_id: str, attempt: int, report: ManifestReport) -> dict[str, Any]:
-    metadata: dict[str, Any] = {}
+def _metadata(scan_id: str, attempt: int, report: ManifestReport) -> Metadata:
+    metadata: Metadata = {}
     if report.event_metadata is not None:
-        metadata["event_metadata"] = report.event_metadata.model_dump()
+        metadata["event_metadata"] = cast(EventMetadata, report.event_metadata.model_dump())
     if report.scan_metadata is not None:
         own = dict(report.scan_metadata)
         if own.get("scan_id") == scanner_id(scan_id, attempt):
@@ -146,23 +148,23 @@ def _ordered(value: Any) -> Any:
 
 
 async def _unchanged(
-    scan_id: str, attempt: int, said: dict[str, Any], metadata: dict[str, Any]
-) -> dict[str, Any]:
+    scan_id: str, attempt: int, said: Mapping[str, object], metadata: Mapping[str, object]
+) -> Scan:
     """Answer a report that has changed nothing."""
     scan = await scans.get(scan_id)
     if scan is None:
-        raise NotFound(f"there is no scan '{scan_id}'")
-    said = {**said, **metadata}
-    if all(scan[name] == value for name, value in said.items()):
+        raise ScanNotFound(scan_id)
+    stored: Mapping[str, object] = scan
+    if all(stored[name] == value for name, value in {**said, **metadata}.items()):
         return scan
     check_reports(scan, attempt)
     for name, value in metadata.items():
-        if scan[name] is not None and scan[name] != value:
+        if stored[name] is not None and stored[name] != value:
             raise Conflict(f"Cannot change an existing {name}")
     return scan
 
 
-def check_reports(scan: Mapping[str, Any], attempt: int) -> None:
+def check_reports(scan: ScanPhase | Scan, attempt: int) -> None:
     """Check that a scan takes the reports of an attempt's scanner server.
 
     Raises:
@@ -181,7 +183,7 @@ def check_reports(scan: Mapping[str, Any], attempt: int) -> None:
         )
 
 
-async def report_result(scan_id: str, *, attempt: int, content: bytes, is_final: bool, function: str) -> bool:
+async def report_result(scan_id: str, *, attempt: int, content: bytes, is_final: bool) -> bool:
     """Take a scanner's result, as JSON; an empty one (`{}`) is not stored.
 
     A final result is never replaced; a repeat of it changes nothing. A partial one never takes the place of
@@ -191,23 +193,23 @@ async def report_result(scan_id: str, *, attempt: int, content: bytes, is_final:
         Whether it is the scan's result now.
 
     Raises:
-        NotFound: there is no such scan.
+        ScanNotFound: there is no such scan.
         NotTaken: it is at another attempt, has no scanner server that could report, or holds a result that
             this one does not replace.
     """
     if content == EMPTY:
         return False
     came_at = time.time()
-    now = await scans.get(scan_id, ["phase", "attempt", "result"])
+    now = await scans.get_part(scan_id, ScanReported)
     if now is None:
-        raise NotFound(f"there is no scan '{scan_id}'")
+        raise ScanNotFound(scan_id)
     if now["phase"] not in PLACED or now["attempt"] != attempt:
         if await _is_result(now, content, is_final=is_final):
             return True
         check_reports(now, attempt)
     version = await results.put(scan_id, content)
-    outbox = entry(Fact.RESULT_REPORTED, subject=scan_id, function=function, cause=str(version))
-    pointer = {
+    outbox = entry(Fact.RESULT_REPORTED, subject=scan_id, cause=str(version))
+    pointer: ResultPointer = {
         "version": version,
         "is_final": is_final,
         "attempt": attempt,
@@ -222,18 +224,18 @@ async def report_result(scan_id: str, *, attempt: int, content: bytes, is_final:
     if taken:
         await publish(scan_id, outbox)
     if scan is None:
-        raise NotFound(f"there is no scan '{scan_id}'")
+        raise ScanNotFound(scan_id)
     if taken:
         scan["result"] = pointer
     if is_finished(scan) and scan["phase"] in PLACED:
-        await finish(scan_id, attempt=attempt, function=function, cause="final result")
+        await finish(scan_id, attempt=attempt)
     if taken or await _is_result(scan, content, is_final=is_final):
         return True
     check_reports(scan, attempt)
     raise NotTaken("the scan has its final result, or one that came later: this one was not taken")
 
 
-async def _is_result(scan: Mapping[str, Any], content: bytes, *, is_final: bool) -> bool:
+async def _is_result(scan: ScanReported, content: bytes, *, is_final: bool) -> bool:
     """Say whether a scan's result is this one: what had no answer is sent again."""
     pointer = scan["result"]
     if not pointer or pointer["is_final"] != is_final or pointer["bytes"] != len(content):

@@ -1,13 +1,13 @@
 """The workers of a cluster are started."""
 
 import time
-from typing import Any
 
 from skydriver.brokertoken import broker_environment
-from skydriver.errors import Busy, Full, PermanentError, TemporaryError
+from skydriver.errors import Busy, Full, PermanentError, ScanNotFound, TemporaryError
 from skydriver.eventing.publish import publish_rest
-from skydriver.model.history import NOT_STARTED_YET
-from skydriver.model.scan import cut, scanner_id
+from skydriver.model.documents import Cluster, ScanToStopWorkers, ScanWithRequest
+from skydriver.model.reasons import ReasonCode, Why, reason_fields
+from skydriver.model.scan import scanner_id
 from skydriver.model.states import ClusterState, Phase
 from skydriver.s3 import startup
 from skydriver.scanner.server import shared_environment
@@ -16,11 +16,10 @@ from skydriver.store import scan_clusters, scans
 from skydriver.workers.backend import backend
 from skydriver.workers.protocol import Started, WorkersSpec
 
-FUNCTION = "start_workers"
 LONGEST_DELAY = 300.0
 
 
-async def start_workers(scan_id: str, uuid: str, *, cause: str) -> None:
+async def start_workers(scan_id: str, uuid: str) -> None:
     """Start the workers of one cluster, if they are wanted and not started.
 
     A cluster that cannot be started for good, or was tried too often, is marked as failed with the reason;
@@ -29,11 +28,13 @@ async def start_workers(scan_id: str, uuid: str, *, cause: str) -> None:
     Raises:
         Busy: another is at it.
         TemporaryError: the cluster did not take them this time.
-        PermanentError: there is no such scan or cluster.
+        ScanNotFound: there is no such scan.
+        PermanentError: it has no such cluster.
     """
-    scan = await scans.get(scan_id, ["phase", "phase_since", "attempt", "request", "ewms_task.clusters"])
-    cluster = find_cluster(scan, scan_id, uuid)
-    assert scan is not None  # noqa: S101 - find_cluster has raised otherwise
+    scan = await scans.get_part(scan_id, ScanWithRequest)
+    if scan is None:
+        raise ScanNotFound(scan_id)
+    cluster = find_cluster(scan, uuid)
     if scan["phase"] != Phase.RUNNING or cluster["state"] != ClusterState.REQUESTED:
         await publish_rest(scan_id)
         return
@@ -46,10 +47,10 @@ async def start_workers(scan_id: str, uuid: str, *, cause: str) -> None:
     try:
         started = await _start(scan, cluster)
     except TemporaryError as error:
-        await _not_this_time(scan_id, cluster, error, cause=cause)
+        await _not_this_time(scan_id, cluster, error)
         raise
     except (PermanentError, NotImplementedError) as error:
-        await _failed(scan_id, cluster, str(error), cause=cause)
+        await _failed(scan_id, cluster, Why(ReasonCode.WORKERS_START_IMPOSSIBLE, str(error)))
         return
     recorded = await scan_clusters.update_cluster(
         scan_id,
@@ -58,7 +59,7 @@ async def start_workers(scan_id: str, uuid: str, *, cause: str) -> None:
             "state": ClusterState.STARTED,
             "cluster_id": started.cluster_id,
             "starter_info": started.starter_info,
-            "reason": None,
+            **reason_fields(None),
             "leased_until": 0.0,
             "started_at": time.time(),
         },
@@ -73,22 +74,19 @@ async def start_workers(scan_id: str, uuid: str, *, cause: str) -> None:
         )
 
 
-def find_cluster(scan: dict[str, Any] | None, scan_id: str, uuid: str) -> dict[str, Any]:
+def find_cluster(scan: ScanWithRequest | ScanToStopWorkers, uuid: str) -> Cluster:
     """Find a scan's cluster entry.
 
     Raises:
-        PermanentError: there is no such scan, or it has no such cluster.
+        PermanentError: it has no such cluster.
     """
-    if scan is None:
-        raise PermanentError(f"there is no scan '{scan_id}'")
     for cluster in scan["ewms_task"]["clusters"]:
         if cluster["uuid"] == uuid:
-            found: dict[str, Any] = cluster
-            return found
-    raise PermanentError(f"scan '{scan_id}' has no cluster '{uuid}'")
+            return cluster
+    raise PermanentError(f"scan '{scan['_id']}' has no cluster '{uuid}'")
 
 
-async def _start(scan: dict[str, Any], cluster: dict[str, Any]) -> Started:
+async def _start(scan: ScanWithRequest, cluster: Cluster) -> Started:
     request = scan["request"]
     known = known_clusters().get(cluster["name"])
     if known is None:
@@ -115,45 +113,41 @@ async def _start(scan: dict[str, Any], cluster: dict[str, Any]) -> Started:
     return await backend(cluster["orchestrator"]).start(spec)
 
 
-async def _not_this_time(scan_id: str, cluster: dict[str, Any], error: TemporaryError, *, cause: str) -> None:
-    reason, tries, due = str(error), cluster["tries"], cluster["due"]
+async def _not_this_time(scan_id: str, cluster: Cluster, error: TemporaryError) -> None:
+    is_full, tries, due = isinstance(error, Full), cluster["tries"], cluster["due"]
     # Where there is merely no room, workers wait for as long as that takes. And the broker delivers again
     # within seconds: good for a short outage, but no reason to give up sooner.
     if due <= time.time():
-        tries += not isinstance(error, Full)
+        tries += not is_full
         due = time.time() + min(settings().retry_delay * 2 ** max(tries - 1, 0), LONGEST_DELAY)
     if tries >= settings().max_cluster_tries:
-        await _failed(scan_id, cluster, f"given up after {tries} tries: {reason}", cause=cause)
+        reason = f"given up after {tries} tries: {error}"
+        await _failed(scan_id, cluster, Why(ReasonCode.WORKERS_START_GIVEN_UP, reason))
         return
+    code = ReasonCode.WORKERS_START_NO_ROOM if is_full else ReasonCode.WORKERS_START_REFUSED
+    why = Why(code, str(error))
     noted = await scan_clusters.update_cluster(
         scan_id,
         cluster["uuid"],
-        {"tries": tries, "reason": cut(reason), "leased_until": 0.0, "due": due},
+        {"tries": tries, **reason_fields(why), "leased_until": 0.0, "due": due},
         states=(ClusterState.REQUESTED,),
     )
-    # The history says so, as often as it counts: users do not see a cluster that has no id.
+    # As often as it counts: users do not see a cluster that has no id.
     if noted and (tries > cluster["tries"] or cluster["reason"] is None):
-        workers = f"the {cluster['n_workers']} workers on {cluster['name']}"
-        await scans.note(
-            scan_id,
-            function=FUNCTION,
-            cause=NOT_STARTED_YET,
-            reason=f"{workers} could not be started yet: {reason}",
-        )
+        await _note(scan_id, cluster, why)
 
 
-async def _failed(scan_id: str, cluster: dict[str, Any], reason: str, *, cause: str) -> None:
-    """Give a cluster up; the history says so, since users do not see a cluster that has no id."""
+async def _failed(scan_id: str, cluster: Cluster, why: Why) -> None:
+    """Give a cluster up, and note that, too."""
     given_up = await scan_clusters.update_cluster(
         scan_id,
         cluster["uuid"],
-        {"state": ClusterState.FAILED, "reason": cut(reason), "leased_until": 0.0, "dead_since": 0.0},
+        {"state": ClusterState.FAILED, **reason_fields(why), "leased_until": 0.0, "dead_since": 0.0},
         states=(ClusterState.REQUESTED,),
     )
     if given_up:
-        await scans.note(
-            scan_id,
-            function=FUNCTION,
-            cause=cause,
-            reason=f"the {cluster['n_workers']} workers on {cluster['name']} could not be started: {reason}",
-        )
+        await _note(scan_id, cluster, why)
+
+
+async def _note(scan_id: str, cluster: Cluster, why: Why) -> None:
+    await scans.note_failed_try(scan_id, why, cluster=cluster["uuid"], name=cluster["name"])

@@ -1,20 +1,21 @@
 """A scan is asked for: `POST /scan` and `POST /scan/SCAN_ID/actions/rescan`."""
 
 import time
-from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import cast
 from uuid import uuid4
 
 import orjson
 
 from skydriver import tracing
 from skydriver.brokertoken import VARIABLE, is_configured
-from skydriver.errors import Forbidden, InvalidArguments, NotFound, TooMany
+from skydriver.errors import Forbidden, InvalidArguments, NotFound, ScanNotFound, TooMany
 from skydriver.eventing.events import entry
 from skydriver.eventing.publish import publish, publish_rest
 from skydriver.lifecycle.abort import abort
+from skydriver.logs import work
 from skydriver.model.clusters import cluster_uuid
+from skydriver.model.documents import FreeForm, Request, Scan, ScanToRepeat
 from skydriver.model.request import (
     RescanArguments,
     ScanArguments,
@@ -36,7 +37,7 @@ from skydriver.workers.starter import starter_arguments
 
 async def submit(
     arguments: ScanArguments, *, submitted_by: str | None, key: str | None = None, may_alert: bool = True
-) -> dict[str, Any]:
+) -> Scan:
     """Store a new scan and say that it was requested.
 
     Args:
@@ -77,10 +78,10 @@ async def submit(
         rest_address=settings().skydriver_url,
         submitted_by=submitted_by,
     )
-    return await _store(request, classifiers=arguments.classifiers, function="create_scan")
+    return await _store(request, classifiers=arguments.classifiers)
 
 
-async def _made(user: str, key: str, content: str) -> dict[str, Any] | None:
+async def _made(user: str, key: str, content: str) -> Scan | None:
     """Find the scan that a submission's key stands for: to tell of it, nothing needs to be checked again."""
     scan_id = await submissions.known(user, key, content=content)
     scan = None if scan_id is None else await scans.get(scan_id)
@@ -109,7 +110,7 @@ async def rescan(
     *,
     submitted_by: str | None,
     may_alert: bool = True,
-) -> dict[str, Any]:
+) -> Scan:
     """Scan an event again with the request of an earlier scan (a deleted one, too).
 
     Args:
@@ -123,24 +124,22 @@ async def rescan(
         `origin_scan_id`.
 
     Raises:
-        NotFound: there is no such scan, or its event is kept no longer.
+        ScanNotFound: there is no such scan.
+        NotFound: its event is kept no longer.
         Forbidden: the priority is an alert's, and they may not.
         InvalidArguments: a cluster of the request is no longer known, or a change cannot be.
         TooMany: the backlog is full.
         TemporaryError: the source of the image's tags does not answer.
     """
-    original = await scans.get(scan_id, ["request", "phase", "first_scan_id"])
+    original = await scans.get_part(scan_id, ScanToRepeat)
     if original is None:
-        raise NotFound(f"there is no scan '{scan_id}' to scan again")
+        raise ScanNotFound(scan_id)
     changes = changes or RescanArguments()
-    again = {
-        **original["request"],
-        **overrides(changes),
-        "scan_id": uuid4().hex,
-        "rescan_ids": [],
-        "rest_address": settings().skydriver_url,
-        "submitted_by": submitted_by,
-    }
+    again = cast(Request, {**original["request"], **overrides(changes)})
+    again["scan_id"] = uuid4().hex
+    again["rescan_ids"] = []
+    again["rest_address"] = settings().skydriver_url
+    again["submitted_by"] = submitted_by
     check_priority(again["priority"], may_alert=may_alert)
     check_clusters(
         [(name, n_workers) for name, n_workers in again["request_clusters"]], debug=bool(again["debug_mode"])
@@ -151,11 +150,11 @@ async def rescan(
     if not await events.use(again["i3_event_id"]):
         raise NotFound(f"the event of scan '{scan_id}' is kept no longer: submit it with a new scan")
     if changes.abort_first and original["phase"] not in COMPLETE:
-        await abort(scan_id, by=submitted_by, function="rescan")
+        await abort(scan_id, by=submitted_by)
     classifiers = {**again["classifiers"], "rescan": True, "origin_scan_id": scan_id}
     # As in v1 the request that was made by hand knows of all rescans, also of those of its rescans.
     first = original.get("first_scan_id", scan_id)
-    scan = await _store(again, classifiers=classifiers, function="rescan", first_scan_id=first)
+    scan = await _store(again, classifiers=classifiers, first_scan_id=first)
     await scans.add_rescan(first, again["scan_id"])
     return scan
 
@@ -206,7 +205,7 @@ def check_clusters(clusters: list[tuple[str, int]], *, debug: bool) -> None:
             )
 
 
-def describe_starters(request: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
+def describe_starters(request: Request) -> tuple[list[str], list[list[FreeForm]]]:
     """Make what a manifest shows of how a request's workers are started, one entry a cluster.
 
     Returns:
@@ -233,15 +232,12 @@ def _masked_broker_token() -> dict[str, str]:
     return {VARIABLE: MASK} if is_configured() else {}
 
 
-async def _store(
-    request: dict[str, Any], *, classifiers: dict[str, Any], function: str, first_scan_id: str | None = None
-) -> dict[str, Any]:
+async def _store(request: Request, *, classifiers: FreeForm, first_scan_id: str | None = None) -> Scan:
     scanner = backend()
     with tracing.beginning() as trace:
         outbox = entry(
             Fact.REQUESTED,
             subject=request["scan_id"],
-            function=function,
             cause="0",
             priority=request["priority"],
         )
@@ -255,7 +251,8 @@ async def _store(
     scan = new_scan(
         request,
         now=time.time(),
-        function=function,
+        function=work().function,
+        cause=work().cause,
         scanner_server_args=" ".join(
             server_arguments(request, program=scanner.program, folder=scanner.folder)
         ),

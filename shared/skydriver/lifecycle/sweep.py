@@ -7,9 +7,8 @@ with the scans that are alive.
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any
 
 from skydriver import tracing
 from skydriver.errors import SkyDriverError
@@ -21,7 +20,7 @@ from skydriver.lifecycle.measure import measure
 from skydriver.lifecycle.relaunch import Verdict, act, decide
 from skydriver.lifecycle.retention import remove_old_events, remove_old_results
 from skydriver.lifecycle.unclaimed import remove_unclaimed_results
-from skydriver.model.clusters import location_key
+from skydriver.model.documents import Outbox, ScanAlive
 from skydriver.model.states import ClusterState, Outcome, Phase
 from skydriver.model.transitions import Fact
 from skydriver.scanner.backend import backend
@@ -34,7 +33,6 @@ from skydriver.store.mongo import OUTAGES
 logger = logging.getLogger(__name__)
 
 KNOWN: tuple[type[Exception], ...] = (SkyDriverError, *OUTAGES)
-FUNCTION = "sweep"
 OUTBOX_AGE = 2.0
 """Seconds that an outbox may wait before the sweep takes it for left behind."""
 MOST_OUTBOXES = 1000
@@ -97,7 +95,7 @@ async def publish_outboxes() -> None:
 
 async def admit_backlog() -> None:
     """Admit scans from the backlog."""
-    await admit(function=FUNCTION, cause="sweep")
+    await admit()
 
 
 async def ask_for_observation() -> None:
@@ -105,9 +103,7 @@ async def ask_for_observation() -> None:
 
     Of clusters anywhere else nothing will be known any more, which is noted on them.
     """
-    locations = {
-        location_key(known.orchestrator, known.location.model_dump()) for known in known_clusters().values()
-    }
+    locations = {known.at for known in known_clusters().values()}
     await scan_clusters.mark_stale(
         {"$nin": sorted(locations)},
         asked_at=time.time(),
@@ -119,7 +115,6 @@ async def ask_for_observation() -> None:
         for event in entry(
             Fact.OBSERVATION_REQUESTED,
             subject=location,
-            function=FUNCTION,
             cause=f"{time.time():.3f}",
         ).values()
     )
@@ -145,16 +140,16 @@ async def tend() -> None:
             await backend().stop(name)
 
 
-async def _tend(scan: Mapping[str, Any], server: ScannerStatus | None, listed_at: float) -> None:
+async def _tend(scan: ScanAlive, server: ScannerStatus | None, listed_at: float) -> None:
     decision = decide(scan, server, listed_at)
     if decision.verdict is not Verdict.GO_ON:
         # The document is an old one now: the next sweep sees to the rest.
-        await act(scan, decision, function=FUNCTION)
+        await act(scan, decision)
         return
     await _redrive(scan)
 
 
-async def _redrive(scan: Mapping[str, Any]) -> None:
+async def _redrive(scan: ScanAlive) -> None:
     """Say again what a scan waits for, if it has lain still for long."""
     now = time.time()
     events = overdue_events(scan, now=now, after=settings().redrive_after)
@@ -174,11 +169,11 @@ _SAID_AT_THE_END = {
 }
 
 
-def overdue_events(scan: Mapping[str, Any], *, now: float, after: float) -> dict[str, dict[str, Any]]:
+def overdue_events(scan: ScanAlive, *, now: float, after: float) -> Outbox:
     """Work out what has to be said again of a scan that lies still.
 
     Args:
-        scan: as `store.scan_overview.alive` gives it.
+        scan: the scan.
         now: seconds since the epoch.
         after: seconds after which a phase, a cluster or an expired lease counts as lying still.
 
@@ -188,13 +183,11 @@ def overdue_events(scan: Mapping[str, Any], *, now: float, after: float) -> dict
     if now - max(scan["phase_since"], scan.get("redriven", 0.0)) < after:
         return {}
     cause = f"redriven-{now:.3f}"
-    events: dict[str, dict[str, Any]] = {}
+    events: Outbox = {}
 
-    def say(fact: Fact, data: dict[str, Any] | None = None, priority: int = 0) -> None:
+    def say(fact: Fact, data: dict[str, str] | None = None, priority: int = 0) -> None:
         about = f"{data['uuid']}-{cause}" if data else cause
-        events.update(
-            entry(fact, subject=scan["_id"], function=FUNCTION, cause=about, data=data, priority=priority)
-        )
+        events.update(entry(fact, subject=scan["_id"], cause=about, data=data, priority=priority))
 
     clusters = scan["ewms_task"]["clusters"]
     if scan["scanner"]["leased_until"] <= now:
@@ -202,8 +195,8 @@ def overdue_events(scan: Mapping[str, Any], *, now: float, after: float) -> dict
             # With workers of an earlier attempt left the launch would be refused.
             case Phase.LAUNCHING if all(cluster["state"] == ClusterState.GONE for cluster in clusters):
                 say(Fact.REQUESTED, priority=scan["priority"])
-            case Phase.STOPPING:
-                say(_SAID_AT_THE_END[scan["outcome"]])
+            case Phase.STOPPING if scan["outcome"] is not None:
+                say(_SAID_AT_THE_END[Outcome(scan["outcome"])])
             case Phase.RUNNING if not any(
                 # What others have started says nothing of our own.
                 cluster["attempt"] == scan["attempt"] and cluster["state"] != ClusterState.REPORTED

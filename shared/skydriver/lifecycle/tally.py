@@ -5,11 +5,12 @@ Each sweep adds the time since the last one, up to a while ago.
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from typing import Any
 
 from skydriver.eventing.events import event_type
 from skydriver.figures import Distribution
-from skydriver.model.history import NOT_STARTED_YET, Retry, moves
+from skydriver.model.documents import Totals
+from skydriver.model.history import Retry, moves
+from skydriver.model.reasons import ReasonCode
 from skydriver.model.states import Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import inbox, scan_overview, totals
@@ -19,10 +20,11 @@ BOUNDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 2
 LATE = 60.0
 """Seconds after which what has happened is taken to be in the database, by whatever clock it was noted."""
 
+_WORKERS_REFUSED = (ReasonCode.WORKERS_START_REFUSED, ReasonCode.WORKERS_START_NO_ROOM)
 _FACTS = {event_type(fact): fact.value for fact in Fact}
 
 
-async def tally(now: float) -> dict[str, Any]:
+async def tally(now: float) -> Totals:
     """Count what has happened since it was last counted, and return the totals."""
     until = now - LATE
     known = await totals.read(begin=until)
@@ -39,9 +41,9 @@ async def tally(now: float) -> dict[str, Any]:
                 counted[f"retries.{move.retry}"] += 1
             if move.seconds is not None:
                 stays[move.left].append(move.seconds)
-        counted[f"retries.{Retry.WORKERS}"] += sum(
-            line["cause"] == NOT_STARTED_YET and since < line["time"] <= until for line in history
-        )
+    async for line in scan_overview.failed_tries(since):
+        if line["reason_code"] in _WORKERS_REFUSED:
+            counted[f"retries.{Retry.WORKERS}"] += sum(since < at <= until for at in line["recent"])
     counted[f"retries.{Retry.REDRIVEN}"] = await scan_overview.count_redriven(since, until)
     for kind in await inbox.types(since, until):
         counted[f"dead_letters.{_FACTS.get(kind, 'other').replace('.', '_')}"] += 1
@@ -59,7 +61,7 @@ async def tally(now: float) -> dict[str, Any]:
     return await totals.read(begin=until)
 
 
-def distributions(known: dict[str, Any]) -> dict[Phase, Distribution]:
+def distributions(known: Totals) -> dict[Phase, Distribution]:
     """Read from the totals how long scans were in each phase that one has left."""
     return {
         Phase(phase): Distribution(

@@ -2,9 +2,11 @@
 
 import time
 
-from skydriver.errors import Busy, PermanentError
+from skydriver.errors import Busy, ScanNotFound
 from skydriver.eventing.events import entry
 from skydriver.eventing.publish import publish
+from skydriver.lifecycle.transition import apply
+from skydriver.model.documents import Cluster, Outbox, ScanToTearDown
 from skydriver.model.scan import scanner_id, scanner_name
 from skydriver.model.states import ClusterState, Phase
 from skydriver.model.transitions import Fact
@@ -13,36 +15,32 @@ from skydriver.scanner.backend import backend
 from skydriver.settings import settings
 from skydriver.store import limiter, results, scans
 
-FUNCTION = "tear_down"
 
-
-async def tear_down(scan_id: str, *, cause: str) -> None:
+async def tear_down(scan_id: str) -> None:
     """Have a scan's workers stopped, and remove its scanner server and startup files.
 
     Raises:
         Busy: another is at it.
         TemporaryError: something is not verified gone yet.
-        PermanentError: there is no such scan.
+        ScanNotFound: there is no such scan.
     """
-    scan = await scans.get(scan_id, ["phase", "attempt", "scanner", "ewms_task.clusters"])
+    scan = await scans.get_part(scan_id, ScanToTearDown)
     if scan is None:
-        raise PermanentError(f"there is no scan '{scan_id}'")
+        raise ScanNotFound(scan_id)
     if scan["phase"] != Phase.STOPPING:
         return
-    await _unwant_workers(scan_id, scan["ewms_task"]["clusters"], cause=cause)
+    await _unwant_workers(scan_id, scan["ewms_task"]["clusters"])
     if not scan["scanner"]["gone"]:
         await _remove_scanner(scan_id, scan["attempt"])
-    await end_if_all_is_gone(scan_id, function=FUNCTION, cause=cause)
+    await end_if_all_is_gone(scan_id)
 
 
-async def _unwant_workers(scan_id: str, clusters: list[dict[str, object]], *, cause: str) -> None:
-    outbox: dict[str, dict[str, object]] = {}
+async def _unwant_workers(scan_id: str, clusters: list[Cluster]) -> None:
+    outbox: Outbox = {}
     for cluster in clusters:
         if cluster["state"] == ClusterState.UNWANTED:
-            uuid = str(cluster["uuid"])
-            outbox |= entry(
-                Fact.WORKERS_UNWANTED, subject=scan_id, function=FUNCTION, cause=uuid, data={"uuid": uuid}
-            )
+            uuid = cluster["uuid"]
+            outbox |= entry(Fact.WORKERS_UNWANTED, subject=scan_id, cause=uuid, data={"uuid": uuid})
     if outbox and await scans.put_events(scan_id, outbox, guard={"phase": Phase.STOPPING}):
         await publish(scan_id, outbox)
 
@@ -63,25 +61,24 @@ async def _remove_scanner(scan_id: str, attempt: int) -> None:
         await scans.release_scanner(scan_id, attempt=attempt, gone=gone)
 
 
-async def end_if_all_is_gone(scan_id: str, *, function: str, cause: str) -> None:
-    """End a stopping scan whose scanner server and workers are all verified gone, with no lease open."""
-    outbox = entry(Fact.ENDED, subject=scan_id, function=function, cause="0")
-    change = await scans.advance(
+async def end_if_all_is_gone(scan_id: str) -> None:
+    """End a stopping scan whose scanner server and workers are all verified gone, with no lease open.
+
+    Raises:
+        ScanNotFound: there is no such scan.
+    """
+    change = await apply(
         scan_id,
         Fact.ENDED,
-        function=function,
-        cause=cause,
-        outbox=outbox,
         guard={
             "scanner.gone": True,
             "scanner.leased_until": {"$lte": time.time()},
             "ewms_task.clusters": {"$not": {"$elemMatch": {"state": {"$ne": ClusterState.GONE}}}},
         },
     )
-    if change is None or change.scan["phase"] != Phase.ENDED:
+    if change.scan["phase"] != Phase.ENDED:
         return
     await limiter.release([scan_id])
     if change.applied:
         result = change.scan["result"]
         await results.keep_only(scan_id, result and result["version"])
-        await publish(scan_id, outbox)

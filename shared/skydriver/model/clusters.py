@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, Protocol
 from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from skydriver.model.scan import cut
+from skydriver.model.documents import Cluster
+from skydriver.model.reasons import ReasonCode, Why, cut
 from skydriver.model.states import ClusterState
 
 MAX_WORDS = 3
@@ -33,10 +34,22 @@ class KubernetesLocation(_Strict):
     namespace: str
 
 
+class _Placed(Protocol):
+    @property
+    def orchestrator(self) -> str: ...
+    @property
+    def location(self) -> CondorLocation | KubernetesLocation: ...
+
+
 class _Cluster(_Strict):
     secret: str | None = Field(None, description="name of the Kubernetes Secret with its credentials")
     max_workers: int | None = Field(None, ge=1, description="the most workers that one scan may ask for here")
     max_debug_workers: int | None = Field(None, ge=1, description="the same with `client-logs`")
+
+    @property
+    def at(self: _Placed) -> str:
+        """Its location in one word, see `location_key`."""
+        return location_key(self.orchestrator, self.location.model_dump())
 
 
 class CondorCluster(_Cluster):
@@ -98,7 +111,7 @@ HELD, FATAL = "Held", "FatalError"
 
 def why_dead(
     n_workers: int, statuses: Mapping[str, Mapping[str, int]], top_task_errors: Mapping[str, int]
-) -> str | None:
+) -> Why | None:
     """Say why a cluster's workers are dead, from a report on it; None while one of them may still work.
 
     Args:
@@ -127,20 +140,17 @@ def why_dead(
         for verb, counts in (("held", held), ("failed", Counter(top_task_errors)))
         if counts
     ]
-    return cut("; ".join(parts) or "ended without a final result")
+    return Why(ReasonCode.WORKERS_ENDED, "; ".join(parts) or "ended without a final result")
 
 
-def cluster_entry(
-    *, name: str, known: KnownCluster, n_workers: int, uuid: str, attempt: int
-) -> dict[str, Any]:
+def cluster_entry(*, name: str, known: KnownCluster, n_workers: int, uuid: str, attempt: int) -> Cluster:
     """Make the entry of `ewms_task.clusters` for a cluster whose workers were asked for."""
-    location = known.location.model_dump()
     return {
         "uuid": uuid,
         "name": name,
         "orchestrator": known.orchestrator,
-        "location": location,
-        "at": location_key(known.orchestrator, location),
+        "location": known.location.model_dump(),
+        "at": known.at,
         "cluster_id": None,
         "n_workers": n_workers,
         "starter_info": {},
@@ -149,6 +159,7 @@ def cluster_entry(
         "attempt": attempt,
         "state": ClusterState.REQUESTED,
         "reason": None,
+        "reason_code": None,
         "tries": 0,
         "leased_until": 0.0,
         "due": 0.0,

@@ -8,9 +8,6 @@ from typing import Any
 from skydriver.model.scan import MAX_HISTORY
 from skydriver.model.states import Phase
 
-NOT_STARTED_YET = "workers not started yet"
-"""The cause of a line that says why workers were not started, and will be tried again."""
-
 
 class Retry(StrEnum):
     """What was tried again."""

@@ -27,6 +27,7 @@ FIELDS = (
     "attempt",
     "outcome",
     "reason",
+    "reason_code",
     "submitted_by",
 )
 DEFAULT_FIELDS = tuple(field for field in FIELDS if field != EVENT_FIELD)
@@ -46,6 +47,7 @@ CLUSTER_FIELDS = (
     "name",
     "state",
     "reason",
+    "reason_code",
     "observed_at",
     "stale_since",
     "stale_reason",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
     AfterValidator,
@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from skydriver.model.documents import Request
 from skydriver.model.json_text import check_integers, read_json, write_json
 from skydriver.model.projection import ProjectionArguments
 from skydriver.model.secrets import is_secret
@@ -353,9 +354,9 @@ def stored_request(
     max_worker_runtime: int,
     rest_address: str,
     submitted_by: str | None,
-) -> dict[str, Any]:
+) -> Request:
     """Make the request that a scan keeps: validated, defaults filled, the image's tag resolved."""
-    return {
+    request = {
         "max_worker_runtime": max_worker_runtime,
         **overrides(arguments),
         "docker_tag": docker_tag,
@@ -365,6 +366,7 @@ def stored_request(
         "rest_address": rest_address,
         "submitted_by": submitted_by,
     }
+    return cast(Request, request)
 
 
 def overrides(arguments: ScanArguments | RescanArguments) -> dict[str, Any]:

@@ -2,33 +2,38 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
+from skydriver.model.documents import SCHEMA, EnvVars, FreeForm, HistoryLine, Outbox, Request, WholeScan
+from skydriver.model.reasons import Why, cut
 from skydriver.model.states import Phase
 
 MAX_HISTORY = 200
-MAX_REASON = 500
+MAX_FAILED_TRIES = 50
+MAX_RECENT = 10
+"""The latest times that are kept of a failed try, for whatever counts them once a minute."""
 
 
 def new_scan(
-    request: dict[str, Any],
+    request: Request,
     *,
     now: float,
     function: str,
+    cause: str,
     scanner_server_args: str,
     tms_args: list[str],
-    env_vars: dict[str, Any],
-    classifiers: dict[str, Any],
-    outbox: dict[str, Any],
+    env_vars: EnvVars,
+    classifiers: FreeForm,
+    outbox: Outbox,
     trace: Mapping[str, str] | None = None,
     first_scan_id: str | None = None,
-) -> dict[str, Any]:
+) -> WholeScan:
     """Make the document of a scan that was just asked for, with the events that this causes in its outbox.
 
     With `trace` it keeps where its trace begins, see `skydriver.tracing`; a rescan, which scan was the first.
     """
-    return {
+    scan: WholeScan = {
         "_id": request["scan_id"],
+        "schema": SCHEMA,
         # the manifest's fields
         "scan_id": request["scan_id"],
         "timestamp": now,
@@ -47,11 +52,13 @@ def new_scan(
         "attempt": 0,
         "outcome": None,
         "reason": None,
+        "reason_code": None,
         "submitted_by": request["submitted_by"],
         # what the service keeps for itself
         "request": request,
         "phase_since": now,
-        "history": [history_entry(Phase.QUEUED, now=now, cause="requested", function=function)],
+        "history": [history_entry(Phase.QUEUED, now=now, cause=cause, function=function)],
+        "failed_tries": [],
         "outbox": outbox,
         "outbox_since": now,
         "not_before": 0.0,
@@ -59,9 +66,12 @@ def new_scan(
         "report": None,
         "result": None,
         "scanner": {"leased_until": 0.0, "gone": True},
-        **({"trace": dict(trace)} if trace else {}),
-        **({"first_scan_id": first_scan_id} if first_scan_id else {}),
     }
+    if trace:
+        scan["trace"] = dict(trace)
+    if first_scan_id:
+        scan["first_scan_id"] = first_scan_id
+    return scan
 
 
 def history_entry(
@@ -71,20 +81,15 @@ def history_entry(
     cause: str,
     function: str,
     attempt: int | None = None,
-    reason: str | None = None,
-) -> dict[str, Any]:
-    """Make one line of a scan's history: what phase was entered, when, why and by whom."""
-    entry: dict[str, Any] = {"phase": phase, "time": now, "cause": cut(cause), "function": function}
+    why: Why | None = None,
+) -> HistoryLine:
+    """Make one line of a scan's history: what phase was entered, when, why and by which function."""
+    entry: HistoryLine = {"phase": phase, "time": now, "cause": cut(cause), "function": function}
     if attempt is not None:
         entry["attempt"] = attempt
-    if reason is not None:
-        entry["reason"] = cut(reason)
+    if why is not None:
+        entry["reason"], entry["reason_code"] = cut(why.reason), why.code
     return entry
-
-
-def cut(text: str, limit: int = MAX_REASON) -> str:
-    """Bound a text that comes from elsewhere."""
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def scanner_name(scan_id: str, attempt: int) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from skydriver.model.states import PLACED, UNFINISHED, Outcome, Phase
 
@@ -17,7 +17,6 @@ class Fact(StrEnum):
     READY = "scanner.ready"
     RELAUNCHED = "scanner.relaunched"
     WORKERS_REQUESTED = "workers.requested"
-    WORKERS_STARTED = "workers.started"
     WORKERS_UNWANTED = "workers.unwanted"
     PROGRESS_REPORTED = "scan.progress_reported"
     RESULT_REPORTED = "scan.result_reported"
@@ -28,6 +27,15 @@ class Fact(StrEnum):
     OBSERVATION_REQUESTED = "observation.requested"
 
 
+class Attempt(Enum):
+    """What happens to the number of a scan's attempt."""
+
+    KEEP = "keep"
+    FIRST = "first"
+    """It becomes 1, unless the scan has had an attempt."""
+    NEXT = "next"
+
+
 @dataclass(frozen=True)
 class Transition:
     """What a fact does to a scan.
@@ -36,36 +44,42 @@ class Transition:
         accepts: the phases in which the fact changes something; in any other it changes nothing.
         to: the phase that follows, or None where the scan stays where it is.
         outcome: what is written as the scan's outcome on the way.
-        relaunch: whether the scan starts over with the next attempt.
+        attempt: what happens to its attempt.
+        stops_workers: whether no worker cluster of the scan is wanted any longer.
+        announces: the fact that is published, if any.
     """
 
     accepts: tuple[Phase, ...]
     to: Phase | None = None
     outcome: Outcome | None = None
-    relaunch: bool = False
+    attempt: Attempt = Attempt.KEEP
+    stops_workers: bool = False
+    announces: Fact | None = None
+
+
+def _end(fact: Fact, accepts: tuple[Phase, ...], outcome: Outcome) -> Transition:
+    return Transition(accepts, Phase.STOPPING, outcome, stops_workers=True, announces=fact)
 
 
 TABLE: Mapping[Fact, Transition] = {
-    # It makes the scan, so there is none yet that could accept it.
-    Fact.REQUESTED: Transition((), Phase.QUEUED),
     # The way of a good scan. A ready scanner may overtake the word that it was launched.
-    Fact.ADMITTED: Transition((Phase.QUEUED,), Phase.LAUNCHING),
+    Fact.ADMITTED: Transition(
+        (Phase.QUEUED,), Phase.LAUNCHING, attempt=Attempt.FIRST, announces=Fact.REQUESTED
+    ),
     Fact.LAUNCHED: Transition((Phase.LAUNCHING,), Phase.STARTING),
-    Fact.READY: Transition((Phase.LAUNCHING, Phase.STARTING), Phase.RUNNING),
-    Fact.FINISHED: Transition(PLACED, Phase.STOPPING, Outcome.FINISHED),
-    Fact.ENDED: Transition((Phase.STOPPING,), Phase.ENDED),
+    Fact.READY: Transition((Phase.LAUNCHING, Phase.STARTING), Phase.RUNNING, announces=Fact.READY),
+    Fact.FINISHED: _end(Fact.FINISHED, PLACED, Outcome.FINISHED),
+    Fact.ENDED: Transition((Phase.STOPPING,), Phase.ENDED, announces=Fact.ENDED),
     # The only ways back.
     Fact.REFUSED: Transition((Phase.LAUNCHING,), Phase.QUEUED),
-    Fact.RELAUNCHED: Transition(PLACED, Phase.LAUNCHING, relaunch=True),
+    Fact.RELAUNCHED: Transition(
+        PLACED, Phase.LAUNCHING, attempt=Attempt.NEXT, stops_workers=True, announces=Fact.REQUESTED
+    ),
     # The other ends.
-    Fact.ABORTED: Transition(UNFINISHED, Phase.STOPPING, Outcome.ABORTED),
-    Fact.FAILED: Transition(UNFINISHED, Phase.STOPPING, Outcome.FAILED),
+    Fact.ABORTED: _end(Fact.ABORTED, UNFINISHED, Outcome.ABORTED),
+    Fact.FAILED: _end(Fact.FAILED, UNFINISHED, Outcome.FAILED),
     # What happens within a phase.
-    Fact.PROGRESS_REPORTED: Transition(PLACED),
-    Fact.RESULT_REPORTED: Transition(PLACED),
-    Fact.WORKERS_REQUESTED: Transition((Phase.RUNNING,)),
-    Fact.WORKERS_STARTED: Transition((Phase.RUNNING,)),
-    Fact.WORKERS_UNWANTED: Transition((Phase.STOPPING,)),
-    # Of a location, not of a scan.
-    Fact.OBSERVATION_REQUESTED: Transition(()),
+    Fact.PROGRESS_REPORTED: Transition(PLACED, announces=Fact.PROGRESS_REPORTED),
+    Fact.RESULT_REPORTED: Transition(PLACED, announces=Fact.RESULT_REPORTED),
 }
+"""The facts that change a scan; all others only ask for something, which changes it in its turn."""

@@ -6,37 +6,8 @@ from typing import Any
 import orjson
 from starlette.responses import Response, StreamingResponse
 
-from skydriver.errors import (
-    AlreadyUsed,
-    Busy,
-    Conflict,
-    Forbidden,
-    InvalidArguments,
-    NotFound,
-    NotTaken,
-    SkyDriverError,
-    TemporaryError,
-    TooLarge,
-    TooMany,
-    TooSlow,
-    UnsupportedEncoding,
-)
+from skydriver.errors import SkyDriverError
 
-_STATUS: tuple[tuple[type[SkyDriverError], int], ...] = (
-    (InvalidArguments, 400),
-    (Conflict, 400),
-    (Forbidden, 403),
-    (NotFound, 404),
-    (AlreadyUsed, 409),
-    (NotTaken, 409),
-    (TooSlow, 408),
-    (TooLarge, 413),
-    (UnsupportedEncoding, 415),
-    (TooMany, 429),
-    (Busy, 503),
-    (TemporaryError, 503),
-    (SkyDriverError, 400),
-)
 RETRY_AFTER = "5"
 PIECE = 2**18
 """Bytes that a streamed answer is sent in at a time."""
@@ -108,5 +79,5 @@ async def without_body(answer: Response) -> Response:
 
 def answer_of(error: SkyDriverError) -> Response:
     """Turn one of our errors into the answer that a client gets."""
-    code = next(status for kind, status in _STATUS if isinstance(error, kind))
+    code = error.http_status
     return error_answer(code, str(error), {"Retry-After": RETRY_AFTER} if code in (429, 503) else None)

@@ -34,7 +34,7 @@ _ERRORS = {
     405: ("The path is served by other methods only", "PUT is not served at /scans/find, but POST"),
     408: ("The body did not come in time", "the request did not come in time"),
     409: (
-        "The Idempotency-Key was used for another request",
+        "The Idempotency-Key was used for another request, or the scan does not take the report",
         "this Idempotency-Key was used for another request within the last 24 hours",
     ),
     413: ("The body is too large", "the body must have 1048576 bytes at the most"),
@@ -213,7 +213,7 @@ def _error_references(route: RouteInfo) -> dict[str, Any]:
         codes.append(403)
     if "{scan_id}" in route.path:
         codes.append(404)
-    if _takes_key(route):
+    if _takes_key(route) or (Role.SCANNER in route.roles and route.method != "GET"):
         codes.append(409)
     if route.method != "GET":
         codes += [408, 413, 415]

@@ -3,13 +3,12 @@
 import datetime as dt
 from collections.abc import AsyncIterator
 
-import orjson
 from bson import ObjectId
 from starlette.responses import Response
 
 from skydriver.errors import NotFound
 from skydriver.rest.answers import chained, json_answer, streamed_json
-from skydriver.rest.scans import replaced, shown
+from skydriver.rest.scans import around_result, replaced, shown
 from skydriver.store import joined, results
 
 
@@ -33,8 +32,7 @@ async def result_answer(scan_id: str, *, include_deleted: bool) -> Response:
     if piece is None:
         raise replaced()
     missing = pointer["bytes"] - len(piece)
-    before = b'{"scan_id":%b,"skyscan_result":' % orjson.dumps(scan_id)
-    after = b',"is_final":%b}' % orjson.dumps(pointer["is_final"])
+    before, after = around_result(scan_id, is_final=pointer["is_final"])
     if missing <= 0:
         return Response(b"".join((before, piece, after)), media_type="application/json")
     rest = _rest(scan_id, pointer["version"], missing)

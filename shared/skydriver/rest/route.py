@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from skydriver import tracing
 from skydriver.errors import Forbidden, NotTaken, SkyDriverError
-from skydriver.logs import about, configure_logging
+from skydriver.logs import about, configure_logging, working
 from skydriver.model.scan import split_scanner_id
 from skydriver.rest.answers import answer_of, error_answer, json_answer, unrouted, without_body
 from skydriver.rest.arguments import NoArguments, parse_body, query_arguments, read_body, validate
@@ -159,7 +159,7 @@ def route(
             # Not that of `request.url`, which is without line breaks.
             match = pattern.fullmatch(request.scope["path"])
             names = match.groupdict() if match else {}
-            with about(function=handle.__name__, **names):
+            with working(handle.__name__, line), about(**names):
                 if not tracing.is_on():
                     return await answered(request, match)
                 with tracing.calling(
@@ -182,9 +182,10 @@ async def _handled(
     if method == "GET" or not call.scan_id or not tracing.is_on():
         return await handle(call)
     # The few functions that know of no scan need not import this.
+    from skydriver.model.documents import TraceOfScan
     from skydriver.store import scans
 
-    with tracing.continuing(await scans.get(call.scan_id, ["trace"]), linked=True):
+    with tracing.continuing(await scans.get_part(call.scan_id, TraceOfScan), linked=True):
         return await handle(call)
 
 

@@ -1,11 +1,11 @@
 """Reading a scan for an answer: is it there, is it deleted, which fields."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
-from skydriver.errors import InvalidArguments, NotFound, TemporaryError
+from skydriver.errors import InvalidArguments, NotFound, ScanNotFound, TemporaryError
 from skydriver.model.manifest import EVENT_FIELD, FIELDS, manifest_of, resolve_projection
 from skydriver.model.projection import ProjectionArguments
 from skydriver.store import events, joined, results, scans
@@ -17,7 +17,7 @@ async def read_scan(scan_id: str, fields: Iterable[str], *, include_deleted: boo
     Raises:
         NotFound: there is no such scan, or it was deleted and deleted ones are not asked for.
     """
-    scan = await scans.get(scan_id, {*fields, "is_deleted"})
+    scan = await scans.get_fields(scan_id, {*fields, "is_deleted"})
     return shown(scan_id, scan, include_deleted=include_deleted)
 
 
@@ -46,7 +46,7 @@ def shown(scan_id: str, scan: dict[str, Any] | None, *, include_deleted: bool) -
         NotFound: there is no such scan, or it was deleted and deleted ones are not asked for.
     """
     if scan is None:
-        raise NotFound(f"there is no scan '{scan_id}'")
+        raise ScanNotFound(scan_id)
     if scan["is_deleted"] and not include_deleted:
         raise NotFound(f"scan '{scan_id}' was deleted; pass 'include_deleted' to see it all the same")
     return scan
@@ -67,7 +67,7 @@ def projected(
         raise InvalidArguments({name: str(error)}) from None
 
 
-async def manifest(scan: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+async def manifest(scan: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
     """Make the manifest of a scan, with the event itself where its field is among those asked for."""
     shown = manifest_of(scan, fields)
     if EVENT_FIELD in fields:
@@ -89,10 +89,10 @@ async def read_event(event_id: str) -> bytes:
     return event
 
 
-async def read_result(scan: dict[str, Any]) -> dict[str, Any]:
-    """Read the result that a scan (with its field `result`) points to.
+async def read_result(scan: Mapping[str, Any]) -> Any:
+    """Read the answer of the result that a scan (with its field `result`) points to.
 
-    Empty before there is one, and where it is kept no longer.
+    It is an empty object before there is one, and where it is kept no longer.
 
     Raises:
         TemporaryError: a newer result has just taken this one's place.
@@ -103,12 +103,16 @@ async def read_result(scan: dict[str, Any]) -> dict[str, Any]:
     content = b"".join([piece async for piece in results.pieces(scan["_id"], pointer["version"])])
     if len(content) != pointer["bytes"]:
         raise replaced()
-    return shown_result(scan["_id"], content, is_final=pointer["is_final"])
+    before, after = around_result(scan["_id"], is_final=pointer["is_final"])
+    return orjson.Fragment(before + content + after)
 
 
-def shown_result(scan_id: str, content: bytes, *, is_final: bool) -> dict[str, Any]:
-    """Make the answer of a result, which is given as JSON."""
-    return {"scan_id": scan_id, "skyscan_result": orjson.Fragment(content), "is_final": is_final}
+def around_result(scan_id: str, *, is_final: bool) -> tuple[bytes, bytes]:
+    """Say what stands before and after a result in its answer `{scan_id, skyscan_result, is_final}`."""
+    return (
+        b'{"scan_id":%b,"skyscan_result":' % orjson.dumps(scan_id),
+        b',"is_final":%b}' % orjson.dumps(is_final),
+    )
 
 
 def replaced() -> TemporaryError:

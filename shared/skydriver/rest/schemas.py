@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from skydriver.model.reasons import ReasonCode
 from skydriver.model.reports import EventMetadata
 from skydriver.model.states import ClusterState, Outcome, Phase
 
@@ -42,7 +43,8 @@ class Cluster(_Answer):
     top_task_errors: dict[str, int] = Field(description="error -> number of workers")
     name: str = Field(description="what users call it", examples=["sub-2"])
     state: ClusterState
-    reason: str | None
+    reason: str | None = Field(description="why it is as it is, in a sentence")
+    reason_code: ReasonCode | None = Field(description="the same for programs")
     observed_at: float | None = Field(
         description="when the figures last changed, seconds since the epoch; they hold until `stale_since`"
     )
@@ -95,6 +97,7 @@ class Manifest(_Answer):
     attempt: int = Field(0, description="launches of its scanner server so far")
     outcome: Outcome | None = None
     reason: str | None = Field(None, description="why it is as it is, in a sentence")
+    reason_code: ReasonCode | None = Field(None, description="the same for programs")
     submitted_by: str | None = None
 
 
@@ -135,6 +138,7 @@ class Status(_Answer):
     attempt: int
     outcome: Outcome | None
     reason: str | None
+    reason_code: ReasonCode | None
     reported_at: float | None = Field(description="when its scanner server's last progress report came")
     pods: Pods | None = Field(None, description="if `include_pod_statuses`")
 
@@ -179,13 +183,28 @@ class Step(_Answer):
     function: str
     attempt: int | None = None
     reason: str | None = None
+    reason_code: ReasonCode | None = None
+
+
+class FailedTry(_Answer):
+    """What was tried for a scan and has failed, once or again and again."""
+
+    function: str
+    cluster: str | None = Field(description="the uuid of the worker cluster that it was tried for, if any")
+    name: str | None = Field(description="what users call that cluster")
+    reason: str
+    reason_code: ReasonCode
+    first: float = Field(description="when it failed first, seconds since the epoch")
+    last: float
+    times: int
 
 
 class History(_Answer):
-    """What happened to a scan, the oldest first."""
+    """What happened to a scan, the oldest first, and what has failed on the way."""
 
     scan_id: str
     history: list[Step]
+    failed_tries: list[FailedTry]
 
 
 class Found(_Answer):
@@ -206,6 +225,7 @@ class Waiting(_Answer):
     priority: int
     next_attempt: int
     reason: str | None
+    reason_code: ReasonCode | None
     not_before: float = Field(description="when it may be tried again; 0 if at once")
 
 

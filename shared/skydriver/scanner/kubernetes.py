@@ -8,7 +8,7 @@ from typing import Any
 from skydriver.errors import TemporaryError
 from skydriver.kube.client import Kubernetes, in_cluster
 from skydriver.kube.pods import PodState, fate_of
-from skydriver.model.scan import cut
+from skydriver.model.reasons import cut
 from skydriver.scanner.job import ATTEMPT, FOLDER, KIND, SCAN_ID, job_manifest, secret_manifest, secret_name
 from skydriver.scanner.protocol import ScannerSpec, ScannerState, ScannerStatus
 from skydriver.settings import settings

@@ -11,6 +11,7 @@ from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
 
 from skydriver.errors import TooLarge
+from skydriver.model.documents import SCHEMA, I3Event
 from skydriver.settings import settings
 from skydriver.store.mongo import collection
 
@@ -37,10 +38,11 @@ async def put(content: bytes) -> str:
     if len(content) > settings().max_event_bytes:
         raise TooLarge(f"the event must have {settings().max_event_bytes} bytes at the most")
     event_id = sha256(content).hexdigest()
+    event: I3Event = {"_id": event_id, "schema": SCHEMA, "json": content, "used_at": time.time()}
     # A second time round only where it was removed in between.
     while True:
         try:
-            await collection(NAME).insert_one({"_id": event_id, "json": content, "used_at": time.time()})
+            await collection(NAME).insert_one(event)
         except DuplicateKeyError:
             if not await use(event_id):
                 continue
@@ -55,7 +57,7 @@ async def use(event_id: str) -> bool:
 
 async def get(event_id: str) -> bytes | None:
     """Read an event as JSON."""
-    event = await collection(NAME).find_one({"_id": event_id})
+    event: I3Event | None = await collection(NAME).find_one({"_id": event_id})
     return None if event is None else bytes(event["json"])
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+from skydriver.model.documents import SCHEMA
 from skydriver.store.mongo import collection
 
 NAME = "inbox"
@@ -22,7 +23,7 @@ async def remember(source: str, event_id: str, kind: str) -> None:
     """Remember an event, and its type, after its effect."""
     await collection(NAME).update_one(
         {"_id": f"{source} {event_id}"},
-        {"$set": {"at": dt.datetime.now(dt.UTC), "type": kind}},
+        {"$set": {"at": dt.datetime.now(dt.UTC), "type": kind, "schema": SCHEMA}},
         upsert=True,
     )
 

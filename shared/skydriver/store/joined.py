@@ -5,13 +5,12 @@ from typing import Any
 
 from skydriver.store import events, names, results, scans
 from skydriver.store.mongo import collection
+from skydriver.store.scans import Query
 
-Document = dict[str, Any]
 
-
-async def scan_and_event(scan_id: str, fields: Iterable[str]) -> tuple[Document, bytes | None] | None:
+async def scan_and_event(scan_id: str, fields: Iterable[str]) -> tuple[dict[str, Any], bytes | None] | None:
     """Read fields of a scan (dotted paths) and its event as JSON; None if there is no such scan."""
-    join: Document = {"from": events.NAME, "localField": "i3_event_id", "foreignField": "_id"}
+    join: Query = {"from": events.NAME, "localField": "i3_event_id", "foreignField": "_id"}
     found = await _join(scan_id, {*fields, "i3_event_id"}, join)
     if found is None:
         return None
@@ -19,12 +18,12 @@ async def scan_and_event(scan_id: str, fields: Iterable[str]) -> tuple[Document,
     return scan, bytes(joined[0]["json"]) if joined else None
 
 
-async def scan_and_result(scan_id: str, fields: Iterable[str]) -> tuple[Document, bytes | None] | None:
+async def scan_and_result(scan_id: str, fields: Iterable[str]) -> tuple[dict[str, Any], bytes | None] | None:
     """Read fields of a scan and the first piece of its result; None if there is no such scan.
 
     The other pieces, of a large result, are not read: they are sent one by one.
     """
-    join: Document = {"from": results.NAME, "localField": "result.version", "foreignField": "_id"}
+    join: Query = {"from": results.NAME, "localField": "result.version", "foreignField": "_id"}
     found = await _join(scan_id, {*fields, "result"}, join)
     if found is None:
         return None
@@ -33,9 +32,9 @@ async def scan_and_result(scan_id: str, fields: Iterable[str]) -> tuple[Document
 
 
 async def _join(
-    scan_id: str, fields: Iterable[str], join: Document
-) -> tuple[Document, list[Document]] | None:
-    pipeline: list[Document] = [
+    scan_id: str, fields: Iterable[str], join: Query
+) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
+    pipeline: list[Query] = [
         {"$match": {"_id": scan_id}},
         {"$project": dict.fromkeys(fields, 1)},
         {"$lookup": {**join, "as": "joined"}},

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from pymongo.errors import DuplicateKeyError
 
+from skydriver.model.documents import SCHEMA, Limits
 from skydriver.store.mongo import collection
 
 NAME = "limits"
@@ -41,7 +42,8 @@ async def take(
     }
     if await limits.find_one({"_id": _ID}, {"_id": 1}) is None:
         with contextlib.suppress(DuplicateKeyError):
-            await limits.insert_one({"_id": _ID, "running": [], "starts": []})
+            new: Limits = {"_id": _ID, "schema": SCHEMA, "running": [], "starts": []}
+            await limits.insert_one(new)
     condition = {"_id": _ID, "running": {"$ne": scan_id}, **({} if unlimited else free)}
     if (await limits.update_one(condition, update)).matched_count:
         return True
@@ -55,11 +57,13 @@ async def release(scan_ids: Iterable[str]) -> None:
 
 async def holders() -> list[str]:
     """List the scans that hold a permit."""
-    document = await collection(NAME).find_one({"_id": _ID}, {"running": 1})
-    return list(document["running"]) if document else []
+    limits: Limits | None = await collection(NAME).find_one({"_id": _ID}, {"running": 1})
+    return limits["running"] if limits else []
 
 
 async def used(*, now: float) -> tuple[int, int]:
     """Count the permits taken within the last minute, and those that are out."""
-    document = await collection(NAME).find_one({"_id": _ID}, {"_id": 0}) or {"running": [], "starts": []}
-    return sum(start > now - MINUTE for start in document["starts"]), len(document["running"])
+    limits: Limits | None = await collection(NAME).find_one({"_id": _ID})
+    if limits is None:
+        return 0, 0
+    return sum(start > now - MINUTE for start in limits["starts"]), len(limits["running"])

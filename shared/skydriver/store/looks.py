@@ -7,6 +7,7 @@ import time
 
 from pymongo.errors import DuplicateKeyError
 
+from skydriver.model.documents import SCHEMA
 from skydriver.store.mongo import collection
 
 NAME = "looks"
@@ -18,7 +19,7 @@ async def begin(location: str, *, seconds: float) -> bool:
     try:
         await collection(NAME, durable=False).update_one(
             {"_id": location, "leased_until": {"$lte": now}},
-            {"$set": {"leased_until": now + seconds}},
+            {"$set": {"leased_until": now + seconds, "schema": SCHEMA}},
             upsert=True,
         )
     except DuplicateKeyError:

@@ -8,10 +8,13 @@ the names that users gave.
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import unquote
 
+from skydriver.model.documents import WholeScan
+
 Document = dict[str, Any]
+Part = TypeVar("Part")
 
 CLASSIFIERS = "classifiers"
 _EMPTY = "%00"
@@ -28,15 +31,16 @@ def unescape(name: str) -> str:
     return "" if name == _EMPTY else unquote(name)
 
 
-def kept(scan: Mapping[str, Any]) -> Document:
+def kept(scan: WholeScan) -> Document:
     """Make the document that is stored of a scan; the scan itself stays as it is."""
     request = {**scan["request"], CLASSIFIERS: _each(escape, scan["request"][CLASSIFIERS])}
     return {**scan, CLASSIFIERS: _each(escape, scan[CLASSIFIERS]), "request": request}
 
 
-def shown(scan: Document) -> Document:
+def shown(scan: Part) -> Part:
     """Give a scan that was read, or a part of one, the names that users gave, and return it."""
-    for part in (scan, scan.get("request", {})):
+    whole = cast(Document, scan)
+    for part in (whole, whole.get("request", {})):
         if CLASSIFIERS in part:
             part[CLASSIFIERS] = _each(unescape, part[CLASSIFIERS])
     return scan

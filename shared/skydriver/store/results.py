@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from bson import ObjectId
 from pymongo import ASCENDING
 
+from skydriver.model.documents import SCHEMA, ResultPiece
 from skydriver.store.mongo import collection
 
 NAME = "results"
@@ -30,8 +31,15 @@ async def put(scan_id: str, content: bytes) -> ObjectId:
     """Store a result's JSON under a fresh version, which is returned; nothing points to it yet."""
     version = ObjectId()
     for n, start in enumerate(range(0, len(content), PIECE)):
-        piece = {"scan_id": scan_id, "version": version, "n": n, "json": content[start : start + PIECE]}
-        await collection(NAME).insert_one({"_id": ObjectId() if n else version, **piece})
+        piece: ResultPiece = {
+            "_id": ObjectId() if n else version,
+            "schema": SCHEMA,
+            "scan_id": scan_id,
+            "version": version,
+            "n": n,
+            "json": content[start : start + PIECE],
+        }
+        await collection(NAME).insert_one(piece)
     return version
 
 

@@ -7,18 +7,28 @@ from typing import Any
 
 from pymongo import ReturnDocument
 
+from skydriver.model.documents import (
+    Cluster,
+    ClustersOfScan,
+    FreeForm,
+    OutboxEvent,
+    Scan,
+    ScanAtLocation,
+    projection,
+)
+from skydriver.model.reasons import Why, reason_fields
 from skydriver.model.states import PLACED, ClusterState, Phase
 from skydriver.store import names
 from skydriver.store.mongo import collection
-from skydriver.store.scans import INTERNALS, NAME, Document, put_into_outbox
+from skydriver.store.scans import INTERNALS, NAME, Query, put_into_outbox
 
 
 async def add_clusters(
     scan_id: str,
     *,
     attempt: int,
-    entries: list[Document],
-    outbox: Mapping[str, Document],
+    entries: list[Cluster],
+    outbox: Mapping[str, OutboxEvent],
     asked: int | None = None,
 ) -> bool:
     """Add cluster entries to a RUNNING scan, once: False if one of them is there, or it is not wanted.
@@ -31,12 +41,12 @@ async def add_clusters(
         asked: only if this many clusters stand in the scan's request.
     """
     now = time.time()
-    update: Document = {
+    update: Query = {
         "$push": {"ewms_task.clusters": {"$each": entries}},
         "$set": {"last_updated": now},
     }
     put_into_outbox(update, outbox, now)
-    condition: Document = {
+    condition: Query = {
         "_id": scan_id,
         "phase": Phase.RUNNING,
         "attempt": attempt,
@@ -57,10 +67,10 @@ async def ask_for_clusters(
     asked: int,
     has_workers: bool,
     tms_args: list[str],
-    tms_starters: list[Any],
-    entries: list[Document],
-    outbox: Mapping[str, Document],
-) -> Document | None:
+    tms_starters: list[list[FreeForm]],
+    entries: list[Cluster],
+    outbox: Mapping[str, OutboxEvent],
+) -> Scan | None:
     """Add clusters to a scan's request and, with `entries`, to those whose workers were asked for.
 
     Args:
@@ -80,14 +90,14 @@ async def ask_for_clusters(
     """
     now = time.time()
     of_attempt = {"$elemMatch": {"attempt": attempt}}
-    condition: Document = {
+    condition: Query = {
         "_id": scan_id,
         "phase": phase,
         "attempt": attempt,
         "request.request_clusters": {"$size": asked},
         "ewms_task.clusters": of_attempt if has_workers else {"$not": of_attempt},
     }
-    update: Document = {
+    update: Query = {
         "$push": {
             "request.request_clusters": {"$each": clusters},
             "ewms_task.tms_args": {"$each": tms_args},
@@ -97,7 +107,7 @@ async def ask_for_clusters(
         "$set": {"last_updated": now},
     }
     put_into_outbox(update, outbox, now)
-    scan: Document | None = await collection(NAME).find_one_and_update(
+    scan: Scan | None = await collection(NAME).find_one_and_update(
         condition,
         update,
         projection=INTERNALS,
@@ -135,8 +145,8 @@ async def report_cluster(
     uuid: str,
     fields: Mapping[str, Any],
     *,
-    entry: Document,
-    why_dead: str | None,
+    entry: Cluster,
+    why_dead: Why | None,
 ) -> bool:
     """Set fields of a cluster entry, or add the entry where there is none.
 
@@ -160,10 +170,10 @@ async def report_cluster(
         _ = await update_cluster(
             scan_id,
             uuid,
-            {"reason": why_dead, "dead_since": since},
+            {**reason_fields(why_dead), "dead_since": since},
             states=reported,
             cluster_guard={} if since is None else {"dead_since": None},
-        ) or await update_cluster(scan_id, uuid, {"reason": why_dead}, states=reported)
+        ) or await update_cluster(scan_id, uuid, reason_fields(why_dead), states=reported)
         return True
 
     reported = (ClusterState.REPORTED,)
@@ -177,7 +187,7 @@ async def report_cluster(
         },
         {"$push": {"ewms_task.clusters": entry}, "$set": {"last_updated": time.time()}},
     )
-    # Another report on the same cluster may have been quicker to add it.
+    # Now the report itself. Another one on the same cluster may have been quicker to add it.
     return await update()
 
 
@@ -197,25 +207,25 @@ async def lease_cluster(
     )
 
 
-async def clusters_at(location: str) -> list[Document]:
-    """Find the scans (`_id`, `phase`, `attempt`, `ewms_task.clusters`) with clusters alive at a location."""
+async def clusters_at(location: str) -> list[ScanAtLocation]:
+    """Find the scans with clusters alive at a location."""
     cursor = collection(NAME).find(
         {
             "phase": {"$in": [*PLACED, Phase.STOPPING]},
             "ewms_task.clusters": {"$elemMatch": {"at": location, "state": ClusterState.STARTED}},
         },
-        {"phase": 1, "attempt": 1, "ewms_task.clusters": 1, "result.is_final": 1},
+        projection(ScanAtLocation),
     )
-    found: list[Document] = await cursor.to_list(None)
+    found: list[ScanAtLocation] = await cursor.to_list(None)
     return found
 
 
-async def gone_clusters(uuids: Iterable[str]) -> list[tuple[str, Document]]:
+async def gone_clusters(uuids: Iterable[str]) -> list[tuple[str, Cluster]]:
     """Find the cluster entries of these uuids, with their scans' ids, whose workers count as gone."""
     wanted = set(uuids)
     cursor = collection(NAME).find(
         {"ewms_task.clusters": {"$elemMatch": {"uuid": {"$in": sorted(wanted)}, "state": ClusterState.GONE}}},
-        {"ewms_task.clusters": 1},
+        projection(ClustersOfScan),
     )
     return [
         (scan["_id"], cluster)
@@ -253,10 +263,10 @@ async def mark_stale(at: Mapping[str, Any], *, asked_at: float, reason: str) -> 
     )
 
 
-async def clusters_with_old_logs(*, now: float, limit: int) -> list[tuple[str, Document]]:
+async def clusters_with_old_logs(*, now: float, limit: int) -> list[tuple[str, Cluster]]:
     """Find cluster entries, with their scans' ids, whose workers' logs need not be kept any longer."""
     cursor = collection(NAME).find(
-        {"ewms_task.clusters.logs.until": {"$lte": now}}, {"ewms_task.clusters": 1}
+        {"ewms_task.clusters.logs.until": {"$lte": now}}, projection(ClustersOfScan)
     )
     return [
         (scan["_id"], cluster)

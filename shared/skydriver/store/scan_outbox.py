@@ -2,20 +2,21 @@
 
 from pymongo import ASCENDING
 
+from skydriver.model.documents import Outbox, OutboxOfScan, projection
 from skydriver.store.mongo import collection
-from skydriver.store.scans import NAME, Document
+from skydriver.store.scans import NAME, get_part
 
 
-async def outbox_of(scan_id: str) -> dict[str, Document]:
+async def outbox_of(scan_id: str) -> Outbox:
     """Read what a scan has not published yet, by slot."""
-    scan = await collection(NAME).find_one({"_id": scan_id}, {"outbox": 1})
-    return dict(scan["outbox"]) if scan else {}
+    scan = await get_part(scan_id, OutboxOfScan)
+    return scan["outbox"] if scan else {}
 
 
-async def waiting_outboxes(*, before: float, limit: int) -> list[Document]:
-    """Find scans (`_id`, `outbox`) whose outbox has waited since before a time, the oldest first."""
-    cursor = collection(NAME).find({"outbox_since": {"$lt": before}}, {"outbox": 1})
-    found: list[Document] = await cursor.sort("outbox_since", ASCENDING).limit(limit).to_list(limit)
+async def waiting_outboxes(*, before: float, limit: int) -> list[OutboxOfScan]:
+    """Find scans whose outbox has waited since before a time, the oldest first."""
+    cursor = collection(NAME).find({"outbox_since": {"$lt": before}}, projection(OutboxOfScan))
+    found: list[OutboxOfScan] = await cursor.sort("outbox_since", ASCENDING).limit(limit).to_list(limit)
     return found
 
 

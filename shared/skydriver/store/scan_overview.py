@@ -5,25 +5,33 @@ from collections.abc import AsyncIterator, Iterable
 
 from pymongo import ASCENDING, DESCENDING
 
+from skydriver.model.documents import (
+    FailedTriesOfScan,
+    FailedTry,
+    HistoryLine,
+    HistoryOfScan,
+    OutboxAge,
+    ScanAlive,
+    ScanInBacklog,
+    ScanToAdmit,
+    projection,
+)
 from skydriver.model.states import PLACED, Phase
 from skydriver.store.mongo import collection
-from skydriver.store.scans import NAME, Document
+from skydriver.store.scans import NAME, Query
 
 
-def _ready(now: float) -> Document:
+def _ready(now: float) -> Query:
     return {"phase": Phase.QUEUED, "not_before": {"$lte": now}}
 
 
-async def backlog_head(*, now: float, skip: Iterable[str] = ()) -> Document | None:
-    """Find the next scan to admit: by priority, then age, of those that may start now.
-
-    It has `_id` and `priority`, and `trace` where it keeps one.
-    """
+async def backlog_head(*, now: float, skip: Iterable[str] = ()) -> ScanToAdmit | None:
+    """Find the next scan to admit: by priority, then age, of those that may start now."""
     condition = _ready(now)
     if passed := list(skip):
         condition["_id"] = {"$nin": passed}
-    head: Document | None = await collection(NAME).find_one(
-        condition, {"priority": 1, "trace": 1}, sort=[("priority", DESCENDING), ("timestamp", ASCENDING)]
+    head: ScanToAdmit | None = await collection(NAME).find_one(
+        condition, projection(ScanToAdmit), sort=[("priority", DESCENDING), ("timestamp", ASCENDING)]
     )
     return head
 
@@ -33,37 +41,17 @@ async def are_queued(n: int) -> bool:
     return bool(await collection(NAME).count_documents({"phase": Phase.QUEUED}, limit=n) == n)
 
 
-async def backlog() -> list[Document]:
+async def backlog() -> list[ScanInBacklog]:
     """List the queued scans, the next to start first."""
-    cursor = collection(NAME).find(
-        {"phase": Phase.QUEUED},
-        {"timestamp": 1, "priority": 1, "not_before": 1, "refusals": 1, "reason": 1, "phase_since": 1},
-    )
-    found: list[Document] = await cursor.sort([("priority", DESCENDING), ("timestamp", ASCENDING)]).to_list(
-        None
-    )
+    cursor = collection(NAME).find({"phase": Phase.QUEUED}, projection(ScanInBacklog))
+    by_turn = [("priority", DESCENDING), ("timestamp", ASCENDING)]
+    found: list[ScanInBacklog] = await cursor.sort(by_turn).to_list(None)
     return found
 
 
-async def alive() -> AsyncIterator[Document]:
+async def alive() -> AsyncIterator[ScanAlive]:
     """Go through the scans that are placed or stopping: what the sweep looks at."""
-    cursor = collection(NAME).find(
-        {"phase": {"$in": [*PLACED, Phase.STOPPING]}},
-        {
-            "phase": 1,
-            "phase_since": 1,
-            "attempt": 1,
-            "priority": 1,
-            "outcome": 1,
-            "scanner": 1,
-            "report": 1,
-            "result": 1,
-            "refusals": 1,
-            "redriven": 1,
-            "trace": 1,
-            "ewms_task.clusters": 1,
-        },
-    )
+    cursor = collection(NAME).find({"phase": {"$in": [*PLACED, Phase.STOPPING]}}, projection(ScanAlive))
     async for scan in cursor:
         yield scan
 
@@ -88,8 +76,8 @@ async def figures() -> tuple[dict[str, int], float | None, int, float | None]:
     }
     condition = {"outbox_since": {"$gt": 0.0}}
     outboxes = await collection(NAME).count_documents(condition)
-    oldest = await collection(NAME).find_one(
-        condition, {"outbox_since": 1}, sort=[("outbox_since", ASCENDING)]
+    oldest: OutboxAge | None = await collection(NAME).find_one(
+        condition, projection(OutboxAge), sort=[("outbox_since", ASCENDING)]
     )
     return (
         {phase: found["n"] for phase, found in phases.items()},
@@ -99,11 +87,20 @@ async def figures() -> tuple[dict[str, int], float | None, int, float | None]:
     )
 
 
-async def histories(since: float, until: float) -> AsyncIterator[list[Document]]:
+async def histories(since: float, until: float) -> AsyncIterator[list[HistoryLine]]:
     """Go through the histories of the scans with a line from after a time, and not from after another."""
     line = {"$elemMatch": {"time": {"$gt": since, "$lte": until}}}
-    async for scan in collection(NAME).find({"history": line}, {"history": 1}):
+    async for scan in collection(NAME).find({"history": line}, projection(HistoryOfScan)):
         yield scan["history"]
+
+
+async def failed_tries(since: float) -> AsyncIterator[FailedTry]:
+    """Go through the failed tries of all scans that have failed after a time, again or for the first time."""
+    condition = {"failed_tries.last": {"$gt": since}}
+    async for scan in collection(NAME).find(condition, projection(FailedTriesOfScan)):
+        for line in scan["failed_tries"]:
+            if line["last"] > since:
+                yield line
 
 
 async def count_redriven(since: float, until: float) -> int:

@@ -4,13 +4,23 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bson import ObjectId
 from pymongo import ReturnDocument
 
+from skydriver.model.documents import (
+    OutboxEvent,
+    Report,
+    ResultPointer,
+    Scan,
+    ScanReported,
+    VersionOfScan,
+    projection,
+)
 from skydriver.model.states import Phase
 from skydriver.model.transitions import TABLE, Fact
 from skydriver.store import names
 from skydriver.store.mongo import collection
-from skydriver.store.scans import INTERNALS, NAME, Document, get, put_into_outbox
+from skydriver.store.scans import INTERNALS, NAME, Query, get_part, put_into_outbox
 
 
 async def report_progress(
@@ -21,8 +31,8 @@ async def report_progress(
     finished: bool,
     fields: Mapping[str, Any],
     metadata: Mapping[str, Any],
-    outbox: Mapping[str, Document],
-) -> Document | None:
+    outbox: Mapping[str, OutboxEvent],
+) -> Scan | None:
     """Take a scanner's progress report, unless it is stale, of another attempt, or contradicts metadata.
 
     Reports are ordered by (attempt, finished, `last_updated`), and a finished one is never unset.
@@ -40,37 +50,37 @@ async def report_progress(
         The scan after the update, or None if it was not taken.
     """
     now = time.time()
-    not_older: Document = {"$or": [{"report": None}, {"report.attempt": {"$lt": attempt}}]}
+    not_older: Query = {"$or": [{"report": None}, {"report.attempt": {"$lt": attempt}}]}
     if finished:
         not_older["$or"].append({"report.attempt": attempt})
     else:
         not_older["$or"].append(
             {"report.attempt": attempt, "report.finished": False, "report.order": {"$lte": order}}
         )
-    condition: Document = {
+    condition: Query = {
         "_id": scan_id,
         "attempt": attempt,
         "phase": {"$in": list(TABLE[Fact.PROGRESS_REPORTED].accepts)},
         "$and": [not_older, *_write_once(metadata)],
     }
-    report = {"attempt": attempt, "finished": finished, "order": order, "at": now}
-    update: Document = {"$set": {"last_updated": now, "report": report, **fields, **metadata}}
+    report: Report = {"attempt": attempt, "finished": finished, "order": order, "at": now}
+    update: Query = {"$set": {"last_updated": now, "report": report, **fields, **metadata}}
     put_into_outbox(update, outbox, now)
-    scan: Document | None = await collection(NAME).find_one_and_update(
+    scan: Scan | None = await collection(NAME).find_one_and_update(
         condition, update, projection=INTERNALS, return_document=ReturnDocument.AFTER
     )
     return scan and names.shown(scan)
 
 
-async def report_metadata(scan_id: str, *, attempt: int, metadata: Mapping[str, Any]) -> Document | None:
+async def report_metadata(scan_id: str, *, attempt: int, metadata: Mapping[str, Any]) -> Scan | None:
     """Take write-once metadata that came without progress; None if it was not taken."""
-    condition: Document = {
+    condition: Query = {
         "_id": scan_id,
         "attempt": attempt,
         "phase": {"$in": list(TABLE[Fact.PROGRESS_REPORTED].accepts)},
         "$and": _write_once(metadata),
     }
-    scan: Document | None = await collection(NAME).find_one_and_update(
+    scan: Scan | None = await collection(NAME).find_one_and_update(
         condition,
         {"$set": {"last_updated": time.time(), **metadata}},
         projection=INTERNALS,
@@ -79,24 +89,23 @@ async def report_metadata(scan_id: str, *, attempt: int, metadata: Mapping[str, 
     return scan and names.shown(scan)
 
 
-def _write_once(metadata: Mapping[str, Any]) -> list[Document]:
+def _write_once(metadata: Mapping[str, Any]) -> list[Query]:
     # `$eq` on purpose: an object in a filter without it could be read as operators.
     return [{"$or": [{name: None}, {name: {"$eq": value}}]} for name, value in metadata.items()]
 
 
 async def point_to_result(
-    scan_id: str, *, attempt: int, pointer: Mapping[str, Any], outbox: Mapping[str, Document]
-) -> tuple[bool, Document | None]:
+    scan_id: str, *, attempt: int, pointer: ResultPointer, outbox: Mapping[str, OutboxEvent]
+) -> tuple[bool, ScanReported | None]:
     """Let a scan's result be the one that `pointer` names, never after a final one, or after a later one.
 
     Returns:
-        Whether it was taken, and the scan as it was *before* (only `result`, `attempt`, `phase`, `report`).
+        Whether it was taken, and the scan as it was *before*.
     """
     now = time.time()
-    update: Document = {"$set": {"last_updated": now, "result": dict(pointer)}}
+    update: Query = {"$set": {"last_updated": now, "result": pointer}}
     put_into_outbox(update, outbox, now)
-    fields = {"result": 1, "attempt": 1, "phase": 1, "report": 1}
-    before = await collection(NAME).find_one_and_update(
+    before: ScanReported | None = await collection(NAME).find_one_and_update(
         {
             "_id": scan_id,
             "attempt": attempt,
@@ -105,12 +114,12 @@ async def point_to_result(
             **({} if pointer["is_final"] else {"result.came_at": {"$not": {"$gt": pointer["came_at"]}}}),
         },
         update,
-        projection=fields,
+        projection=projection(ScanReported),
         return_document=ReturnDocument.BEFORE,
     )
     if before is not None:
         return True, before
-    return False, await get(scan_id, fields)
+    return False, await get_part(scan_id, ScanReported)
 
 
 async def with_old_results(*, ended_before: float, limit: int) -> list[str]:
@@ -131,8 +140,8 @@ async def forget_result(scan_id: str) -> None:
     )
 
 
-async def result_versions(ids: Iterable[str]) -> dict[str, Any]:
+async def result_versions(ids: Iterable[str]) -> dict[str, ObjectId]:
     """Say which version of its result each of these scans points to; those without one are left out."""
     condition = {"_id": {"$in": list(ids)}, "result.version": {"$exists": True}}
-    cursor = collection(NAME).find(condition, {"result.version": 1})
+    cursor = collection(NAME).find(condition, projection(VersionOfScan))
     return {scan["_id"]: scan["result"]["version"] async for scan in cursor}

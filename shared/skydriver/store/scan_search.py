@@ -1,6 +1,7 @@
 """Searches of scans by a filter of users' making."""
 
 from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
 from pymongo import DESCENDING
 from pymongo.errors import ExecutionTimeout, OperationFailure
@@ -8,7 +9,7 @@ from pymongo.errors import ExecutionTimeout, OperationFailure
 from skydriver.errors import InvalidArguments
 from skydriver.store import names
 from skydriver.store.mongo import collection
-from skydriver.store.scans import NAME, Document
+from skydriver.store.scans import NAME, Query
 
 BATCH = 128
 """Scans that are fetched at once in a search, so that a long answer never is in memory."""
@@ -16,18 +17,21 @@ BATCH = 128
 BAD_FILTER = frozenset({2, 9, 15998, 16410, 40353, 51091, 51108})
 """Codes by which MongoDB refuses a filter: BadValue, FailedToParse, wrong field paths and expressions."""
 
+SEARCH = "a user's search"
+"""Tells these queries from the service's own, in the database's log and profile."""
+
 Position = tuple[float, str]
 """Where a page of found scans ends: the last one's time and id."""
 
 
 async def find(
-    condition: Document,
+    condition: Query,
     fields: Iterable[str],
     *,
     max_time_ms: int,
     limit: int | None = None,
     after: Position | None = None,
-) -> AsyncIterator[list[Document]]:
+) -> AsyncIterator[list[dict[str, Any]]]:
     """Go through the scans that match a filter (checked by the caller), projected in the database.
 
     They come in batches: to pass each one on by itself would take longer than to find it.
@@ -44,12 +48,13 @@ async def find(
             its time on it.
     """
     condition = names.kept_filter(condition)
-    projection: Document = {"_id": 0, **dict.fromkeys(fields, 1)}
+    shown: Query = {"_id": 0, **dict.fromkeys(fields, 1)}
     if after is not None:
         time_, scan_id = after
         further = {"$or": [{"timestamp": {"$lt": time_}}, {"timestamp": time_, "_id": {"$lt": scan_id}}]}
         condition = {"$and": [condition, {"timestamp": {"$lte": time_}}, further]}
-    cursor = collection(NAME).find(condition, projection).max_time_ms(max_time_ms).batch_size(BATCH)
+    cursor = collection(NAME).find(condition, shown).max_time_ms(max_time_ms).batch_size(BATCH)
+    cursor = cursor.comment(SEARCH)
     if limit is not None:
         cursor = cursor.sort([("timestamp", DESCENDING), ("_id", DESCENDING)]).limit(limit)
     try:

@@ -10,25 +10,30 @@ workers), `scan_outbox`, `scan_search` (what users look for), `scan_overview` (m
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from skydriver.model.scan import MAX_HISTORY, cut, history_entry
+from skydriver.logs import work
+from skydriver.model.documents import FailedTry, OutboxEvent, Scan, WholeScan, projection
+from skydriver.model.reasons import Why, cut, reason_fields
+from skydriver.model.scan import MAX_FAILED_TRIES, MAX_HISTORY, MAX_RECENT, history_entry
 from skydriver.model.states import COMPLETE, ClusterState, Phase
-from skydriver.model.transitions import TABLE, Fact
+from skydriver.model.transitions import TABLE, Attempt, Fact
 from skydriver.store import names
 from skydriver.store.mongo import collection
 
 logger = logging.getLogger(__name__)
 
-Document = dict[str, Any]
+Query = dict[str, Any]
+"""A filter or an update. Tests hold its dotted paths against the types of documents."""
+Part = TypeVar("Part")
 
 NAME = "scans"
-INTERNALS: dict[str, int] = {"outbox": 0, "history": 0}
+INTERNALS = dict.fromkeys(sorted(WholeScan.__annotations__.keys() - Scan.__annotations__.keys()), 0)
 """What is projected out unless asked for: it grows with a scan's age."""
 
 
@@ -37,7 +42,7 @@ class Change:
     """What `advance` did: whether the fact had its effect now, and the scan as it is after it."""
 
     applied: bool
-    scan: Document
+    scan: Scan
 
 
 async def ensure_indexes() -> None:
@@ -58,6 +63,7 @@ async def ensure_indexes() -> None:
     for name in ("outbox_since", "redriven"):
         await scans.create_index(name, sparse=True)
     await scans.create_index("history.time")
+    await scans.create_index("failed_tries.last", sparse=True)
     await scans.create_index("ewms_task.clusters.logs.until", sparse=True)
     await scans.create_index("ewms_task.clusters.uuid", sparse=True)
     await scans.create_index([("ewms_task.clusters.at", ASCENDING), ("phase", ASCENDING)])
@@ -67,7 +73,7 @@ async def ensure_indexes() -> None:
     )
 
 
-async def insert(scan: Document) -> bool:
+async def insert(scan: WholeScan) -> bool:
     """Store a new scan; False if one of this id is there already."""
     try:
         await collection(NAME).insert_one(names.kept(scan))
@@ -76,10 +82,21 @@ async def insert(scan: Document) -> bool:
     return True
 
 
-async def get(scan_id: str, fields: Iterable[str] | None = None) -> Document | None:
-    """Read a scan: the given fields (dotted paths), or all but its outbox and history."""
-    projection = INTERNALS if fields is None else dict.fromkeys(fields, 1)
-    scan: Document | None = await collection(NAME).find_one({"_id": scan_id}, projection)
+async def get(scan_id: str) -> Scan | None:
+    """Read a scan, without what grows with its age."""
+    scan: Scan | None = await collection(NAME).find_one({"_id": scan_id}, INTERNALS)
+    return scan and names.shown(scan)
+
+
+async def get_part(scan_id: str, part: type[Part]) -> Part | None:
+    """Read a part of a scan: one of the types of `model.documents`."""
+    scan: Part | None = await collection(NAME).find_one({"_id": scan_id}, projection(cast(Hashable, part)))
+    return scan and names.shown(scan)
+
+
+async def get_fields(scan_id: str, fields: Iterable[str]) -> dict[str, Any] | None:
+    """Read the fields (dotted paths) of a scan that a user asks for."""
+    scan: dict[str, Any] | None = await collection(NAME).find_one({"_id": scan_id}, dict.fromkeys(fields, 1))
     return scan and names.shown(scan)
 
 
@@ -87,41 +104,42 @@ async def advance(
     scan_id: str,
     fact: Fact,
     *,
-    function: str,
-    cause: str,
     attempt: int | None = None,
-    reason: str | None = None,
+    why: Why | None = None,
     fields: Mapping[str, Any] | None = None,
-    outbox: Mapping[str, Document] | None = None,
+    outbox: Mapping[str, OutboxEvent] | None = None,
     guard: Mapping[str, Any] | None = None,
-    unwanted_clusters: bool = False,
 ) -> Change | None:
     """Let a fact have its effect on a scan, by the transition table, in one atomic update.
 
     Args:
         scan_id: the scan.
         fact: what happened; its row of the table says which phases accept it and what follows.
-        function: who says so, for the history.
-        cause: why, for the history.
-        attempt: only if the scan is at this attempt.
-        reason: a sentence for the scan's `reason` and the history.
+        attempt: only if the scan is at this attempt; what leads to the next one needs it.
+        why: for the scan's `reason` and the history.
         fields: further fields to set.
         outbox: events to publish, by slot.
         guard: further conditions.
-        unwanted_clusters: whether no worker cluster of the scan is wanted any longer.
 
     Returns:
         The change, or None if there is no such scan.
     """
     transition = TABLE[fact]
     now = time.time()
-    condition: Document = {"_id": scan_id, "phase": {"$in": list(transition.accepts)}, **(guard or {})}
+    condition: Query = {"_id": scan_id, "phase": {"$in": list(transition.accepts)}, **(guard or {})}
     if attempt is not None:
         condition["attempt"] = attempt
-    sets: Document = {"last_updated": now, **(fields or {})}
-    update: Document = {"$set": sets}
-    if reason is not None:
-        sets["reason"] = cut(reason)
+    sets: Query = {"last_updated": now, **(fields or {})}
+    update: Query = {"$set": sets}
+    if why is not None:
+        sets |= reason_fields(why)
+    match transition.attempt:
+        case Attempt.FIRST:
+            update["$max"] = {"attempt": 1}
+        case Attempt.NEXT:
+            if attempt is None:
+                raise ValueError(f"{fact} ends an attempt: which one?")
+            sets["attempt"] = attempt + 1
     if transition.to is not None:
         sets["phase"] = transition.to
         sets["phase_since"] = now
@@ -129,22 +147,18 @@ async def advance(
             sets["outcome"] = transition.outcome
         if transition.to in COMPLETE:
             sets["ewms_task.complete"] = True
-        if transition.relaunch and attempt is not None:
-            sets["attempt"] = attempt + 1
-        if fact is Fact.ADMITTED:
-            update["$max"] = {"attempt": 1}
         line = history_entry(
             transition.to,
             now=now,
-            cause=cause,
-            function=function,
+            cause=work().cause,
+            function=work().function,
             attempt=sets.get("attempt", attempt),
-            reason=reason,
+            why=why,
         )
         update["$push"] = {"history": {"$each": [line], "$slice": -MAX_HISTORY}}
     put_into_outbox(update, outbox, now)
     array_filters = None
-    if unwanted_clusters:
+    if transition.stops_workers:
         sets["ewms_task.clusters.$[c].state"] = ClusterState.UNWANTED
         sets["ewms_task.clusters.$[c].due"] = now
         sets["ewms_task.clusters.$[c].unwanted_since"] = now
@@ -158,13 +172,13 @@ async def advance(
     )
     if scan is not None:
         if transition.to is not None:
-            logger.info("scan %s is %s: %s", scan_id, transition.to, cause)
+            logger.info("scan %s is %s: %s", scan_id, transition.to, why.reason if why else work().cause)
         return Change(applied=True, scan=names.shown(scan))
     scan = await get(scan_id)
     return None if scan is None else Change(applied=False, scan=scan)
 
 
-def put_into_outbox(update: Document, outbox: Mapping[str, Document] | None, now: float) -> None:
+def put_into_outbox(update: Query, outbox: Mapping[str, OutboxEvent] | None, now: float) -> None:
     """Let an update put events into the outbox, too; it must have a `$set`."""
     if outbox:
         for slot, event in outbox.items():
@@ -172,37 +186,49 @@ def put_into_outbox(update: Document, outbox: Mapping[str, Document] | None, now
         update["$min"] = {"outbox_since": now}
 
 
-async def note(scan_id: str, *, function: str, cause: str, reason: str) -> bool:
-    """Add a line to a scan's history that changes no phase; False if there is no such scan."""
+async def note_failed_try(
+    scan_id: str, why: Why, *, cluster: str | None = None, name: str | None = None
+) -> bool:
+    """Note on a scan that what this function tried for it has failed; False if there is no such scan.
+
+    A repeat (the same function, cluster and reason code) raises `times` and `last` of its line.
+
+    Args:
+        scan_id: the scan.
+        why: why it failed.
+        cluster: the uuid of the cluster that it was tried for, if it was one.
+        name: what users call that cluster.
+    """
     now = time.time()
-    line: list[Document] = [
-        {
-            "$set": {
-                "history": {
-                    "$slice": [
-                        {
-                            "$concatArrays": [
-                                "$history",
-                                [
-                                    {
-                                        "phase": "$phase",
-                                        "time": now,
-                                        "cause": {"$literal": cut(cause)},
-                                        "function": {"$literal": function},
-                                        "attempt": "$attempt",
-                                        "reason": {"$literal": cut(reason)},
-                                    }
-                                ],
-                            ]
-                        },
-                        -MAX_HISTORY,
-                    ]
-                }
-            }
-        }
-    ]
-    result = await collection(NAME).update_one({"_id": scan_id}, line)
-    return bool(result.matched_count)
+    same = {"function": work().function, "cluster": cluster, "name": name, "reason_code": why.code}
+    reason = cut(why.reason)
+    repeat: Query = {
+        "$set": {"failed_tries.$.last": now, "failed_tries.$.reason": reason},
+        "$inc": {"failed_tries.$.times": 1},
+        "$push": {"failed_tries.$.recent": {"$each": [now], "$slice": -MAX_RECENT}},
+    }
+    line: FailedTry = {
+        "function": work().function,
+        "cluster": cluster,
+        "name": name,
+        "reason": reason,
+        "reason_code": why.code,
+        "first": now,
+        "last": now,
+        "times": 1,
+        "recent": [now],
+    }
+    first: Query = {"$push": {"failed_tries": {"$each": [line], "$slice": -MAX_FAILED_TRIES}}}
+    for condition, update in (
+        ({"$elemMatch": same}, repeat),
+        ({"$not": {"$elemMatch": same}}, first),
+        # Another one was quicker to note its first time.
+        ({"$elemMatch": same}, repeat),
+    ):
+        noted = await collection(NAME).update_one({"_id": scan_id, "failed_tries": condition}, update)
+        if noted.matched_count:
+            return True
+    return False
 
 
 async def set_fields(
@@ -214,10 +240,10 @@ async def set_fields(
 
 
 async def put_events(
-    scan_id: str, outbox: Mapping[str, Document], *, guard: Mapping[str, Any] | None = None
+    scan_id: str, outbox: Mapping[str, OutboxEvent], *, guard: Mapping[str, Any] | None = None
 ) -> bool:
     """Put events into the outbox of a scan that nothing else changes; False if the guard does not hold."""
-    update: Document = {"$set": {}}
+    update: Query = {"$set": {}}
     put_into_outbox(update, outbox, time.time())
     result = await collection(NAME).update_one({"_id": scan_id, **(guard or {})}, update)
     return bool(result.matched_count)
@@ -238,15 +264,9 @@ async def release_scanner(scan_id: str, *, attempt: int, gone: bool) -> None:
     await set_fields(scan_id, {"scanner.leased_until": 0.0, "scanner.gone": gone}, guard={"attempt": attempt})
 
 
-async def history(scan_id: str) -> Document | None:
-    """Read a scan's history (`history`), with what tells where it stands now."""
-    scan: Document | None = await collection(NAME).find_one({"_id": scan_id}, {"history": 1, "is_deleted": 1})
-    return scan
-
-
-async def mark_deleted(scan_id: str) -> Document | None:
+async def mark_deleted(scan_id: str) -> Scan | None:
     """Mark a complete scan as deleted; the scan after it, or None if there is no such complete scan."""
-    scan: Document | None = await collection(NAME).find_one_and_update(
+    scan: Scan | None = await collection(NAME).find_one_and_update(
         {"_id": scan_id, "phase": {"$in": list(COMPLETE)}},
         {"$set": {"is_deleted": True, "last_updated": time.time()}},
         projection=INTERNALS,

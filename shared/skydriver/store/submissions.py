@@ -2,11 +2,11 @@
 
 import datetime as dt
 from hashlib import sha256
-from typing import Any
 
 from pymongo.errors import DuplicateKeyError
 
 from skydriver.errors import AlreadyUsed
+from skydriver.model.documents import SCHEMA, Submission
 from skydriver.store.mongo import collection
 
 NAME = "submissions"
@@ -45,7 +45,13 @@ async def take(user: str, key: str, *, content: str, scan_id: str) -> str:
     """
     name, now = _name(user, key), _now()
     await collection(NAME).delete_one({"_id": name, "at": {"$lt": now - KEPT}})
-    entry = {"_id": name, "content": content, "scan_id": scan_id, "at": now}
+    entry: Submission = {
+        "_id": name,
+        "schema": SCHEMA,
+        "content": content,
+        "scan_id": scan_id,
+        "at": now,
+    }
     try:
         await collection(NAME).insert_one(entry)
     except DuplicateKeyError:
@@ -62,7 +68,7 @@ def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def _scan_of(entry: dict[str, Any], content: str) -> str:
+def _scan_of(entry: Submission, content: str) -> str:
     if entry["content"] != content:
         raise AlreadyUsed("this Idempotency-Key was used for another request within the last 24 hours")
-    return str(entry["scan_id"])
+    return entry["scan_id"]

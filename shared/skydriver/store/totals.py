@@ -10,13 +10,14 @@ from typing import Any
 
 from pymongo.errors import DuplicateKeyError
 
+from skydriver.model.documents import SCHEMA, Totals
 from skydriver.store.mongo import collection
 
 NAME = "totals"
 _ID = "totals"
 
 
-async def read(*, begin: float) -> dict[str, Any]:
+async def read(*, begin: float) -> Totals:
     """Read the totals; the first time of all, counting begins.
 
     Args:
@@ -26,10 +27,11 @@ async def read(*, begin: float) -> dict[str, Any]:
         A document with `since`, `until` and whatever has been counted.
     """
     totals = collection(NAME)
-    found: dict[str, Any] | None = await totals.find_one({"_id": _ID})
+    found: Totals | None = await totals.find_one({"_id": _ID})
     if found is None:
         with contextlib.suppress(DuplicateKeyError):
-            await totals.insert_one({"_id": _ID, "since": begin, "until": begin})
+            new: Totals = {"_id": _ID, "schema": SCHEMA, "since": begin, "until": begin}
+            await totals.insert_one(new)
         found = await totals.find_one({"_id": _ID})
     return found or {"since": begin, "until": begin}
 

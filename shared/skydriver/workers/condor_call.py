@@ -13,8 +13,7 @@ from typing import Any
 
 import skydriver
 from skydriver.errors import PermanentError, SkyDriverError, TemporaryError
-from skydriver.model.clusters import CondorCluster
-from skydriver.settings import known_clusters, settings
+from skydriver.settings import known_clusters_at, settings
 
 CHILD = "skydriver.workers.htcondor_child"
 TOKEN = "token"  # noqa: S105 - the name of a file
@@ -55,11 +54,7 @@ def secret_at(place: Place, name: str | None = None) -> str | None:
     Raises:
         TemporaryError: no known cluster is there; an operator may add it again.
     """
-    there = {
-        known_name: known.secret
-        for known_name, known in known_clusters().items()
-        if isinstance(known, CondorCluster) and known.location.model_dump() == dict(place)
-    }
+    there = {known_name: known.secret for known_name, known in known_clusters_at("condor", place).items()}
     if not there:
         raise TemporaryError(f"no known cluster is at the schedd {place['schedd']} any longer")
     return there[name] if name in there else next(iter(there.values()))

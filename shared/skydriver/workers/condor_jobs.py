@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from skydriver.model.scan import cut
+from skydriver.model.reasons import cut
 from skydriver.model.secrets import mask_urls
 
 UUID = "SkyDriverClusterUuid"

@@ -10,8 +10,7 @@ from typing import Any
 from skydriver.errors import TemporaryError
 from skydriver.kube.client import Kubernetes, in_cluster, with_token
 from skydriver.kube.pods import PodState, fate_of
-from skydriver.model.clusters import KubernetesCluster
-from skydriver.settings import known_clusters, settings
+from skydriver.settings import known_clusters_at, settings
 from skydriver.workers.job import (
     KIND,
     UUID,
@@ -134,9 +133,7 @@ def observation(
 
 
 def _secret_folder(location: Mapping[str, str]) -> Path:
-    for known in known_clusters().values():
-        if isinstance(known, KubernetesCluster) and known.location.model_dump() == dict(location):
-            if known.secret is None:
-                break
+    for known in known_clusters_at("k8s", location).values():
+        if known.secret is not None:
             return settings().cluster_secrets / known.secret
     raise TemporaryError(f"there are no credentials for Kubernetes at {location['host']}")

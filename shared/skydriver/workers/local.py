@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from skydriver import jobhost
-from skydriver.model.scan import cut
+from skydriver.model.reasons import cut
 from skydriver.workers.protocol import CLIENT_ARGUMENTS, Look, Observation, Started, WorkersSpec
 
 KIND = ("skydriver/kind", "workers")

@@ -10,6 +10,7 @@ from skydriver.eventing.codec import encode
 from skydriver.eventing.events import Event, entry, event_type
 from skydriver.eventing.publish import publish, publish_rest, send, send_all
 from skydriver.eventing.step import step
+from skydriver.logs import working
 from skydriver.model.states import Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import scan_outbox, scans
@@ -24,7 +25,7 @@ async def _with_outbox(*facts: Fact) -> tuple[str, dict[str, Document]]:
     scan_id = await stored(Phase.RUNNING)
     outbox: dict[str, Document] = {}
     for fact in facts:
-        outbox |= entry(fact, subject=scan_id, function="tests", cause="0")
+        outbox |= entry(fact, subject=scan_id, cause="0")
     await scans.put_events(scan_id, outbox)
     return scan_id, outbox
 
@@ -57,14 +58,14 @@ async def test_the_event_that_is_being_handled_leaves_the_outbox_unsent(broker: 
 
 
 async def test_an_event_arrives_as_it_was_stored(broker: Broker) -> None:
-    outbox = entry(
-        Fact.WORKERS_REQUESTED,
-        subject="scan",
-        function="request_workers",
-        cause="u1",
-        data={"uuid": "u1"},
-        priority=100,
-    )
+    with working("request_workers", "an event"):
+        outbox = entry(
+            Fact.WORKERS_REQUESTED,
+            subject="scan",
+            cause="u1",
+            data={"uuid": "u1"},
+            priority=100,
+        )
     for event in outbox.values():
         await send(event)
     [event_heard] = broker.events
@@ -110,7 +111,7 @@ async def test_what_was_left_is_published_by_the_next_one(broker: Broker) -> Non
 async def test_hints_are_said_without_an_outbox_and_lost_without_harm(
     broker: Broker, configure: Callable[..., None]
 ) -> None:
-    hints = entry(Fact.OBSERVATION_REQUESTED, subject="here", function="sweep", cause=f"{time.time()}")
+    hints = entry(Fact.OBSERVATION_REQUESTED, subject="here", cause=f"{time.time()}")
     await send_all(hints.values())
     assert [event.subject for event in broker.events] == ["here"]
     configure(K_SINK=NOWHERE)

@@ -9,6 +9,7 @@ import pytest
 
 from skydriver.lifecycle.abort import delete
 from skydriver.lifecycle.admit import admit
+from skydriver.logs import working
 from skydriver.model.states import Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import limiter, scans
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 
 async def _admit() -> int:
-    return await admit(function="tests", cause="a test")
+    return await admit()
 
 
 async def _in(phase: Phase) -> set[str]:
@@ -39,7 +40,8 @@ async def test_scans_are_admitted_by_priority_then_age_within_the_limits(
     highest = await stored(priority=99, timestamp=30)
     await stored(priority=0, timestamp=1)
 
-    assert await _admit() == 3
+    with working("tests", "a test"):
+        assert await _admit() == 3
 
     assert await _in(Phase.LAUNCHING) == {old, high, highest}
     assert [event.subject for event in broker.heard(Fact.REQUESTED)] == [highest, high, old]
@@ -84,7 +86,7 @@ async def test_a_scan_that_has_to_wait_holds_up_no_other(configure: Configure) -
 
 async def test_whoever_goes_on_with_a_scan_needs_no_event_for_it(broker: Broker) -> None:
     mine, other = await stored(), await stored()
-    assert await admit(function="tests", cause="", caller=mine) == 2
+    assert await admit(caller=mine) == 2
     assert [event.subject for event in broker.heard(Fact.REQUESTED)] == [other]
     assert (await read(mine))["outbox"] == {}
 

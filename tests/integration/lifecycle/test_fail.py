@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from skydriver.lifecycle.fail import fail
+from skydriver.errors import ScanNotFound
+from skydriver.lifecycle.transition import fail
+from skydriver.model.reasons import ReasonCode, Why
 from skydriver.model.states import COMPLETE, UNFINISHED, ClusterState, Outcome, Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import scan_outbox, scans
@@ -16,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 
 async def _fail(scan_id: str, attempt: int | None = None) -> bool:
-    return await fail(scan_id, reason="all is lost", function="tests", cause="a test", attempt=attempt)
+    return await fail(scan_id, Why(ReasonCode.SCANNER_DIED, "all is lost"), attempt=attempt)
 
 
 @pytest.mark.parametrize("phase", UNFINISHED)
@@ -31,6 +33,7 @@ async def test_a_scan_fails_once_with_its_reason(broker: Broker, phase: Phase, r
     )
     assert len(after["history"]) == 2
     assert after["history"][-1]["reason"] == "all is lost"
+    assert after["reason_code"] == after["history"][-1]["reason_code"] == "scanner_died"
     assert (await clusters_of(scan_id))["a"]["state"] == ClusterState.UNWANTED
     assert {event.id for event in broker.heard(Fact.FAILED)} == {f"{scan_id}/scan.failed/0"}
 
@@ -67,5 +70,6 @@ async def test_what_the_broker_does_not_take_waits(configure: Callable[..., None
 
 
 async def test_an_unknown_scan_does_not_fail() -> None:
-    assert not await _fail("nobody")
+    with pytest.raises(ScanNotFound):
+        await _fail("nobody")
     assert await scans.get("nobody") is None

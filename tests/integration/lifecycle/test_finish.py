@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from skydriver.lifecycle.finish import finish, is_finished
+from skydriver.errors import ScanNotFound
+from skydriver.lifecycle.transition import finish, is_finished
 from skydriver.model.states import PLACED, ClusterState, Outcome, Phase, scan_state
 from skydriver.model.transitions import Fact
 from skydriver.store import scans
@@ -34,13 +35,14 @@ def _progress(*, finished: bool, attempt: int = 1) -> dict[str, Any]:
     ],
 )
 def test_both_halves_must_be_there(final: Any, progress: Any, expected: bool) -> None:
-    assert is_finished({"result": final, "report": progress}) == expected
+    scan: Any = {"result": final, "report": progress}
+    assert is_finished(scan) == expected
 
 
 @pytest.mark.parametrize("phase", PLACED)
 async def test_a_scan_finishes_once(broker: Broker, phase: Phase, repeat: Repeat) -> None:
     scan_id = await stored(phase, result=result(is_final=True), clusters=[cluster("a")])
-    await repeat(lambda: finish(scan_id, attempt=1, function="tests", cause="a test"))
+    await repeat(lambda: finish(scan_id, attempt=1))
     after = await read(scan_id)
     assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.FINISHED)
     assert scan_state(after) == "SCAN_FINISHED_SUCCESSFULLY"
@@ -54,7 +56,7 @@ async def test_a_scan_finishes_once(broker: Broker, phase: Phase, repeat: Repeat
 async def test_a_scan_without_a_scanner_server_does_not_finish(broker: Broker, phase: Phase) -> None:
     scan_id = await stored(phase, attempt=1, result=result(is_final=True))
     before = await read(scan_id)
-    await finish(scan_id, attempt=1, function="tests", cause="a test")
+    await finish(scan_id, attempt=1)
     assert await read(scan_id) == before
     assert broker.events == []
 
@@ -62,8 +64,10 @@ async def test_a_scan_without_a_scanner_server_does_not_finish(broker: Broker, p
 async def test_no_scan_finishes_without_a_final_result_or_for_another_attempt(broker: Broker) -> None:
     partial = await stored(Phase.RUNNING, result=result(is_final=False))
     later = await stored(Phase.RUNNING, attempt=2, result=result(is_final=True))
-    for scan_id in (partial, later, "nobody"):
-        await finish(scan_id, attempt=1, function="tests", cause="a test")
+    for scan_id in (partial, later):
+        await finish(scan_id, attempt=1)
+    with pytest.raises(ScanNotFound):
+        await finish("nobody", attempt=1)
     assert (await read(partial))["phase"] == (await read(later))["phase"] == Phase.RUNNING
     assert await scans.get("nobody") is None
     assert broker.events == []

@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
-from skydriver.errors import Busy, Full, PermanentError
+from skydriver.errors import Busy, Full, NotTaken, PermanentError
 from skydriver.lifecycle.abort import delete
 from skydriver.lifecycle.launch import LONGEST_DELAY, launch
 from skydriver.lifecycle.ready import scanner_ready
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("database", "broker")
 
 
 async def _launch(scan_id: str) -> None:
-    await launch(scan_id, cause="a test")
+    await launch(scan_id)
 
 
 async def test_a_queued_scan_is_admitted_and_launched(jobs: Jobs) -> None:
@@ -194,7 +194,7 @@ async def test_a_start_that_is_refused_for_good_fails_the_scan(
     )
     assert len(broker.heard(Fact.FAILED, scan_id)) == 1
     jobs.refusal = None
-    await tear_down(scan_id, cause="a test")
+    await tear_down(scan_id)
     assert (await read(scan_id))["phase"] == Phase.ENDED
     assert await limiter.holders() == []
 
@@ -252,7 +252,8 @@ async def test_a_server_of_a_start_that_seemed_refused_makes_room_for_another(jo
     await _launch(scan_id)
     assert (await read(scan_id))["phase"] == Phase.QUEUED
     before = jobs[name].created_at
-    await scanner_ready(scan_id, attempt=1, function="tests")
+    with pytest.raises(NotTaken):
+        await scanner_ready(scan_id, attempt=1)
 
     await change(scan_id, not_before=0.0)
     await _launch(scan_id)
@@ -272,7 +273,7 @@ async def test_a_scan_that_is_aborted_while_it_is_launched_leaves_nothing(
         await bucket.put(scan_id)
         await delete(scan_id, delete_completed=False, by="someone")
         with pytest.raises(Busy):  # the launch holds the lease
-            await tear_down(scan_id, cause="a test")
+            await tear_down(scan_id)
         assert (await read(scan_id))["phase"] == Phase.STOPPING
 
     jobs.after("PUT", abort)
@@ -289,7 +290,7 @@ async def test_a_scan_that_is_aborted_while_it_is_launched_leaves_nothing(
 async def test_a_scan_that_is_aborted_before_its_launch_begins_is_not_launched(jobs: Jobs) -> None:
     scan_id = await stored()
     await delete(scan_id, delete_completed=False, by=None)
-    await tear_down(scan_id, cause="a test")
+    await tear_down(scan_id)
     await _launch(scan_id)
     assert (await read(scan_id))["phase"] == Phase.ENDED
     assert jobs.calls == []
@@ -297,7 +298,7 @@ async def test_a_scan_that_is_aborted_before_its_launch_begins_is_not_launched(j
 
 async def test_a_server_that_is_ready_before_its_launch_is_recorded_runs(jobs: Jobs) -> None:
     scan_id = await stored()
-    jobs.after("PUT", lambda: scanner_ready(scan_id, attempt=1, function="tests"))
+    jobs.after("PUT", lambda: scanner_ready(scan_id, attempt=1))
     await _launch(scan_id)
     after = await read(scan_id)
     assert [line["phase"] for line in after["history"]] == ["QUEUED", "LAUNCHING", "RUNNING"]
@@ -334,7 +335,7 @@ async def test_a_later_attempt_gets_a_fresh_token_for_the_broker_and_so_do_worke
     workers = [cluster(uuid, ClusterState.REQUESTED, attempt=2) for uuid in "ab"]
     await change(scan_id, phase=Phase.RUNNING, ewms_task__clusters=workers)
     for uuid in "ab":
-        await start_workers(scan_id, uuid, cause="a test")
+        await start_workers(scan_id, uuid)
 
     started = [f"skyscan-{scan_id}", f"skyscan-{scan_id}-2", "skyscan-workers-a", "skyscan-workers-b"]
     given = [jobs.asked(name).containers[0].env["SKYSCAN_BROKER_AUTH"] for name in started]

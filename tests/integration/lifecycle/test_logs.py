@@ -21,7 +21,7 @@ from tests.integration.documents import cluster, clusters_of, stored
 from tests.integration.parts import Broker, Bucket
 
 Configure = Callable[..., None]
-Entry = dict[str, Any]
+Entry = Any
 
 ASKED = {"debug_mode": "client-logs"}
 GONE = {"leased_until": 0.0, "gone": True}
@@ -80,7 +80,7 @@ async def _download(key: str) -> httpx.Response:
 async def test_logs_are_brought_before_the_workers_end(keeper: Keeper, configure: Configure) -> None:
     configure(CLIENT_LOGS_DAYS="3")
     scan_id = await _unwanted(ASKED)
-    await stop_workers(scan_id, "a", cause="a test")
+    await stop_workers(scan_id, "a")
     assert keeper.calls == ["collect, wait", "stop"]
     entry = await _entry(scan_id)
     assert entry["state"] == ClusterState.GONE
@@ -104,7 +104,7 @@ async def test_logs_are_brought_before_the_workers_end(keeper: Keeper, configure
 )
 async def test_logs_that_there_is_no_need_to_bring(keeper: Keeper, asked: Entry, fields: Entry) -> None:
     scan_id = await _unwanted(asked, **fields)
-    await stop_workers(scan_id, "a", cause="a test")
+    await stop_workers(scan_id, "a")
     assert keeper.calls == ["stop"]
     assert (await _entry(scan_id))["state"] == ClusterState.GONE
 
@@ -113,11 +113,11 @@ async def test_logs_on_their_way_are_waited_for(keeper: Keeper) -> None:
     keeper.output = TemporaryError("2 workers have not handed in their logs yet")
     scan_id = await _unwanted(ASKED)
     with pytest.raises(TemporaryError, match="not handed in"):
-        await stop_workers(scan_id, "a", cause="a test")
+        await stop_workers(scan_id, "a")
     entry = await _entry(scan_id)
     assert (entry["state"], entry["leased_until"], entry.get("logs")) == (ClusterState.UNWANTED, 0.0, None)
     keeper.output = {"worker-0/_condor_stdout": "x"}
-    await stop_workers(scan_id, "a", cause="a test")
+    await stop_workers(scan_id, "a")
     entry = await _entry(scan_id)
     assert (entry["state"], entry["logs"]["workers"], entry["reason"]) == (ClusterState.GONE, 1, None)
     assert keeper.calls == ["collect, wait", "collect, wait", "stop"]
@@ -127,7 +127,7 @@ async def test_logs_are_not_waited_for_for_ever(keeper: Keeper, configure: Confi
     configure(CLIENT_LOGS_DEADLINE="100")
     keeper.output = TemporaryError("2 workers have not handed in their logs yet")
     scan_id = await _unwanted(ASKED, unwanted_since=time.time() - 101)
-    await stop_workers(scan_id, "a", cause="a test")
+    await stop_workers(scan_id, "a")
     assert keeper.calls == ["collect, take what is there", "stop"]
     entry = await _entry(scan_id)
     assert entry["state"] == ClusterState.GONE
@@ -141,7 +141,7 @@ async def test_logs_are_not_waited_for_for_ever(keeper: Keeper, configure: Confi
 async def test_workers_that_have_written_nothing(keeper: Keeper) -> None:
     keeper.output = {}
     scan_id = await _unwanted(ASKED)
-    await stop_workers(scan_id, "a", cause="a test")
+    await stop_workers(scan_id, "a")
     assert (await _entry(scan_id))["logs"] == {
         "key": None,
         "workers": 0,
@@ -153,16 +153,16 @@ async def test_a_bucket_that_is_away(keeper: Keeper, configure: Configure, s3_ur
     configure(S3_ENDPOINT_URL="http://127.0.0.1:1/")
     scan_id = await _unwanted(ASKED)
     with pytest.raises(TemporaryError, match="S3 did not take the workers' logs"):
-        await stop_workers(scan_id, "a", cause="a test")
+        await stop_workers(scan_id, "a")
     configure(S3_ENDPOINT_URL=s3_url)
-    await stop_workers(scan_id, "a", cause="a test")
+    await stop_workers(scan_id, "a")
     assert (await _download((await _entry(scan_id))["logs"]["key"])).is_success
 
 
 async def test_logs_are_removed_when_they_were_kept_for_long_enough(keeper: Keeper) -> None:
     old, new = await _unwanted(ASKED), await _unwanted(ASKED)
     for scan_id in (old, new):
-        await stop_workers(scan_id, "a", cause="a test")
+        await stop_workers(scan_id, "a")
     key = (await _entry(old))["logs"]["key"]
     past = {"logs": {**(await _entry(old))["logs"], "until": time.time() - 1}}
     assert await scan_clusters.update_cluster(old, "a", past, states=[ClusterState.GONE])

@@ -211,7 +211,7 @@ async def test_workers_that_are_there_though_they_were_gone_are_stopped_again(
     (event,) = broker.heard(Fact.WORKERS_UNWANTED)
     assert (event.subject, event.data) == (scan_id, {"uuid": "late", "again": True})
     before = await read(scan_id)
-    await stop_workers(scan_id, "late", cause=event.id, again=True)
+    await stop_workers(scan_id, "late", again=True)
     assert job_name("late") not in jobs.names
     assert len(jobs.names) == 3
     assert await read(scan_id) == before

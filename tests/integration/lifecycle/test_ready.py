@@ -22,11 +22,11 @@ pytestmark = pytest.mark.usefixtures("database")
 
 
 async def _ready(scan_id: str, attempt: int = 1) -> None:
-    await scanner_ready(scan_id, attempt=attempt, function="tests")
+    await scanner_ready(scan_id, attempt=attempt)
 
 
 async def _request(scan_id: str) -> None:
-    await request_workers(scan_id, cause="a test")
+    await request_workers(scan_id)
 
 
 @pytest.mark.parametrize("phase", [Phase.LAUNCHING, Phase.STARTING])
@@ -146,7 +146,8 @@ async def test_a_cluster_that_is_no_longer_known_is_left_out_with_a_note(
     configure(CLUSTERS_FILE=str(fewer))
     await _request(scan_id)
     assert [one["name"] for one in (await clusters_of(scan_id)).values()] == ["other"]
-    assert "'local': it is no longer a known cluster" in (await read(scan_id))["history"][-1]["reason"]
+    [line] = (await read(scan_id))["failed_tries"]
+    assert (line["name"], line["reason_code"]) == ("local", "cluster_unknown")
 
 
 async def test_a_scan_none_of_whose_clusters_is_known_fails(

@@ -23,34 +23,33 @@ async def test_a_dead_letter_is_noted_once_and_changes_no_phase() -> None:
     for _ in range(2):
         await record_failure(dead)
     after = await read(scan_id)
-    assert len(after["history"]) == 2
+    [line] = after["failed_tries"]
     assert (
-        after["history"][-1].items()
+        line.items()
         >= {
-            "phase": Phase.RUNNING,
-            "cause": "dead letter",
-            "function": "record_failure",
+            "times": 1,
+            "reason_code": "dead_letter",
             "reason": "org.icecube.skydriver.scanner.ready.v1 was given up by the broker: "
             "http://request-workers answered 500",
         }.items()
     )
-    assert {**after, "history": before["history"]} == before
+    assert {**after, "failed_tries": []} == before
 
 
 async def test_a_step_that_did_not_answer() -> None:
     scan_id = await stored(Phase.RUNNING)
     await record_failure(_dead(scan_id))
-    reason = (await read(scan_id))["history"][-1]["reason"]
+    reason = (await read(scan_id))["failed_tries"][-1]["reason"]
     assert reason.endswith(
         "given up by the broker: its step gave no answer, or none that a broker understands"
     )
 
 
-async def test_another_dead_letter_is_noted_too() -> None:
+async def test_another_dead_letter_is_counted() -> None:
     scan_id = await stored(Phase.RUNNING)
     await record_failure(_dead(scan_id, "1"))
     await record_failure(_dead(scan_id, "2"))
-    assert len((await read(scan_id))["history"]) == 3
+    assert [line["times"] for line in (await read(scan_id))["failed_tries"]] == [2]
 
 
 async def test_a_dead_letter_about_a_location_or_an_unknown_scan_creates_nothing() -> None:

@@ -16,10 +16,11 @@ from skydriver.model.states import PLACED, Outcome, Phase, scan_state
 from skydriver.model.transitions import Fact
 from skydriver.store import results, scan_outbox, scan_reports, scans
 from skydriver.store.mongo import collection
-from tests.integration.documents import METADATA, change, cluster, read, report, stored
+from tests.integration.documents import METADATA, change, cluster, read, report, result, stored
 from tests.integration.parts import Broker, Jobs
 
 EARLY, LATE = "2024-06-18 12:00:01", "2024-06-18 12:00:02"
+CONTENT = b'{"a":1}'
 CLUSTER = CondorClusterReport(
     uuid="u",
     orchestrator="condor",
@@ -31,18 +32,16 @@ CLUSTER = CondorClusterReport(
 pytestmark = pytest.mark.usefixtures("database")
 
 
-async def _progress(scan_id: str, said: ManifestReport | None = None, attempt: int = 1) -> dict[str, Any]:
-    return await report_manifest(scan_id, attempt=attempt, report=said or report(), function="tests")
+async def _progress(scan_id: str, said: ManifestReport | None = None, attempt: int = 1) -> Any:
+    return await report_manifest(scan_id, attempt=attempt, report=said or report())
 
 
-async def _finished(scan_id: str, attempt: int = 1) -> dict[str, Any]:
+async def _finished(scan_id: str, attempt: int = 1) -> Any:
     return await _progress(scan_id, report(finished=True), attempt)
 
 
-async def _result(
-    scan_id: str, content: bytes = b'{"a":1}', *, final: bool = False, attempt: int = 1
-) -> bool:
-    return await report_result(scan_id, attempt=attempt, content=content, is_final=final, function="tests")
+async def _result(scan_id: str, content: bytes = CONTENT, *, final: bool = False, attempt: int = 1) -> bool:
+    return await report_result(scan_id, attempt=attempt, content=content, is_final=final)
 
 
 async def _content(scan_id: str) -> bytes | None:
@@ -89,7 +88,7 @@ async def test_a_report_on_a_scan_without_a_server_is_not_taken_and_changes_noth
         _finished(scan_id),
         _progress(scan_id, ManifestReport.model_validate(METADATA)),
         _result(scan_id, final=True),
-        scanner_ready(scan_id, attempt=1, function="tests"),
+        scanner_ready(scan_id, attempt=1),
         report_cluster(scan_id, CLUSTER),
     ):
         with pytest.raises(NotTaken, match=f"the scan is {phase}"):
@@ -112,7 +111,7 @@ async def test_a_report_of_another_attempt_is_not_taken_and_changes_nothing(
         _finished(scan_id, attempt),
         _progress(scan_id, other, attempt),
         _result(scan_id, final=True, attempt=attempt),
-        scanner_ready(scan_id, attempt=attempt, function="tests"),
+        scanner_ready(scan_id, attempt=attempt),
     ):
         with pytest.raises(NotTaken, match=f"reports as '{scan_id}_2'"):
             await said
@@ -262,7 +261,8 @@ async def test_a_partial_result_that_came_earlier_replaces_no_later_one(
         return version
 
     monkeypatch.setattr(results, "put", held_up)
-    await _result(scan_id, b"the earlier one")
+    with pytest.raises(NotTaken, match="came later"):
+        await _result(scan_id, b"the earlier one")
     assert await _content(scan_id) == b"the later one"
     assert await _versions(scan_id) == {(await read(scan_id))["result"]["version"]}
     await _result(scan_id, b"the next one")
@@ -341,8 +341,9 @@ async def test_a_repeat_of_either_finishes_what_a_crash_left(broker: Broker) -> 
         scan_id = await stored(Phase.RUNNING, clusters=[cluster("a")])
         # Both are stored, but whoever stored the second one died.
         outbox: dict[str, Any] = {}
-        version = await results.put(scan_id, b"{}")
-        pointer = {"version": version, "is_final": True, "attempt": 1, "bytes": 2}
+        version = await results.put(scan_id, CONTENT)
+        pointer = result(is_final=True, version=version)
+        pointer["bytes"] = len(CONTENT)
         await scan_reports.point_to_result(scan_id, attempt=1, pointer=pointer, outbox=outbox)
         await scan_reports.report_progress(
             scan_id, attempt=1, order=EARLY, finished=True, fields={}, metadata={}, outbox=outbox

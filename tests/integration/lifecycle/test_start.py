@@ -34,7 +34,7 @@ async def _becomes_due(scan_id: str) -> None:
 
 
 async def _start(scan_id: str, uuid: str = "u0") -> None:
-    await start_workers(scan_id, uuid, cause="a test")
+    await start_workers(scan_id, uuid)
 
 
 async def test_workers_are_started_once_with_the_startup_file(
@@ -230,9 +230,9 @@ async def test_workers_whose_scan_is_aborted_while_they_start_are_undone(jobs: J
     async def abort() -> None:
         assert jobs.names == {"skyscan-workers-u0"}
         await delete(scan_id, delete_completed=False, by=None)
-        await tear_down(scan_id, cause="a test")
+        await tear_down(scan_id)
         with pytest.raises(Busy):  # the start holds the lease
-            await stop_workers(scan_id, "u0", cause="a test")
+            await stop_workers(scan_id, "u0")
         assert (await read(scan_id))["phase"] == Phase.STOPPING
 
     jobs.after("PUT", abort)
@@ -242,7 +242,7 @@ async def test_workers_whose_scan_is_aborted_while_they_start_are_undone(jobs: J
     entry = (await clusters_of(scan_id))["u0"]
     assert (entry["state"], entry["leased_until"]) == (ClusterState.UNWANTED, 0)
     # The event of before was answered with 409: it comes again.
-    await stop_workers(scan_id, "u0", cause="a test")
+    await stop_workers(scan_id, "u0")
     after = await read(scan_id)
     assert (after["phase"], after["outcome"]) == (Phase.ENDED, Outcome.ABORTED)
 
@@ -264,8 +264,8 @@ async def test_workers_that_are_not_recorded_are_found_by_whoever_stops_them(
         await _start(scan_id)
     assert jobs.names == {"skyscan-workers-u0"}
     await delete(scan_id, delete_completed=False, by=None)
-    await tear_down(scan_id, cause="a test")
-    await stop_workers(scan_id, "u0", cause="a test")
+    await tear_down(scan_id)
+    await stop_workers(scan_id, "u0")
     assert jobs.names == set()
     assert (await read(scan_id))["phase"] == Phase.ENDED
 

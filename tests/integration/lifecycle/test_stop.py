@@ -38,7 +38,7 @@ async def _workers(jobs: Jobs, uuid: str) -> None:
 
 
 async def _stop(scan_id: str, uuid: str = "a") -> None:
-    await stop_workers(scan_id, uuid, cause="a test")
+    await stop_workers(scan_id, uuid)
 
 
 async def test_the_last_workers_end_is_the_scans(jobs: Jobs, broker: Broker, repeat: Repeat) -> None:

@@ -25,6 +25,7 @@ from skydriver.lifecycle.sweep import (
     tend,
 )
 from skydriver.lifecycle.teardown import tear_down
+from skydriver.logs import working
 from skydriver.model.states import ClusterState, Outcome, Phase
 from skydriver.model.transitions import Fact
 from skydriver.settings import settings
@@ -54,7 +55,9 @@ def _still(phase: Phase, **fields: Any) -> Document:
 def _overdue(document: Document) -> dict[str, list[Any]]:
     """Which facts are said again, and of which clusters."""
     said: dict[str, list[Any]] = {}
-    for event in overdue_events(document, now=NOW, after=AFTER).values():
+    with working("sweep", "a test"):
+        events = overdue_events(document, now=NOW, after=AFTER)
+    for event in events.values():
         fact = event["type"].removeprefix("org.icecube.skydriver.").removesuffix(".v1")
         said.setdefault(fact, []).append(event["data"].get("uuid"))
         assert event["subject"] == document["_id"]
@@ -166,7 +169,7 @@ async def test_outboxes_that_were_left_are_published(broker: Broker, at_once: No
     ids = []
     for phase in Phase:
         scan_id = await stored(phase)
-        await scans.put_events(scan_id, entry(Fact.READY, subject=scan_id, function="tests", cause="0"))
+        await scans.put_events(scan_id, entry(Fact.READY, subject=scan_id, cause="0"))
         ids.append(scan_id)
     await publish_outboxes()
     assert broker.events == []
@@ -185,7 +188,7 @@ async def test_outboxes_that_were_left_are_published(broker: Broker, at_once: No
 async def test_an_event_that_the_broker_refuses_holds_up_no_other_scan(broker: Broker, at_once: None) -> None:
     ids = [await stored(Phase.RUNNING) for _ in range(3)]
     for scan_id in ids:
-        await scans.put_events(scan_id, entry(Fact.READY, subject=scan_id, function="tests", cause="0"))
+        await scans.put_events(scan_id, entry(Fact.READY, subject=scan_id, cause="0"))
     broker.refused = {ids[0]}
     await publish_outboxes()
     assert [event.subject for event in broker.events] == ids[1:]
@@ -194,7 +197,7 @@ async def test_an_event_that_the_broker_refuses_holds_up_no_other_scan(broker: B
 
 async def test_an_event_that_is_just_being_published_is_left_to_its_publisher(broker: Broker) -> None:
     scan_id = await stored(Phase.RUNNING)
-    await scans.put_events(scan_id, entry(Fact.READY, subject=scan_id, function="tests", cause="0"))
+    await scans.put_events(scan_id, entry(Fact.READY, subject=scan_id, cause="0"))
     await publish_outboxes()
     assert broker.events == []
 
@@ -205,7 +208,7 @@ async def test_a_step_whose_event_got_lost_on_the_way_goes_on_by_the_sweep(
     scan_id = await stored(Phase.STARTING)
     sink = settings().k_sink
     configure(K_SINK=NOWHERE)
-    await scanner_ready(scan_id, attempt=1, function="tests")
+    await scanner_ready(scan_id, attempt=1)
     configure(K_SINK=sink)
     assert broker.events == []
     await publish_outboxes()
@@ -245,7 +248,8 @@ async def test_of_a_location_that_is_no_longer_configured_nothing_new_is_known(b
 async def test_scans_are_admitted_from_the_backlog(broker: Broker, configure: Configure) -> None:
     configure(STARTS_PER_MINUTE="1")
     first, second = await stored(priority=1), await stored()
-    await asyncio.gather(admit_backlog(), admit_backlog())
+    with working("sweep", "a test"):
+        await asyncio.gather(admit_backlog(), admit_backlog())
     assert (await read(first))["phase"] == Phase.LAUNCHING
     assert (await read(second))["phase"] == Phase.QUEUED
     assert (await read(first))["history"][-1]["function"] == "sweep"
@@ -301,8 +305,8 @@ async def _running(jobs: Jobs, *program: str) -> str:
     if program:
         jobs.use(*program)
     scan_id = await stored()
-    await launch(scan_id, cause="a test")
-    await scanner_ready(scan_id, attempt=1, function="tests")
+    await launch(scan_id)
+    await scanner_ready(scan_id, attempt=1)
     if program:
         await jobs.over(f"skyscan-{scan_id}")
     await change(scan_id, phase_since=LONG_AGO, redriven=time.time())
@@ -331,7 +335,7 @@ async def test_a_server_that_died_is_launched_again_up_to_so_many_times(
     await tend()
     assert jobs.names == set()
 
-    await launch(scan_id, cause="a test")
+    await launch(scan_id)
     await jobs.kill(f"skyscan-{scan_id}-2")
     await change(scan_id, phase_since=LONG_AGO)
     await change(scan_id, redriven=time.time())
@@ -354,8 +358,8 @@ async def test_a_server_that_was_ready_before_its_launch_was_recorded_is_watched
     jobs: Jobs, broker: Broker
 ) -> None:
     scan_id = await stored()
-    jobs.after("PUT", lambda: scanner_ready(scan_id, attempt=1, function="tests"))
-    await launch(scan_id, cause="a test")
+    jobs.after("PUT", lambda: scanner_ready(scan_id, attempt=1))
+    await launch(scan_id)
     await jobs.kill(f"skyscan-{scan_id}")
     await change(scan_id, phase_since=LONG_AGO)
     await tend()
@@ -409,7 +413,7 @@ async def test_a_server_that_does_not_become_ready_in_time_fails_its_scan(
 ) -> None:
     configure(STARTUP_DEADLINE="100")
     scan_id = await stored()
-    await launch(scan_id, cause="a test")
+    await launch(scan_id)
     await change(scan_id, phase_since=time.time() - 90)
     await tend()
     assert (await read(scan_id))["phase"] == Phase.STARTING
@@ -512,15 +516,15 @@ async def test_sweeps_alone_take_a_scan_to_its_end(jobs: Jobs, bucket: Bucket, b
             fact = event.type.removeprefix("org.icecube.skydriver.").removesuffix(".v1")
             match fact:
                 case Fact.REQUESTED:
-                    await launch(scan_id, cause=event.id)
+                    await launch(scan_id)
                 case Fact.READY:
-                    await request_workers(scan_id, cause=event.id)
+                    await request_workers(scan_id)
                 case Fact.WORKERS_REQUESTED:
-                    await start_workers(scan_id, event.data["uuid"], cause=event.id)
+                    await start_workers(scan_id, event.data["uuid"])
                 case Fact.WORKERS_UNWANTED:
-                    await stop_workers(scan_id, event.data["uuid"], cause=event.id)
+                    await stop_workers(scan_id, event.data["uuid"])
                 case Fact.FAILED | Fact.ABORTED | Fact.FINISHED:
-                    await tear_down(scan_id, cause=event.id)
+                    await tear_down(scan_id)
                 case _:
                     continue
             facts.append(fact)
@@ -529,7 +533,7 @@ async def test_sweeps_alone_take_a_scan_to_its_end(jobs: Jobs, bucket: Bucket, b
     assert await sweep_and_hear() == [Fact.REQUESTED]
     await bucket.put(scan_id)
     broker.status = 503
-    await scanner_ready(scan_id, attempt=1, function="tests")
+    await scanner_ready(scan_id, attempt=1)
     broker.status = 202
     assert await sweep_and_hear() == [Fact.READY]
     assert await sweep_and_hear() == [Fact.WORKERS_REQUESTED]
@@ -539,7 +543,7 @@ async def test_sweeps_alone_take_a_scan_to_its_end(jobs: Jobs, bucket: Bucket, b
     assert await sweep_and_hear() == [Fact.FINISHED]
     assert await sweep_and_hear() == [Fact.FINISHED]
     [unwanted] = broker.heard(Fact.WORKERS_UNWANTED, scan_id)
-    await stop_workers(scan_id, unwanted.data["uuid"], cause=unwanted.id)
+    await stop_workers(scan_id, unwanted.data["uuid"])
     after = await read(scan_id)
     assert (after["phase"], after["outcome"]) == (Phase.ENDED, Outcome.FINISHED)
     assert jobs.names == set()

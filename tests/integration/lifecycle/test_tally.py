@@ -11,7 +11,6 @@ from skydriver.eventing.events import Event, event_type
 from skydriver.lifecycle.record import record_failure
 from skydriver.lifecycle.start import start_workers
 from skydriver.lifecycle.tally import LATE, distributions, tally
-from skydriver.model.history import NOT_STARTED_YET
 from skydriver.model.states import ClusterState, Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import inbox, scan_clusters
@@ -25,7 +24,7 @@ BEGIN = 1_000_000.0
 """When counting begins: `tally` looks at what is a while ago."""
 
 
-async def counted(until: float) -> dict[str, Any]:
+async def counted(until: float) -> Any:
     return await tally(until + LATE)
 
 
@@ -65,15 +64,19 @@ async def test_what_was_tried_again() -> None:
             line(Phase.QUEUED, 3, 1),
             line(Phase.LAUNCHING, 4),
             line(Phase.RUNNING, 5, 1),
-            line(Phase.RUNNING, 6, 1, cause=NOT_STARTED_YET),
-            line(Phase.RUNNING, 7, 1, cause=NOT_STARTED_YET),
             line(Phase.LAUNCHING, 8, 2),
+        ],
+        failed_tries=[
+            {"reason_code": "workers_start_refused", "last": BEGIN + 70, "recent": [BEGIN + 6, BEGIN + 70]},
+            {"reason_code": "workers_start_no_room", "last": BEGIN + 7, "recent": [BEGIN - 1, BEGIN + 7]},
+            {"reason_code": "dead_letter", "last": BEGIN + 8, "recent": [BEGIN + 8]},
         ],
         redriven=BEGIN + 9,
     )
     expected = {"start_refused": 1, "scanner_relaunched": 1, "workers_refused": 2, "redriven": 1}
-    for until in (60, 60, 120):
+    for until in (60, 60, 69):
         assert (await counted(BEGIN + until))["retries"] == expected
+    assert (await counted(BEGIN + 120))["retries"] == {**expected, "workers_refused": 3}
 
 
 async def test_dead_letters_by_what_they_said() -> None:
@@ -93,7 +96,7 @@ async def test_two_sweeps_at_once_count_once() -> None:
     assert (await counted(BEGIN + 70))["phases"]["QUEUED"]["count"] == 1
 
 
-async def test_why_workers_are_not_started_is_in_the_history_once_a_try(
+async def test_why_workers_are_not_started_is_noted_once_a_try(
     broker: Broker, jobs: Jobs, bucket: Bucket
 ) -> None:
     scan_id = await stored(Phase.RUNNING, clusters=[cluster("u0", ClusterState.REQUESTED)])
@@ -101,11 +104,11 @@ async def test_why_workers_are_not_started_is_in_the_history_once_a_try(
     for _ in range(2):
         # The second time is the broker's, too soon to count.
         with pytest.raises(TemporaryError):
-            await start_workers(scan_id, "u0", cause="test")
-    (_, noted) = (await read(scan_id))["history"]
-    assert noted["cause"] == NOT_STARTED_YET
-    assert noted["reason"].startswith("the 2 workers on local could not be started yet: ")
+            await start_workers(scan_id, "u0")
+    (noted,) = (await read(scan_id))["failed_tries"]
+    assert (noted["reason_code"], noted["name"], noted["times"]) == ("workers_start_refused", "local", 1)
     assert await scan_clusters.update_cluster(scan_id, "u0", {"due": 0.0}, states=[ClusterState.REQUESTED])
     with pytest.raises(TemporaryError):
-        await start_workers(scan_id, "u0", cause="test")
-    assert len((await read(scan_id))["history"]) == 3
+        await start_workers(scan_id, "u0")
+    (noted,) = (await read(scan_id))["failed_tries"]
+    assert noted["times"] == 2

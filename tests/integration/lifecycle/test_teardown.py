@@ -24,13 +24,13 @@ pytestmark = pytest.mark.usefixtures("database", "broker")
 
 
 async def _tear_down(scan_id: str) -> None:
-    await tear_down(scan_id, cause="a test")
+    await tear_down(scan_id)
 
 
 async def _over(jobs: Jobs, bucket: Bucket) -> str:
     """Launch a scan, then say that it is over."""
     scan_id = await stored()
-    await launch(scan_id, cause="a test")
+    await launch(scan_id)
     await jobs.runs(f"skyscan-{scan_id}")
     await bucket.put(scan_id)
     await change(scan_id, phase=Phase.STOPPING, outcome=Outcome.FINISHED)
@@ -75,9 +75,9 @@ async def test_workers_are_said_to_be_unwanted_one_by_one_and_waited_for(
     after = await read(scan_id)
     assert after["phase"] == Phase.STOPPING
     assert after["scanner"]["gone"]
-    await stop_workers(scan_id, "a", cause="a test")
+    await stop_workers(scan_id, "a")
     assert (await read(scan_id))["phase"] == Phase.STOPPING
-    await stop_workers(scan_id, "c", cause="a test")
+    await stop_workers(scan_id, "c")
     assert (await read(scan_id))["phase"] == Phase.ENDED
 
 
@@ -93,7 +93,7 @@ async def test_a_scan_in_another_phase_is_left_as_it_is(jobs: Jobs, broker: Brok
     scan_id = await stored(phase, clusters=[cluster("a", ClusterState.UNWANTED)])
     before = await read(scan_id)
     await _tear_down(scan_id)
-    await end_if_all_is_gone(scan_id, function="tests", cause="a test")
+    await end_if_all_is_gone(scan_id)
     assert await read(scan_id) == before
     assert jobs.calls == []
     assert broker.events == []
@@ -192,6 +192,6 @@ async def test_what_the_broker_does_not_take_waits(jobs: Jobs, bucket: Bucket, b
 async def test_a_permit_that_a_crash_left_is_given_back_by_a_repeat(jobs: Jobs, broker: Broker) -> None:
     scan_id = await stored(Phase.ENDED)
     assert await limiter.take(scan_id, now=1.0, starts_per_minute=9, scans_running=9, unlimited=False)
-    await end_if_all_is_gone(scan_id, function="tests", cause="a test")
+    await end_if_all_is_gone(scan_id)
     assert await limiter.holders() == []
     assert broker.events == []

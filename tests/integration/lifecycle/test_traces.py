@@ -28,6 +28,6 @@ async def test_what_the_sweep_says_again_and_what_it_publishes_late(
 async def test_a_scan_that_another_one_admits_keeps_to_its_own_trace(broker: Broker) -> None:
     first = await stored(Phase.QUEUED, trace=TRACE)
     second = await stored(Phase.QUEUED)
-    await admit.admit(function="test", cause="test", caller=second)
+    await admit.admit(caller=second)
     (event,) = broker.heard(Fact.REQUESTED)
     assert (event.subject, event.extensions) == (first, TRACE)

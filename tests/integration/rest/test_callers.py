@@ -96,9 +96,9 @@ LIFE = {
 async def test_a_scanner_tells_of_its_scan_and_sees_how_it_is_and_may_nothing_else(
     api: Api, scan_id: str, issuer: Realm, phase: Phase
 ) -> None:
-    assert await scans.advance(scan_id, Fact.ADMITTED, function="tests", cause="")
+    assert await scans.advance(scan_id, Fact.ADMITTED)
     for then, fact in LIFE.items():
-        assert await scans.advance(scan_id, fact, function="tests", cause="")
+        assert await scans.advance(scan_id, fact)
         if then is phase:
             break
     before, stored = await read(scan_id), await count()

@@ -25,9 +25,9 @@ async def test_the_dashboard_is_linked_to(api: Api, scan_id: str, configure: Cal
 
 async def test_workers_logs_are_linked_to_or_told_of(api: Api, scan_id: str) -> None:
     for fact in (Fact.ADMITTED, Fact.LAUNCHED):
-        assert await scans.advance(scan_id, fact, function="tests", cause="")
-    await scanner_ready(scan_id, attempt=1, function="tests")
-    await request_workers(scan_id, cause="tests")
+        assert await scans.advance(scan_id, fact)
+    await scanner_ready(scan_id, attempt=1)
+    await request_workers(scan_id)
     [uuid] = await clusters_of(scan_id)
     requested = [ClusterState.REQUESTED]
     kept = {"key": "client-logs/a/b.zip", "workers": 2, "until": 99.0, "reason": None}

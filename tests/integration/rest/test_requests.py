@@ -13,9 +13,9 @@ from tests.integration.rest.api import EVENT, Api, scan_arguments
 async def run(scan_id: str) -> None:
     """Let a scan come to where its workers are asked for."""
     for fact in (Fact.ADMITTED, Fact.LAUNCHED):
-        assert await scans.advance(scan_id, fact, function="tests", cause="")
-    await scanner_ready(scan_id, attempt=1, function="tests")
-    await request_workers(scan_id, cause="tests")
+        assert await scans.advance(scan_id, fact)
+    await scanner_ready(scan_id, attempt=1)
+    await request_workers(scan_id)
 
 
 async def test_a_manifest_says_what_was_asked_for(api: Api) -> None:
@@ -160,7 +160,7 @@ async def test_workers_are_added_at_once_to_a_scan_that_has_some(api: Api, scan_
         event["data"]["uuid"] for slot, event in outbox.items() if slot.startswith("workers_requested")
     } == {c["uuid"] for c in clusters}
     # Asked again, what is there is left alone.
-    await request_workers(scan_id, cause="again")
+    await request_workers(scan_id)
     after = await scans.get(scan_id)
     assert after is not None
     assert after["ewms_task"]["clusters"] == clusters

@@ -28,6 +28,6 @@ async def test_the_status_says_since_when_and_when_last_was_reported(api: Api) -
     scan_id = await stored(Phase.RUNNING, phase_since=5.0)
     status = await api.call("GET", f"/scan/{scan_id}/status")
     assert (status["phase_since"], status["reported_at"]) == (5.0, None)
-    await report_manifest(scan_id, attempt=1, report=report(), function="test")
+    await report_manifest(scan_id, attempt=1, report=report())
     status = await api.call("GET", f"/scan/{scan_id}/status")
     assert status["reported_at"] == pytest.approx(time.time(), abs=5)

@@ -10,6 +10,7 @@ import pytest_asyncio
 from skydriver.lifecycle import sweep as sweeping
 from skydriver.lifecycle.abort import delete
 from skydriver.lifecycle.report import report_manifest, report_result
+from skydriver.model.reasons import ReasonCode, Why
 from skydriver.model.states import ClusterState, Phase
 from skydriver.rest.find import FindArguments
 from skydriver.store import (
@@ -110,11 +111,10 @@ async def test_what_the_steps_and_the_sweep_ask_is_answered_by_an_index(
     await scan_overview.backlog()
     await scan_overview.backlog_head(now=now, skip=["scan0001"])
     await scan_clusters.clusters_at(cluster()["at"])
-    await scans.history(running)
-    await scans.note(running, function="tests", cause="", reason="")
-    await report_manifest(running, attempt=1, report=report(), function="tests")
-    await report_result(running, attempt=1, content=b"{}", is_final=False, function="tests")
-    await report_result(running, attempt=1, content=b"{}", is_final=True, function="tests")
+    await scans.note_failed_try(running, Why(ReasonCode.DEAD_LETTER, ""))
+    await report_manifest(running, attempt=1, report=report())
+    await report_result(running, attempt=1, content=b"1", is_final=False)
+    await report_result(running, attempt=1, content=b"2", is_final=True)
     await results.keep_only(running, None)
     await scan_clusters.lease_cluster(running, "mine", states=[ClusterState.UNWANTED], seconds=1, guard={})
     await delete(running, delete_completed=False, by=None)

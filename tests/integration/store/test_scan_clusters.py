@@ -19,7 +19,7 @@ def _asked_for(scan_id: str, *uuids: str) -> tuple[list[Document], dict[str, Doc
     outbox: dict[str, Document] = {}
     for uuid in uuids:
         data = {"uuid": uuid}
-        outbox |= entry(Fact.WORKERS_REQUESTED, subject=scan_id, function="tests", cause=uuid, data=data)
+        outbox |= entry(Fact.WORKERS_REQUESTED, subject=scan_id, cause=uuid, data=data)
     return [cluster(uuid, ClusterState.REQUESTED) for uuid in uuids], outbox
 
 
@@ -59,13 +59,13 @@ async def test_updates_of_different_clusters_at_once_never_lose_one_another() ->
     scan_id = await stored(Phase.RUNNING, clusters=[cluster(uuid) for uuid in uuids])
 
     async def look(uuid: str, n: int) -> bool:
-        fields = {f"seen{n}": uuid, "statuses": {"Running": {uuid: n}}}
+        fields = {f"starter_info.seen{n}": uuid, "statuses": {"Running": {uuid: n}}}
         return await scan_clusters.update_cluster(scan_id, uuid, fields, states=STARTED)
 
     assert all(await asyncio.gather(*(look(uuid, n) for n in range(5) for uuid in uuids)))
 
     for uuid, one in (await clusters_of(scan_id)).items():
-        assert {one[f"seen{n}"] for n in range(5)} == {uuid}
+        assert {one["starter_info"][f"seen{n}"] for n in range(5)} == {uuid}
         assert list(one["statuses"]["Running"]) == [uuid]
 
 

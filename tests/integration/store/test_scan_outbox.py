@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 def _events(fact: Fact, scan_id: str, cause: str = "0", uuid: str | None = None) -> dict[str, Document]:
     data = {"uuid": uuid} if uuid else None
-    return entry(fact, subject=scan_id, function="tests", cause=cause, data=data)
+    return entry(fact, subject=scan_id, cause=cause, data=data)
 
 
 async def test_the_marker_tells_since_when_the_oldest_event_waits() -> None:

@@ -94,14 +94,6 @@ async def test_a_rescan_is_remembered_once() -> None:
     assert (await read(scan_id))["request"]["rescan_ids"] == ["b", "c"]
 
 
-async def test_the_history_is_read_with_what_tells_where_a_scan_stands() -> None:
-    scan_id = await stored()
-    told = await scans.history(scan_id)
-    assert told is not None and not told["is_deleted"]
-    assert [line["phase"] for line in told["history"]] == [Phase.QUEUED]
-    assert await scans.history("nobody") is None
-
-
 async def test_fields_are_set_only_where_the_guard_holds() -> None:
     scan_id = await stored(Phase.RUNNING)
     before = await read(scan_id)

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from skydriver.eventing.events import entry
-from skydriver.model.scan import MAX_HISTORY, MAX_REASON
+from skydriver.logs import working
+from skydriver.model.reasons import MAX_REASON, ReasonCode, Why
+from skydriver.model.scan import MAX_FAILED_TRIES, MAX_HISTORY, MAX_RECENT
 from skydriver.model.states import ClusterState, Outcome, Phase
 from skydriver.model.transitions import TABLE, Fact
 from skydriver.store import scans
@@ -59,16 +61,15 @@ async def test_a_fact_moves_a_scan_by_the_table_or_changes_nothing(phase: Phase)
     for fact in MOVING:
         scan_id = await stored(phase)
         before = await read(scan_id)
-        change = await advance(
-            scan_id,
-            fact,
-            function="tests",
-            cause="a cause",
-            attempt=before["attempt"],
-            reason="a reason",
-            fields={"scanner.mark": 7},
-            outbox=entry(fact, subject=scan_id, function="tests", cause="0"),
-        )
+        with working("tests", "a cause"):
+            change = await advance(
+                scan_id,
+                fact,
+                attempt=before["attempt"],
+                why=Why(ReasonCode.SCANNER_DIED, "a reason"),
+                fields={"not_before": 7.0},
+                outbox=entry(fact, subject=scan_id, cause="0"),
+            )
         after = await read(scan_id)
 
         assert change is not None
@@ -81,8 +82,8 @@ async def test_a_fact_moves_a_scan_by_the_table_or_changes_nothing(phase: Phase)
         assert after["phase"] == change.scan["phase"] == to
         assert after["attempt"] == before["attempt"] + (fact in (Fact.RELAUNCHED, Fact.ADMITTED))
         assert after["outcome"] == (OUTCOMES[fact] if fact in OUTCOMES else before["outcome"])
-        assert after["reason"] == "a reason"
-        assert after["scanner"]["mark"] == 7
+        assert (after["reason"], after["reason_code"]) == ("a reason", "scanner_died")
+        assert after["not_before"] == 7.0
         assert after["ewms_task"]["complete"] == (to in (STOPPING, ENDED))
         assert after["phase_since"] == after["history"][-1]["time"] >= before["phase_since"]
         assert len(after["history"]) == len(before["history"]) + 1
@@ -93,6 +94,7 @@ async def test_a_fact_moves_a_scan_by_the_table_or_changes_nothing(phase: Phase)
                 "cause": "a cause",
                 "function": "tests",
                 "reason": "a reason",
+                "reason_code": "scanner_died",
             }.items()
         )
         assert [event["type"] for event in after["outbox"].values()] == [f"org.icecube.skydriver.{fact}.v1"]
@@ -106,7 +108,7 @@ async def test_a_fact_of_another_attempt_changes_nothing(fact: Fact, said: int) 
     scan_id = await stored(phase, attempt=2)
     before = await read(scan_id)
 
-    change = await advance(scan_id, fact, function="tests", cause="", attempt=said)
+    change = await advance(scan_id, fact, attempt=said)
 
     assert change is not None and not change.applied
     assert await read(scan_id) == before
@@ -116,22 +118,20 @@ async def test_a_guard_that_does_not_hold_keeps_everything_as_it_was() -> None:
     scan_id = await stored(RUNNING)
     before = await read(scan_id)
 
-    change = await advance(
-        scan_id, Fact.FINISHED, function="tests", cause="", guard={"result.is_final": True}
-    )
+    change = await advance(scan_id, Fact.FINISHED, guard={"result.is_final": True})
 
     assert change is not None and not change.applied
     assert await read(scan_id) == before
 
 
 async def test_a_fact_about_an_unknown_scan_creates_nothing() -> None:
-    assert await advance("nobody", Fact.ABORTED, function="tests", cause="") is None
+    assert await advance("nobody", Fact.ABORTED) is None
     assert await scans.get("nobody") is None
 
 
 async def test_the_first_attempt_begins_with_the_first_admission_only() -> None:
     scan_id = await stored(QUEUED, attempt=2)  # it was launched twice, and the second launch was refused
-    await advance(scan_id, Fact.ADMITTED, function="tests", cause="")
+    await advance(scan_id, Fact.ADMITTED)
     assert (await read(scan_id))["attempt"] == 2
 
 
@@ -139,9 +139,8 @@ async def test_of_facts_that_end_a_scan_at_once_one_wins_and_its_outcome_stays()
     scan_id = await stored(RUNNING, attempt=1)
     facts = [Fact.FINISHED, Fact.ABORTED, Fact.FAILED] * 5
 
-    changes = await asyncio.gather(
-        *(advance(scan_id, fact, function="tests", cause="", reason=fact) for fact in facts)
-    )
+    whys = {fact: Why(ReasonCode.SCANNER_DIED, fact) for fact in facts}
+    changes = await asyncio.gather(*(advance(scan_id, fact, why=whys[fact]) for fact in facts))
 
     winners = [fact for fact, change in zip(facts, changes, strict=True) if change and change.applied]
     after = await read(scan_id)
@@ -153,9 +152,7 @@ async def test_of_facts_that_end_a_scan_at_once_one_wins_and_its_outcome_stays()
 
 async def test_a_fact_that_is_said_twice_at_once_makes_one_line_of_history() -> None:
     scan_id = await stored(LAUNCHING)
-    changes = await asyncio.gather(
-        *(advance(scan_id, Fact.LAUNCHED, function="tests", cause="", attempt=1) for _ in range(5))
-    )
+    changes = await asyncio.gather(*(advance(scan_id, Fact.LAUNCHED, attempt=1) for _ in range(5)))
     assert sum(change is not None and change.applied for change in changes) == 1
     assert [line["phase"] for line in (await read(scan_id))["history"]] == [QUEUED, STARTING]
 
@@ -163,22 +160,25 @@ async def test_a_fact_that_is_said_twice_at_once_makes_one_line_of_history() -> 
 async def test_the_history_keeps_the_newest_lines_only() -> None:
     scan_id = await stored(LAUNCHING)
     for attempt in range(1, MAX_HISTORY + 3):
-        change = await advance(scan_id, Fact.RELAUNCHED, function="tests", cause="", attempt=attempt)
+        change = await advance(scan_id, Fact.RELAUNCHED, attempt=attempt)
         assert change is not None and change.applied
     assert len((await read(scan_id))["history"]) == MAX_HISTORY
-    await scans.note(scan_id, function="tests", cause="dead letter", reason="the newest")
-
     history = (await read(scan_id))["history"]
-    assert len(history) == MAX_HISTORY
-    assert history[-1]["reason"] == "the newest"
-    assert [line["attempt"] for line in history[:-1]] == list(range(5, MAX_HISTORY + 4))
+    assert [line["attempt"] for line in history] == list(range(4, MAX_HISTORY + 4))
+
+
+async def test_a_relaunch_must_say_of_which_attempt() -> None:
+    with pytest.raises(ValueError, match="which one"):
+        await advance(await stored(RUNNING), Fact.RELAUNCHED)
 
 
 async def test_texts_from_elsewhere_are_cut() -> None:
     scan_id = await stored(RUNNING)
-    await advance(scan_id, Fact.FAILED, function="tests", cause="c" * 5000, reason="r" * 5000)
+    with working("tests", "c" * 5000):
+        await advance(scan_id, Fact.FAILED, why=Why(ReasonCode.SCANNER_FAILED, "r" * 5000))
+        await scans.note_failed_try(scan_id, Why(ReasonCode.DEAD_LETTER, "r" * 5000))
     after = await read(scan_id)
-    assert len(after["reason"]) == MAX_REASON
+    assert len(after["reason"]) == len(after["failed_tries"][0]["reason"]) == MAX_REASON
     assert len(after["history"][-1]["cause"]) == len(after["history"][-1]["reason"]) == MAX_REASON
 
 
@@ -187,7 +187,7 @@ async def test_workers_become_unwanted_with_the_same_update() -> None:
     scan_id = await stored(RUNNING, clusters=[cluster(f"u{n}", state) for n, state in enumerate(states)])
     before = await clusters_of(scan_id)
 
-    await advance(scan_id, Fact.ABORTED, function="tests", cause="", unwanted_clusters=True)
+    await advance(scan_id, Fact.ABORTED)
 
     after = await clusters_of(scan_id)
     for n, state in enumerate(states):
@@ -200,33 +200,66 @@ async def test_workers_become_unwanted_with_the_same_update() -> None:
 
 
 async def test_a_scan_is_stored_once() -> None:
-    document = scan()
+    document, other = scan(), scan(priority=99)
     assert await scans.insert(document)
-    assert not await scans.insert({**document, "priority": 99})
+    other["_id"] = document["_id"]
+    assert not await scans.insert(other)
     assert (await read(document["_id"]))["priority"] == 0
 
 
-async def test_a_note_adds_a_line_and_changes_no_phase() -> None:
+async def _note(scan_id: str, code: ReasonCode = ReasonCode.WORKERS_START_REFUSED, uuid: str = "u0") -> bool:
+    return await scans.note_failed_try(scan_id, Why(code, "$$ROOT"), cluster=uuid, name="local")
+
+
+async def test_a_failed_try_is_a_line_beside_the_history_and_its_repeat_is_counted() -> None:
     scan_id = await stored(RUNNING, attempt=2)
     before = await read(scan_id)
-
-    # Words from elsewhere that MongoDB would otherwise take for operators or paths.
-    assert await scans.note(scan_id, function="$phase", cause="$attempt", reason="$$ROOT")
-
+    with working("start_workers", "an event"):
+        assert await _note(scan_id)
+        [first] = (await read(scan_id))["failed_tries"]
+        assert await _note(scan_id)
     after = await read(scan_id)
-    line = after["history"][-1]
-    assert {name: line[name] for name in ("phase", "attempt", "function", "cause", "reason")} == {
-        "phase": RUNNING,
-        "attempt": 2,
-        "function": "$phase",
-        "cause": "$attempt",
+    [line] = after["failed_tries"]
+    assert line == {
+        "function": "start_workers",
+        "cluster": "u0",
+        "name": "local",
         "reason": "$$ROOT",
+        "reason_code": "workers_start_refused",
+        "first": first["first"],
+        "last": line["recent"][-1],
+        "times": 2,
+        "recent": [first["first"], line["last"]],
     }
-    assert {**after, "history": before["history"]} == before
+    assert first["times"] == 1
+    assert line["last"] >= first["last"] == first["first"]
+    assert {**after, "failed_tries": []} == before
 
 
-async def test_a_note_on_an_unknown_scan_creates_nothing() -> None:
-    assert not await scans.note("nobody", function="tests", cause="", reason="")
+async def test_failed_tries_differ_by_function_cluster_and_code() -> None:
+    scan_id = await stored(RUNNING)
+    for function in ("one", "two"):
+        with working(function, ""):
+            await asyncio.gather(*(_note(scan_id) for _ in range(4)))
+            await _note(scan_id, uuid="u1")
+            await _note(scan_id, ReasonCode.WORKERS_START_GIVEN_UP)
+    assert [line["times"] for line in (await read(scan_id))["failed_tries"]] == [4, 1, 1] * 2
+
+
+async def test_failed_tries_are_bounded() -> None:
+    scan_id = await stored(RUNNING)
+    for n in range(MAX_FAILED_TRIES + 3):
+        await _note(scan_id, uuid=f"u{n}")
+    for _ in range(MAX_RECENT + 3):
+        await _note(scan_id, uuid="u10")
+    lines = {line["cluster"]: line for line in (await read(scan_id))["failed_tries"]}
+    assert list(lines) == [f"u{n}" for n in range(3, MAX_FAILED_TRIES + 3)]
+    assert lines["u10"]["times"] == MAX_RECENT + 4
+    assert len(lines["u10"]["recent"]) == MAX_RECENT
+
+
+async def test_a_failed_try_for_an_unknown_scan_creates_nothing() -> None:
+    assert not await _note("nobody")
     assert await scans.get("nobody") is None
 
 
@@ -234,8 +267,8 @@ async def test_reading_leaves_out_what_grows_unless_it_is_asked_for() -> None:
     scan_id = await stored(RUNNING, attempt=3)
     everything: Any = await scans.get(scan_id)
     assert everything["request"]["scan_id"] == scan_id
-    assert not {"outbox", "history"} & set(everything)
-    assert await scans.get(scan_id, ["phase", "request.priority"]) == {
+    assert not {"outbox", "history", "failed_tries"} & set(everything)
+    assert await scans.get_fields(scan_id, ["phase", "request.priority"]) == {
         "_id": scan_id,
         "phase": RUNNING,
         "request": {"priority": 0},
@@ -249,7 +282,7 @@ async def test_a_life_from_the_backlog_to_the_end() -> None:
     scan_id = await stored(QUEUED)
     attempt = 0
     for fact in way:
-        change = await advance(scan_id, fact, function="tests", cause=fact, attempt=attempt or None)
+        change = await advance(scan_id, fact, attempt=attempt or None)
         assert change is not None and change.applied
         attempt = change.scan["attempt"]
 

@@ -1,6 +1,7 @@
 """Totals grow by what was counted of a time, once."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ async def test_of_two_who_count_the_same_time_one_is_heard() -> None:
         )
 
     assert sorted(await asyncio.gather(add(160.0), add(161.0))) == [False, True]
-    found = await totals.read(begin=0.0)
+    found: Any = await totals.read(begin=0.0)
     assert found["retries"] == {"redriven": 2}
     assert found["phases"] == {"RUNNING": {"sum": 1.5, "min": 0.5, "max": 1}}
 
@@ -44,4 +45,5 @@ async def test_what_follows_is_added() -> None:
             least={"phases.RUNNING.min": seconds},
             most={"phases.RUNNING.max": seconds},
         )
-    assert (await totals.read(begin=0.0))["phases"]["RUNNING"] == {"count": 2, "min": 3.0, "max": 5.0}
+    found: Any = await totals.read(begin=0.0)
+    assert found["phases"]["RUNNING"] == {"count": 2, "min": 3.0, "max": 5.0}

@@ -86,7 +86,7 @@ async def started(n_workers: int) -> tuple[str, str, int]:
     """Start workers that never run; their scan, the cluster's uuid and its number."""
     entry = cluster(uuid.uuid4().hex, ClusterState.REQUESTED, name="waiting", n_workers=n_workers)
     scan_id = await stored(Phase.RUNNING, clusters=[entry])
-    await start_workers(scan_id, entry["uuid"], cause="a test")
+    await start_workers(scan_id, entry["uuid"])
     after = (await clusters_of(scan_id))[entry["uuid"]]
     assert after["state"] == ClusterState.STARTED, after["reason"]
     return scan_id, entry["uuid"], after["cluster_id"]
@@ -111,7 +111,7 @@ async def test_held_workers_are_told_apart_by_their_reasons(pool: Pool) -> None:
     scan_id, one, number = await started(4)
     disk, memory = "Disk quota exceeded", "Memory limit exceeded"
 
-    async def hold(reason: str, *jobs: int) -> dict[str, Any]:
+    async def hold(reason: str, *jobs: int) -> Any:
         pool.run("condor_hold", "-reason", reason, *(f"{number}.{job}" for job in jobs))
         await observe_workers(location_key("condor", pool.location))
         return (await clusters_of(scan_id))[one]

@@ -189,7 +189,7 @@ class Dying:
 
 real = start.backend
 start.backend = lambda orchestrator: Dying(real(orchestrator))
-asyncio.run(start.start_workers(*sys.argv[1:], cause="a test"))
+asyncio.run(start.start_workers(*sys.argv[1:]))
 """
 
 
@@ -211,7 +211,7 @@ async def test_a_start_that_dies_after_its_submission_makes_no_second_cluster(
 
     async def again() -> bool:
         try:
-            await start_workers(scan_id, entry["uuid"], cause="a test")
+            await start_workers(scan_id, entry["uuid"])
         except TemporaryError:  # the lease of the dead
             return False
         return True

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from skydriver.errors import PermanentError
 from skydriver.eventing.codec import decode, encode
 from skydriver.eventing.events import Event, entry
+from skydriver.logs import working
 from skydriver.model.transitions import Fact
 
 HEADERS = {
@@ -38,8 +39,9 @@ def structured(**changed: Any) -> Event:
     return decode(STRUCTURED, json.dumps({**ENVELOPE, **changed}).encode())
 
 
-def an_event(**options: Any) -> dict[str, Any]:
-    outbox = entry(Fact.WORKERS_REQUESTED, subject="5d2e", function="request_workers", cause="a", **options)
+def an_event(**options: Any) -> Any:
+    with working("request_workers", "an event"):
+        outbox = entry(Fact.WORKERS_REQUESTED, subject="5d2e", cause="a", **options)
     (event,) = outbox.values()
     return event
 

@@ -17,8 +17,8 @@ from skydriver.store import scan_outbox
 from tests.loopback import Answer, Loopback
 
 OUTBOX = {
-    **entry(Fact.REQUESTED, subject="5d2e", function="test", cause="0", priority=100),
-    **entry(Fact.WORKERS_REQUESTED, subject="5d2e", function="test", cause="a", data={"uuid": "a"}),
+    **entry(Fact.REQUESTED, subject="5d2e", cause="0", priority=100),
+    **entry(Fact.WORKERS_REQUESTED, subject="5d2e", cause="a", data={"uuid": "a"}),
 }
 
 

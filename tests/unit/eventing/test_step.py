@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("configure")
 
 
 def an_event(fact: Fact = Fact.REQUESTED, **options: Any) -> tuple[dict[str, str], bytes]:
-    (event,) = entry(fact, subject="5d2e", function="test", cause="0", **options).values()
+    (event,) = entry(fact, subject="5d2e", cause="0", **options).values()
     return encode(event)
 
 

@@ -1,10 +1,11 @@
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from skydriver.model.clusters import LocalCluster, cluster_entry
+from skydriver.model.documents import Request
 from skydriver.model.manifest import (
     DEFAULT_FIELDS,
     EVENT_FIELD,
@@ -38,20 +39,22 @@ KNOWN = LocalCluster.model_validate(
 
 
 @pytest.fixture
-def scan() -> dict[str, Any]:
+def scan() -> Any:
+    nothing: Any = {}
     return new_scan(
-        REQUEST,
+        cast(Request, REQUEST),
         now=1.0,
+        cause="requested",
         function="create_scan",
         scanner_server_args="--reco-algo dummy",
         tms_args=[],
-        env_vars={},
+        env_vars=nothing,
         classifiers={},
-        outbox={"scan_requested": {}},
+        outbox=nothing,
     )
 
 
-def cluster(uuid: str, cluster_id: int | str | None) -> dict[str, Any]:
+def cluster(uuid: str, cluster_id: int | str | None) -> Any:
     entry = cluster_entry(name="local", known=KNOWN, n_workers=3, uuid=uuid, attempt=1)
     return {**entry, "cluster_id": cluster_id}
 
@@ -144,6 +147,7 @@ def test_a_cluster_is_shown_without_the_services_own_fields(scan: dict[str, Any]
         "name": "local",
         "state": "requested",
         "reason": None,
+        "reason_code": None,
         "observed_at": None,
         "stale_since": None,
         "stale_reason": None,

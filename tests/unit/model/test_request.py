@@ -500,7 +500,7 @@ def test_projections_under_both_names(name: str, asked: Any, fields: list[str] |
 # --- the stored request --------------------------------------------------------------------------------
 
 
-def stored(arguments: ScanArguments) -> dict[str, Any]:
+def stored(arguments: ScanArguments) -> Any:
     return stored_request(
         arguments,
         scan_id="5d2e",

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skydriver.model.documents import EnvVars, WholeScan
+from skydriver.model.reasons import MAX_REASON, ReasonCode, Why, cut
 from skydriver.model.scan import (
-    MAX_REASON,
-    cut,
     history_entry,
     new_scan,
     scanner_id,
@@ -15,25 +15,28 @@ from skydriver.model.scan import (
 )
 from skydriver.model.states import Phase, scan_state
 
-REQUEST: dict[str, Any] = {
+REQUEST: Any = {
     "scan_id": "5d2e",
     "priority": 5,
     "i3_event_id": "e7e7",
     "submitted_by": "someone",
     "classifiers": {},
 }
+ENV_VARS: EnvVars = {"scanner_server": [], "tms_starters": []}
+OUTBOX: Any = {"scan_requested": {"id": "1"}}
 
 
-def scan() -> dict[str, Any]:
+def scan() -> WholeScan:
     return new_scan(
         REQUEST,
         now=1_700_000_000.5,
         function="create_scan",
+        cause="requested",
         scanner_server_args="--reco-algo dummy",
         tms_args=["--uuid 1"],
-        env_vars={"scanner_server": []},
+        env_vars=ENV_VARS,
         classifiers={"a": 1},
-        outbox={"scan_requested": {"id": "1"}},
+        outbox=OUTBOX,
     )
 
 
@@ -41,14 +44,14 @@ def test_a_new_scan_waits_in_the_backlog_with_its_event_unpublished() -> None:
     new = scan()
     assert new["_id"] == new["scan_id"] == "5d2e"
     assert (new["phase"], new["attempt"], new["outcome"]) == (Phase.QUEUED, 0, None)
-    assert new["outbox"] == {"scan_requested": {"id": "1"}}
+    assert new["outbox"] == OUTBOX
     assert new["timestamp"] == new["last_updated"] == new["outbox_since"] == 1_700_000_000.5
     assert new["history"] == [
         {"phase": "QUEUED", "time": 1_700_000_000.5, "cause": "requested", "function": "create_scan"}
     ]
     assert new["ewms_task"] == {
         "tms_args": ["--uuid 1"],
-        "env_vars": {"scanner_server": []},
+        "env_vars": ENV_VARS,
         "clusters": [],
         "complete": False,
     }
@@ -62,7 +65,8 @@ def test_the_classifiers_shown_may_differ_from_those_asked_for() -> None:
 
 
 def test_a_line_of_history_says_only_what_is_known() -> None:
-    line = history_entry("RUNNING", now=1.0, cause="c", function="f", attempt=2, reason="r")
+    why = Why(ReasonCode.SCANNER_DIED, "r")
+    line = history_entry("RUNNING", now=1.0, cause="c", function="f", attempt=2, why=why)
     assert line == {
         "phase": "RUNNING",
         "time": 1.0,
@@ -70,12 +74,14 @@ def test_a_line_of_history_says_only_what_is_known() -> None:
         "function": "f",
         "attempt": 2,
         "reason": "r",
+        "reason_code": "scanner_died",
     }
 
 
 def test_a_line_of_history_is_bounded() -> None:
-    line = history_entry("RUNNING", now=1.0, cause="c" * 9999, function="f", reason="r" * 9999)
-    assert len(line["cause"]) == len(line["reason"]) == MAX_REASON
+    why = Why(ReasonCode.SCANNER_DIED, "r" * 9999)
+    line = history_entry("RUNNING", now=1.0, cause="c" * 9999, function="f", why=why)
+    assert len(line["cause"]) == len(line["reason"] or "") == MAX_REASON
 
 
 @given(st.text(max_size=60), st.integers(1, 50))

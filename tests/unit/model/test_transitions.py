@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skydriver.model.states import COMPLETE, PLACED, UNFINISHED, Outcome, Phase
-from skydriver.model.transitions import TABLE, Fact
+from skydriver.model.transitions import TABLE, Attempt, Fact
 
 ORDER = list(Phase)
 WAYS_BACK = {Fact.REFUSED, Fact.RELAUNCHED}
@@ -22,22 +22,19 @@ class Life:
 
     def hears(self, fact: Fact) -> "Life":
         """Apply a row of the table, as the store does in one update."""
-        row = TABLE[fact]
-        if self.phase not in row.accepts or row.to is None:
+        row = TABLE.get(fact)
+        if row is None or self.phase not in row.accepts or row.to is None:
             return self
-        attempt = self.attempt + 1 if row.relaunch else self.attempt
-        if fact is Fact.ADMITTED:
-            attempt = max(attempt, 1)
+        attempt = {
+            Attempt.KEEP: self.attempt,
+            Attempt.FIRST: max(self.attempt, 1),
+            Attempt.NEXT: self.attempt + 1,
+        }[row.attempt]
         return replace(self, phase=row.to, attempt=attempt, outcome=row.outcome or self.outcome)
 
     @property
     def place(self) -> tuple[int, int]:
         return self.attempt, ORDER.index(self.phase)
-
-
-@pytest.mark.parametrize("fact", Fact)
-def test_every_fact_has_a_row(fact: Fact) -> None:
-    assert fact in TABLE
 
 
 @pytest.mark.parametrize(
@@ -55,12 +52,6 @@ def test_every_fact_has_a_row(fact: Fact) -> None:
         # Reports and the word that a scanner is ready may overtake each other.
         (Fact.PROGRESS_REPORTED, set(PLACED), None),
         (Fact.RESULT_REPORTED, set(PLACED), None),
-        (Fact.WORKERS_REQUESTED, {Phase.RUNNING}, None),
-        (Fact.WORKERS_STARTED, {Phase.RUNNING}, None),
-        (Fact.WORKERS_UNWANTED, {Phase.STOPPING}, None),
-        # Nothing that stands already hears of these.
-        (Fact.REQUESTED, set(), Phase.QUEUED),
-        (Fact.OBSERVATION_REQUESTED, set(), None),
     ],
 )
 def test_the_phases_that_accept_a_fact_and_what_follows(
@@ -77,13 +68,25 @@ def test_only_a_refusal_and_a_relaunch_lead_back() -> None:
         if row.to is not None and ORDER.index(row.to) <= ORDER.index(phase)
     }
     assert back == WAYS_BACK
-    assert [fact for fact, row in TABLE.items() if row.relaunch] == [Fact.RELAUNCHED]
+    assert [fact for fact, row in TABLE.items() if row.attempt is Attempt.NEXT] == [Fact.RELAUNCHED]
+
+
+def test_workers_are_stopped_where_a_scan_ends_or_starts_over() -> None:
+    assert {fact for fact, row in TABLE.items() if row.stops_workers} == {*ENDS, Fact.RELAUNCHED}
+
+
+def test_what_is_announced() -> None:
+    silent = {fact for fact, row in TABLE.items() if row.announces is None}
+    assert silent == {Fact.LAUNCHED, Fact.REFUSED}
+    # A scan that is to be launched, for the first time or again, is asked for.
+    others = {fact: row.announces for fact, row in TABLE.items() if row.announces not in (None, fact)}
+    assert others == dict.fromkeys((Fact.ADMITTED, Fact.RELAUNCHED), Fact.REQUESTED)
 
 
 def test_an_outcome_is_written_on_entering_stopping_and_then_only() -> None:
     assert {fact: row.outcome for fact, row in TABLE.items() if row.outcome} == ENDS
     assert {fact for fact, row in TABLE.items() if row.to is Phase.STOPPING} == set(ENDS)
-    assert not any(TABLE[fact].accepts and set(TABLE[fact].accepts) & set(COMPLETE) for fact in ENDS)
+    assert not any(set(TABLE[fact].accepts) & set(COMPLETE) for fact in ENDS)
 
 
 FACTS = st.lists(st.sampled_from(Fact), max_size=60)

@@ -43,7 +43,7 @@ IDENTITY = (
 )
 
 
-def request(**changed: Any) -> dict[str, Any]:
+def request(**changed: Any) -> Any:
     return stored_request(
         ScanArguments.model_validate({**ARGUMENTS, **changed}),
         scan_id="5d2e",

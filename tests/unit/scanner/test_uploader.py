@@ -83,7 +83,7 @@ def test_it_uploads_the_file_and_then_says_that_the_scanner_is_ready(
     assert post.headers["authorization"] == f"Bearer {TOKEN}"
     event = decode(post.headers, post.body)
     assert (event.type, event.subject, event.data) == (event_type(Fact.READY), "5d2e", {"attempt": 2})
-    (ours,) = entry(Fact.READY, subject="5d2e", function="uploader", cause="2").values()
+    (ours,) = entry(Fact.READY, subject="5d2e", cause="2").values()
     assert (event.id, event.source) == (ours["id"], ours["source"])
 
 

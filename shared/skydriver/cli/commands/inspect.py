@@ -12,11 +12,13 @@ from skydriver.cli.screen import clean, out, print_json, row, say, table, when
 def history(ctx: typer.Context, scan_id: ScanId, as_json: JsonOption = False) -> None:
     """Show every transition of a scan: when, to which phase, why, and by which function."""
     with connect(ctx) as client:
-        transitions = client.history(scan_id)
+        answer = client.history(scan_id)
     if as_json:
-        print_json({"scan_id": scan_id, "history": transitions})
-    else:
-        _show_transitions(f"scan {clean(scan_id)}", scan_id, transitions)
+        print_json(answer)
+        return
+    _show_transitions(f"scan {clean(scan_id)}", scan_id, answer["history"])
+    if failed_tries := answer.get("failed_tries"):
+        _show_failed_tries(failed_tries)
 
 
 def _show_transitions(title: str, scan_id: str, transitions: list[dict[str, Any]]) -> None:
@@ -30,6 +32,20 @@ def _show_transitions(title: str, scan_id: str, transitions: list[dict[str, Any]
             str(step.get("cause") or "").removeprefix(f"{scan_id}/"),
             step.get("function"),
             step.get("reason"),
+        )
+    out.print(shown)
+
+
+def _show_failed_tries(failed_tries: list[dict[str, Any]]) -> None:
+    shown = table("what has failed", "last", "times", "function", "cluster", "reason")
+    for line in failed_tries:
+        row(
+            shown,
+            when(line.get("last")),
+            line.get("times"),
+            line.get("function"),
+            line.get("name"),
+            line.get("reason"),
         )
     out.print(shown)
 

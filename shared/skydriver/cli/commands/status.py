@@ -40,6 +40,10 @@ def status(
         out.print(
             Text.assemble((f"{when(step['time'])}  ", "dim"), clean(_step(step, scan_id))), soft_wrap=True
         )
+    for number, line in enumerate(facts.failed_tries[-LAST_STEPS:]):
+        if number == 0:
+            out.print(Text("\nwhat has failed", style="bold"))
+        out.print(Text.assemble((f"{when(line['last'])}  ", "dim"), clean(_failed(line))), soft_wrap=True)
     if sentence := why(facts):
         out.print()
         out.print(Text(clean(sentence), style="bold"), soft_wrap=True)
@@ -48,6 +52,7 @@ def status(
 def ask(client: Client, scan_id: str) -> Facts:
     """Ask for what is known of a scan: four questions at the most, by its phase."""
     answer = client.status(scan_id)
+    told = client.history(scan_id)
     phase = answer.get("phase")
     more: dict[str, Any] = {}
     if phase == "QUEUED":
@@ -61,7 +66,8 @@ def ask(client: Client, scan_id: str) -> Facts:
         now=now(),
         status=answer,
         manifest=client.manifest(scan_id, (*FIELDS, "timestamp")),
-        history=client.history(scan_id),
+        history=told["history"],
+        failed_tries=told.get("failed_tries") or (),
         **more,
     )
 
@@ -98,8 +104,8 @@ def _lines(facts: Facts) -> Iterator[tuple[str, Text | str]]:
         yield "workers", words
         for error, count in (cluster.get("top_task_errors") or {}).items():
             yield "", Text(f"{count} times: {clean(error)}", style="red")
-    for name, n_workers, how in missing_clusters(facts):
-        yield "workers", f"{name}: {n_workers} asked; not started{how}"
+    for missing in missing_clusters(facts):
+        yield "workers", f"{missing.name}: {missing.n_workers} asked; not started{missing.how}"
 
 
 def _step(step: Mapping[str, Any], scan_id: str) -> str:
@@ -107,6 +113,13 @@ def _step(step: Mapping[str, Any], scan_id: str) -> str:
     # The cause may be an event, whose id begins with that of its scan.
     told = step.get("reason") or str(step.get("cause") or "").removeprefix(f"{scan_id}/")
     return f"{step['phase']:<10} {step.get('function') or '-':<21} {told}"
+
+
+def _failed(line: Mapping[str, Any]) -> str:
+    """A line of what has failed."""
+    where = f" on {line['name']}" if line.get("name") else ""
+    times = f" ({line['times']} times)" if line.get("times", 1) > 1 else ""
+    return f"{line['function']}{where}{times}: {line['reason']}"
 
 
 def _waiting(facts: Facts) -> Iterator[tuple[str, Text | str]]:

@@ -133,7 +133,9 @@ def running(*clusters: Answers, reported: float | None = NOW - 72, **more: Any) 
     }
 
 
-def over(phase: str, outcome: str, reason: str | None = None, *clusters: Answers) -> Answers:
+def over(
+    phase: str, outcome: str, reason: str | None = None, *clusters: Answers, code: str | None = None
+) -> Answers:
     state = "SCAN_FINISHED_SUCCESSFULLY" if outcome == "finished" else "STOPPED__PARTIAL_RESULT_GENERATED"
     return {
         "status": at(
@@ -142,6 +144,7 @@ def over(phase: str, outcome: str, reason: str | None = None, *clusters: Answers
             state,
             outcome=outcome,
             reason=reason,
+            reason_code=code,
             clusters=list(clusters),
         ),
         "history": STOPPED if phase == "STOPPING" else [*STOPPED, line("ENDED", 385, "u/1", "stop_workers")],
@@ -149,7 +152,20 @@ def over(phase: str, outcome: str, reason: str | None = None, *clusters: Answers
 
 
 NO_ROOM = "the scanner server could not be started yet: exceeded quota: pods"
-REFUSED = "the 10 workers on sub-2 could not be started yet: the schedd does not answer"
+
+
+def failed(after: float, function: str, code: str, reason: str, name: str | None, times: int = 1) -> Answers:
+    return {
+        "function": function,
+        "cluster": None,
+        "name": name,
+        "reason": reason,
+        "reason_code": code,
+        "first": T0 + after,
+        "last": T0 + after,
+        "times": times,
+    }
+
 
 SITUATIONS: dict[str, Answers] = {
     "queued": queued(backlog(entry("a"), entry("x"), entry("b"))),
@@ -168,17 +184,16 @@ SITUATIONS: dict[str, Answers] = {
     },
     "launching-dead-letter": {
         "status": at("LAUNCHING", 5, "PENDING__PRESTARTUP"),
-        "history": [
-            *HISTORY[:2],
-            line(
-                "LAUNCHING",
+        "history": HISTORY[:2],
+        "failed_tries": [
+            failed(
                 90,
-                "dead letter",
                 "record_failure",
-                attempt=1,
-                reason="org.icecube.skydriver.scan.requested.v1 was given up by the broker: "
+                "dead_letter",
+                "org.icecube.skydriver.scan.requested.v1 was given up by the broker: "
                 "http://launch-scanner answered 500",
-            ),
+                None,
+            )
         ],
     },
     "launching-for-long": {
@@ -249,31 +264,30 @@ SITUATIONS: dict[str, Answers] = {
     "running-no-workers": running(
         reported=None,
         asked=[["sub-2", 10], ["sub-3", 5]],
-        history=[
-            *HISTORY,
-            line("RUNNING", 45, "workers not started yet", "start_workers", attempt=1, reason=REFUSED),
+        failed_tries=[
+            failed(45, "start_workers", "workers_start_refused", "the schedd does not answer", "sub-2", 3)
         ],
     ),
     "running-one-of-two": running(
         cluster(),
         asked=[["sub-2", 10], ["sub-3", 5]],
-        history=[
-            *HISTORY,
-            line(
-                "RUNNING",
+        failed_tries=[
+            failed(
                 45,
-                "x/workers.requested/u1",
                 "start_workers",
-                attempt=1,
-                reason="the 5 workers on sub-3 could not be started: given up after 6 tries: no such schedd",
-            ),
+                "workers_start_given_up",
+                "given up after 6 tries: no such schedd",
+                "sub-3",
+            )
         ],
     ),
     "running-workers-not-asked": running(reported=None),
     "stopping": over("STOPPING", "finished", None, cluster(state="gone"), cluster("sub-3", state="unwanted")),
     "stopping-failed": over("STOPPING", "failed", "all 10 workers on sub-2 have disappeared"),
     "ended": over("ENDED", "finished", None, cluster(state="gone")) | {"progress": True, "finished": True},
-    "ended-aborted": over("ENDED", "aborted", "aborted by someone", cluster(state="gone")),
+    "ended-aborted": over(
+        "ENDED", "aborted", "aborted by someone", cluster(state="gone"), code="aborted_by_user"
+    ),
     "ended-failed": over("ENDED", "failed", "the scanner server died (Error: exit code 1)"),
 }
 
@@ -289,7 +303,12 @@ def script(service: Any, progress: Answers, manifest: Answers, situation: Answer
     shown = progress if situation.get("progress") else None
     service.on("GET", "/scan/x/status", situation["status"])
     service.on("GET", "/scan/x/manifest", manifest | {"timestamp": T0, "progress": shown})
-    service.on("GET", "/scan/x/history", {"scan_id": "x", "history": situation["history"]})
+    answer = {
+        "scan_id": "x",
+        "history": situation["history"],
+        "failed_tries": situation.get("failed_tries", []),
+    }
+    service.on("GET", "/scan/x/history", answer)
     if "backlog" in situation:
         service.on("GET", "/scans/backlog", situation["backlog"])
     if "asked" in situation:

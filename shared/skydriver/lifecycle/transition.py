@@ -1,0 +1,87 @@
+"""What happens to a scan: a fact has its effect, by the one table, and is announced."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from skydriver.errors import ScanNotFound
+from skydriver.eventing.events import entry
+from skydriver.eventing.publish import publish, publish_rest
+from skydriver.model.documents import Outbox, Scan, ScanAlive, ScanReported
+from skydriver.model.reasons import Why
+from skydriver.model.transitions import TABLE, Fact
+from skydriver.store import scans
+from skydriver.store.scans import Change
+
+
+async def apply(
+    scan_id: str,
+    fact: Fact,
+    *,
+    attempt: int | None = None,
+    why: Why | None = None,
+    fields: Mapping[str, Any] | None = None,
+    guard: Mapping[str, Any] | None = None,
+    cause: str = "0",
+    priority: int = 0,
+    announce: bool = True,
+    outbox: Outbox | None = None,
+) -> Change:
+    """Let a fact have its effect on a scan, and publish what follows from it.
+
+    Args:
+        scan_id: the scan.
+        fact: what happened; its row of the table says the rest.
+        attempt: only if the scan is at this attempt; what leads to the next one needs it.
+        why: for the scan's `reason` and the history.
+        fields: further fields to set.
+        guard: further conditions.
+        cause: what tells the event from another of the same fact.
+        priority: the scan's, for events that are marked as an alert's.
+        announce: whether the fact is published as the table says.
+        outbox: further events, by slot.
+
+    Raises:
+        ScanNotFound: there is no such scan.
+    """
+    events: Outbox = dict(outbox or {})
+    announced = TABLE[fact].announces
+    if announced is not None and announce:
+        events |= entry(announced, subject=scan_id, cause=cause, priority=priority)
+    change = await scans.advance(
+        scan_id, fact, attempt=attempt, why=why, fields=fields, outbox=events, guard=guard
+    )
+    if change is None:
+        raise ScanNotFound(scan_id)
+    if change.applied:
+        await publish(scan_id, events)
+    return change
+
+
+async def fail(scan_id: str, why: Why, *, attempt: int | None = None) -> bool:
+    """End a scan as failed, and have it torn down; False if it is over, or has its final result.
+
+    Raises:
+        ScanNotFound: there is no such scan.
+    """
+    guard = {"result.is_final": {"$ne": True}}
+    change = await apply(scan_id, Fact.FAILED, attempt=attempt, why=why, guard=guard)
+    if not change.applied:
+        await publish_rest(scan_id)
+    return change.applied
+
+
+async def finish(scan_id: str, *, attempt: int, why: Why | None = None) -> None:
+    """End a scan with a final result as finished, and have it torn down.
+
+    Raises:
+        ScanNotFound: there is no such scan.
+    """
+    await apply(scan_id, Fact.FINISHED, attempt=attempt, why=why, guard={"result.is_final": True})
+
+
+def is_finished(scan: Scan | ScanReported | ScanAlive) -> bool:
+    """Say whether both the final result and the finished progress are there, of the same scanner server."""
+    result, report = scan["result"], scan["report"]
+    if not result or not report:
+        return False
+    return bool(result["is_final"] and report["finished"] and result["attempt"] == report["attempt"])

@@ -1,0 +1,603 @@
+"""Every document that is stored, as a type; at run time they are plain dicts.
+
+A `Part` of a document is what one reader reads of it. The projection that MongoDB gets is made from its
+fields (`projection`), so that neither can name what the other has not. Times are seconds since the epoch.
+"""
+
+import datetime as dt
+from collections.abc import Hashable, Mapping
+from functools import cache
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    NotRequired,
+    Required,
+    TypedDict,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    is_typeddict,
+)
+
+if TYPE_CHECKING:
+    # Few functions read results.
+    from bson import ObjectId
+
+FreeForm = dict[str, Any]
+"""An object whose fields are not ours: what users, scanners or backends put there."""
+SCHEMA = 1
+"""What stands as `schema` in every stored document: which version of these types it is of."""
+
+# --- a scan -------------------------------------------------------------------------------------------
+
+
+class Request(TypedDict):
+    """What was asked for: validated, defaults filled, the image's tag resolved."""
+
+    scan_id: str
+    rescan_ids: list[str]
+    docker_tag: str
+    scanner_server_memory_bytes: int
+    reco_algo: str
+    nsides: dict[str, int]
+    real_or_simulated_event: str
+    predictive_scanning_threshold: float
+    classifiers: FreeForm
+    request_clusters: list[list[Any]]
+    """`[name, n_workers]` each."""
+    worker_memory_bytes: int
+    worker_disk_bytes: int
+    max_pixel_reco_time: int
+    max_worker_runtime: int
+    priority: int
+    debug_mode: list[str]
+    skyscan_mq_client_timeout_wait_for_first_message: int
+    i3_event_id: str
+    rest_address: str
+    scanner_server_env_from_user: FreeForm
+    submitted_by: str | None
+
+
+class KeptLogs(TypedDict):
+    """What has become of the logs of a cluster's workers."""
+
+    key: str | None
+    """In S3; None where there are none."""
+    workers: int
+    """Whose logs are there."""
+    reason: str | None
+    until: NotRequired[float]
+    """When they are removed."""
+
+
+class Cluster(TypedDict):
+    """Workers of a scan at one place; changed in place, by `uuid`."""
+
+    uuid: str
+    name: str
+    """What users call it."""
+    orchestrator: str
+    location: dict[str, str]
+    at: str
+    """The location in one word, see `model.clusters.location_key`."""
+    cluster_id: int | str | None
+    """The backend's own name of it; None until it is started."""
+    n_workers: int
+    starter_info: FreeForm
+    statuses: dict[str, dict[str, int]]
+    """Job status -> pilot status -> number of workers."""
+    top_task_errors: dict[str, int]
+    attempt: int
+    state: str
+    """A `ClusterState`."""
+    reason: str | None
+    reason_code: str | None
+    tries: int
+    """Of its start."""
+    leased_until: float
+    due: float
+    """When a try to start or stop it is overdue."""
+    observed_at: float | None
+    """When its figures last changed."""
+    stale_since: float | None
+    """Since when nothing newer is known; None while the location answers."""
+    stale_reason: str | None
+    dead_since: float | None
+    """Since when no worker works any more."""
+    started_at: NotRequired[float]
+    unwanted_since: NotRequired[float]
+    logs: NotRequired[KeptLogs]
+    memory: NotRequired[FreeForm | None]
+    """What its backend wants to find at its next look."""
+
+
+class EnvVars(TypedDict):
+    """What a manifest shows of the environments, secrets masked: lists of {name, value, value_from}."""
+
+    scanner_server: list[FreeForm]
+    tms_starters: list[list[FreeForm]]
+
+
+class Task(TypedDict):
+    """The workforce of a scan; named as in v1's manifest."""
+
+    tms_args: list[str]
+    env_vars: EnvVars
+    clusters: list[Cluster]
+    complete: bool
+
+
+class EventMetadata(TypedDict):
+    """What a scanner says of its event."""
+
+    run_id: int
+    event_id: int
+    event_type: str | None
+    mjd: float
+    is_real_event: bool
+
+
+class Metadata(TypedDict, total=False):
+    """What a scanner says once."""
+
+    event_metadata: EventMetadata
+    scan_metadata: FreeForm
+
+
+class ProcessingStats(TypedDict):
+    """Times of a scan, as its scanner says them."""
+
+    start: FreeForm
+    runtime: FreeForm
+    rate: FreeForm
+    end: str
+    finished: bool
+    predictions: FreeForm
+
+
+class Progress(TypedDict):
+    """A scanner's last progress report."""
+
+    summary: str
+    epilogue: str
+    tallies: FreeForm
+    processing_stats: ProcessingStats
+    predictive_scanning_threshold: float
+    last_updated: str
+
+
+class Report(TypedDict):
+    """Which progress report was taken last."""
+
+    attempt: int
+    finished: bool
+    order: str
+    """The report's `last_updated`, by which reports are ordered."""
+    at: float
+    """When it came."""
+
+
+class ResultPointer(TypedDict):
+    """Which version of a scan's result counts."""
+
+    version: NotRequired["ObjectId"]
+    """The `_id` of its first piece; missing once it is removed."""
+    is_final: bool
+    attempt: int
+    bytes: int
+    came_at: float
+    removed_at: NotRequired[float]
+
+
+class HistoryLine(TypedDict):
+    """A phase that a scan has entered."""
+
+    phase: str
+    time: float
+    cause: str
+    """The id of an event, or a route."""
+    function: str
+    attempt: NotRequired[int]
+    reason: NotRequired[str | None]
+    reason_code: NotRequired[str | None]
+
+
+class FailedTry(TypedDict):
+    """What was tried for a scan and has failed, once or again and again."""
+
+    function: str
+    cluster: str | None
+    """The uuid of the cluster that it was tried for."""
+    name: str | None
+    """What users call that cluster."""
+    reason: str
+    reason_code: str
+    first: float
+    last: float
+    times: int
+    recent: list[float]
+    """The latest times."""
+
+
+class OutboxEvent(TypedDict):
+    """A CloudEvent that waits for the broker; `data` holds ids of what it is about."""
+
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: str
+    data: FreeForm
+    priorityclass: NotRequired[str]
+    traceparent: NotRequired[str]
+    tracestate: NotRequired[str]
+
+
+Outbox = dict[str, OutboxEvent]
+"""Events by slot: one of a kind at most."""
+
+
+class ScannerLease(TypedDict):
+    """Who is at a scan's scanner server, and whether it is verified gone."""
+
+    leased_until: float
+    gone: bool
+
+
+class Scan(TypedDict):
+    """A scan, without what grows with its age."""
+
+    _id: str
+    schema: int
+    # the manifest's fields
+    scan_id: str
+    timestamp: float
+    is_deleted: bool
+    scanner_server_args: str
+    priority: int
+    classifiers: FreeForm
+    event_i3live_json_dict__hash: None
+    i3_event_id: str
+    ewms_task: Task
+    event_metadata: EventMetadata | None
+    scan_metadata: FreeForm | None
+    progress: Progress | None
+    last_updated: float
+    phase: str
+    attempt: int
+    outcome: str | None
+    reason: str | None
+    reason_code: str | None
+    submitted_by: str | None
+    # what the service keeps for itself
+    request: Request
+    phase_since: float
+    not_before: float
+    """When it may be admitted."""
+    refusals: int
+    """Of its start."""
+    report: Report | None
+    result: ResultPointer | None
+    scanner: ScannerLease
+    outbox_since: NotRequired[float]
+    """Since when the outbox is not empty; missing while it is."""
+    redriven: NotRequired[float]
+    """When the sweep last drove it on."""
+    trace: NotRequired[dict[str, str]]
+    """The context of the span that its trace begins with."""
+    first_scan_id: NotRequired[str]
+    """Of a rescan: the scan that was asked for by hand."""
+
+
+class WholeScan(Scan):
+    """A scan as it is stored, with what grows with its age."""
+
+    history: list[HistoryLine]
+    failed_tries: list[FailedTry]
+    outbox: Outbox
+
+
+# --- parts of a scan ----------------------------------------------------------------------------------
+
+
+class TaskClusters(TypedDict):
+    """Only the clusters."""
+
+    clusters: list[Cluster]
+
+
+class ClusterAttempt(TypedDict):
+    """Only the attempt that a cluster is of."""
+
+    attempt: int
+
+
+class TaskAttempts(TypedDict):
+    """Only the attempts that clusters are of."""
+
+    clusters: list[ClusterAttempt]
+
+
+class DebugMode(TypedDict):
+    """Only what is kept for debugging."""
+
+    debug_mode: list[str]
+
+
+class IsFinal(TypedDict):
+    """Only whether a result is final."""
+
+    is_final: bool
+
+
+class Version(TypedDict):
+    """Only which version of a result counts."""
+
+    version: "ObjectId"
+
+
+class ScanPart(TypedDict):
+    """What each part of a scan has."""
+
+    _id: str
+
+
+class ScanPhase(ScanPart):
+    """Where a scan stands."""
+
+    phase: str
+    attempt: int
+
+
+class ScanReported(ScanPhase):
+    """What a result report is held against."""
+
+    result: ResultPointer | None
+    report: Report | None
+
+
+class ScanToGrow(ScanPhase):
+    """What more workers depend on."""
+
+    request: Request
+    ewms_task: TaskAttempts
+
+
+class ScanWithRequest(ScanPhase):
+    """What asking for workers and starting them depends on."""
+
+    phase_since: float
+    request: Request
+    ewms_task: TaskClusters
+
+
+class ScanToStopWorkers(ScanPart):
+    """What stopping workers depends on."""
+
+    request: DebugMode
+    ewms_task: TaskClusters
+
+
+class ScanWithClusters(ScanPhase):
+    """What going on after the workers are gone depends on."""
+
+    priority: int
+    ewms_task: TaskClusters
+
+
+class ScanToTearDown(ScanPhase):
+    """What a tear-down depends on."""
+
+    scanner: ScannerLease
+    ewms_task: TaskClusters
+
+
+class ScanToRepeat(ScanPart):
+    """What a rescan depends on."""
+
+    request: Request
+    phase: str
+    first_scan_id: NotRequired[str]
+
+
+class ScanInBacklog(ScanPart):
+    """What a place in the backlog shows."""
+
+    timestamp: float
+    priority: int
+    not_before: float
+    refusals: int
+    reason: str | None
+    reason_code: str | None
+    phase_since: float
+
+
+class ScanToAdmit(ScanPart):
+    """The head of the backlog."""
+
+    priority: int
+    trace: NotRequired[dict[str, str]]
+
+
+class ScanAlive(ScanPhase):
+    """What the sweep looks at."""
+
+    phase_since: float
+    priority: int
+    outcome: str | None
+    scanner: ScannerLease
+    report: Report | None
+    result: ResultPointer | None
+    refusals: int
+    redriven: NotRequired[float]
+    trace: NotRequired[dict[str, str]]
+    ewms_task: TaskClusters
+
+
+class ScanAtLocation(ScanPhase):
+    """What an observation of a location looks at."""
+
+    ewms_task: TaskClusters
+    result: IsFinal | None
+
+
+class ClustersOfScan(ScanPart):
+    """A scan's clusters."""
+
+    ewms_task: TaskClusters
+
+
+class HistoryOfScan(ScanPart):
+    """A scan's history."""
+
+    history: list[HistoryLine]
+
+
+class FailedTriesOfScan(ScanPart):
+    """What has failed for a scan."""
+
+    failed_tries: list[FailedTry]
+
+
+class OutboxOfScan(ScanPart):
+    """What a scan has not published yet."""
+
+    outbox: Outbox
+
+
+class OutboxAge(ScanPart):
+    """Since when an outbox waits."""
+
+    outbox_since: float
+
+
+class VersionOfScan(ScanPart):
+    """Which version of its result a scan points to."""
+
+    result: Version
+
+
+class TraceOfScan(ScanPart):
+    """Where a scan's trace begins."""
+
+    trace: NotRequired[dict[str, str]]
+
+
+# --- the small collections ----------------------------------------------------------------------------
+
+
+class I3Event(TypedDict):
+    """An i3live event, under the hash of its content."""
+
+    _id: str
+    schema: int
+    json: bytes
+    used_at: float
+    """When a scan last began to use it, or was found to need it."""
+
+
+class ResultPiece(TypedDict):
+    """A piece of a result."""
+
+    _id: "ObjectId"
+    schema: int
+    scan_id: str
+    version: "ObjectId"
+    n: int
+    json: bytes
+
+
+class Submission(TypedDict):
+    """Which scan a user's idempotency key stands for; `_id` is a digest of both."""
+
+    _id: str
+    schema: int
+    content: str
+    """A digest of what was submitted."""
+    scan_id: str
+    at: dt.datetime
+
+
+class HandledEvent(TypedDict):
+    """An event that was handled; `_id` is its source and id."""
+
+    _id: str
+    schema: int
+    at: dt.datetime
+    type: str
+
+
+class Limits(TypedDict):
+    """The permits of all scans."""
+
+    _id: str
+    schema: int
+    running: list[str]
+    starts: list[float]
+    """When scans were started, the newest first."""
+
+
+class ObservationLease(TypedDict):
+    """Who is looking at a location; `_id` names it."""
+
+    _id: str
+    schema: int
+    leased_until: float
+
+
+class PhaseTotals(TypedDict):
+    """How long scans were in a phase."""
+
+    count: int
+    sum: float
+    min: float
+    max: float
+    classes: dict[str, int]
+
+
+class Totals(TypedDict, total=False):
+    """What has been counted, and until when."""
+
+    _id: str
+    schema: int
+    since: Required[float]
+    until: Required[float]
+    retries: dict[str, int]
+    dead_letters: dict[str, int]
+    phases: dict[str, PhaseTotals]
+
+
+# --- projections --------------------------------------------------------------------------------------
+
+
+@cache
+def projection(part: Hashable) -> Mapping[str, int]:
+    """Make the projection that MongoDB gets for a part of a scan.
+
+    Args:
+        part: a TypedDict. A field whose type is not the scan's own is a part, too: only its fields are read.
+    """
+    return dict.fromkeys((path for path in _paths(cast(type, part), WholeScan) if path != "_id"), 1)
+
+
+def _paths(part: type, whole: type) -> list[str]:
+    paths: list[str] = []
+    for name, annotation in part.__annotations__.items():
+        inner, of_whole = inner_type(annotation), inner_type(whole.__annotations__[name])
+        if inner is not None and of_whole is not None and inner is not of_whole:
+            paths += [f"{name}.{path}" for path in _paths(inner, of_whole)]
+        else:
+            paths.append(name)
+    return paths
+
+
+def inner_type(annotation: Any) -> type | None:
+    """Find the TypedDict in an annotation, of the object or of those in a list; None if it has none."""
+    if is_typeddict(annotation):
+        found: type = annotation
+        return found
+    if get_origin(annotation) in (list, NotRequired, Required, Union, UnionType):
+        return next((inner for one in get_args(annotation) if (inner := inner_type(one))), None)
+    return None

@@ -1,0 +1,80 @@
+"""Why something is as it is: a code for programs beside each sentence for people.
+
+Codes are stable once released; the sentence beside one may be reworded at any time.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+MAX_REASON = 500
+
+
+class ReasonCode(StrEnum):
+    """What stands beside each `reason`, of a scan, a cluster, a line of the history, or a failed try."""
+
+    # Of a scan.
+    ABORTED_BY_USER = "aborted_by_user"
+    FINAL_RESULT_ONLY = "final_result_only"
+    """It finished by its final result; its scanner server ended before its last progress report."""
+    SCANNER_START_REFUSED = "scanner_start_refused"
+    """It is tried again."""
+    SCANNER_START_NO_ROOM = "scanner_start_no_room"
+    """A quota left no room; it is tried again, as often as it takes."""
+    SCANNER_START_IMPOSSIBLE = "scanner_start_impossible"
+    SCANNER_START_GIVEN_UP = "scanner_start_given_up"
+    """It was refused as often as the settings allow."""
+    SCANNER_NOT_READY = "scanner_not_ready"
+    """It was not ready for workers in time."""
+    SCANNER_DISAPPEARED = "scanner_disappeared"
+    SCANNER_DIED = "scanner_died"
+    """Of something that another launch may help against."""
+    SCANNER_FAILED = "scanner_failed"
+    """Of something that no other launch would help against."""
+    SCANNER_WITHOUT_RESULT = "scanner_without_result"
+    """It ended well, but without a final result."""
+    SCANNER_GIVEN_UP = "scanner_given_up"
+    """It died or disappeared as often as the settings allow."""
+    ALL_WORKERS_DEAD = "all_workers_dead"
+    ALL_CLUSTERS_UNKNOWN = "all_clusters_unknown"
+    """None of the clusters that were asked for is configured any longer."""
+
+    # Of a cluster.
+    CLUSTER_UNKNOWN = "cluster_unknown"
+    """It is not configured any longer."""
+    WORKERS_START_REFUSED = "workers_start_refused"
+    """It is tried again."""
+    WORKERS_START_NO_ROOM = "workers_start_no_room"
+    """A quota left no room; it is tried again, as often as it takes."""
+    WORKERS_START_IMPOSSIBLE = "workers_start_impossible"
+    WORKERS_START_GIVEN_UP = "workers_start_given_up"
+    """It was refused as often as the settings allow."""
+    WORKERS_ENDED = "workers_ended"
+    """Workers are held, have failed, were removed or ended by themselves."""
+    WORKERS_DISAPPEARED = "workers_disappeared"
+    WORKERS_STOP_PENDING = "workers_stop_pending"
+    """They cannot be stopped yet; it is tried again."""
+    WORKERS_STOP_UNVERIFIED = "workers_stop_unverified"
+    """They could not be stopped in time, and count as gone."""
+
+    # Of a failed try.
+    DEAD_LETTER = "dead_letter"
+    """The broker gave up an event."""
+
+
+class Why(NamedTuple):
+    """A reason: its code, and the sentence."""
+
+    code: ReasonCode
+    reason: str
+
+
+def cut(text: str, limit: int = MAX_REASON) -> str:
+    """Bound a text that comes from elsewhere."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def reason_fields(why: Why | None) -> dict[str, str | None]:
+    """Make the fields that hold a reason, or that there is none."""
+    if why is None:
+        return {"reason": None, "reason_code": None}
+    return {"reason": cut(why.reason), "reason_code": why.code}

@@ -151,10 +151,10 @@ async def test_a_step_goes_on_with_the_trace_of_its_event_however_often_it_is_ca
 async def test_a_report_is_linked_to_its_scan_whose_trace_goes_on(
     collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def get(scan_id: str, fields: list[str]) -> dict[str, Any] | None:
+    async def get(scan_id: str, part: type) -> dict[str, Any] | None:
         return {"_id": scan_id, "trace": PARENT} if scan_id == "5d2e" else None
 
-    monkeypatch.setattr(scans, "get", get)
+    monkeypatch.setattr(scans, "get_part", get)
     events = []
 
     @route("PUT /scan/{scan_id}/result", roles=(Role.SYSTEM,))
@@ -197,10 +197,10 @@ async def test_what_looks_after_many_scans_is_linked_to_those_that_it_makes_even
 async def test_a_new_scans_trace_begins_with_the_call_that_makes_it(
     collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def get(scan_id: str, fields: list[str]) -> dict[str, Any]:
+    async def get(scan_id: str, part: type) -> dict[str, Any]:
         return {"trace": PARENT}
 
-    monkeypatch.setattr(scans, "get", get)
+    monkeypatch.setattr(scans, "get_part", get)
     kept = []
 
     @route("POST /scan/{scan_id}/actions/rescan", roles=(Role.USER,))

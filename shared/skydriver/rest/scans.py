@@ -17,7 +17,7 @@ async def read_scan(scan_id: str, fields: Iterable[str], *, include_deleted: boo
     Raises:
         NotFound: there is no such scan, or it was deleted and deleted ones are not asked for.
     """
-    scan = await scans.get_fields(scan_id, {*fields, "is_deleted"})
+    scan = await scans.get_fields(scan_id, _stored(fields))
     return shown(scan_id, scan, include_deleted=include_deleted)
 
 
@@ -33,10 +33,15 @@ async def read_manifest(
     """
     if EVENT_FIELD not in fields:
         return manifest_of(await read_scan(scan_id, fields, include_deleted=include_deleted), fields)
-    found = await joined.scan_and_event(scan_id, {*fields, "is_deleted"})
+    found = await joined.scan_and_event(scan_id, _stored(fields))
     scan, event = found or (None, None)
     scan = shown(scan_id, scan, include_deleted=include_deleted)
     return {**manifest_of(scan, fields), EVENT_FIELD: event and orjson.Fragment(event)}
+
+
+def _stored(fields: Iterable[str]) -> set[str]:
+    """Say which fields of a scan are read: the event itself stands in another collection."""
+    return {*fields, "is_deleted"} - {EVENT_FIELD}
 
 
 def shown(scan_id: str, scan: dict[str, Any] | None, *, include_deleted: bool) -> dict[str, Any]:

@@ -20,6 +20,7 @@ async def manifold(count: int, **fields: Any) -> None:
             "_id": f"{n:08x}",
             "scan_id": f"{n:08x}",
             "timestamp": 1.7e9 + n // 2,  # two at a time: pages must tell them apart
+            "schema": 1,
             "is_deleted": n % 10 == 9,
             "priority": n % 7,
             "classifiers": {"n": n % 100},
@@ -108,7 +109,7 @@ async def test_pages_hold_every_scan_once_the_newest_first(api: Api) -> None:
         cursor = {"cursor": page["cursor"]}
         # What is new belongs to no later page.
         await collection("scans").insert_one(
-            {"_id": f"new{len(seen)}", "scan_id": "new", "timestamp": 2e9, "is_deleted": False}
+            {"_id": f"new{len(seen)}", "schema": 1, "scan_id": "new", "timestamp": 2e9, "is_deleted": False}
         )
     assert seen == sorted((manifest["scan_id"] for manifest in whole["manifests"]), reverse=True)
     none = await api.call("POST", "/scans/find", {"filter": {"scan_id": "nobody"}, "limit": 1})

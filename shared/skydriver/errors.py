@@ -14,6 +14,7 @@
             UnsupportedEncoding        415
         TemporaryError                 503   503
             Full                       503
+            NotConfigured              503
             Busy                       503   409
             TooMany                    429
 

@@ -21,7 +21,7 @@ from skydriver.workers.local import LocalWorkers
 from tests.faults.dice import Dice, Tally
 
 STORE: dict[Any, tuple[str, ...]] = {
-    scans: ("insert", "advance", "note", "set_fields", "put_events", "mark_deleted", "add_rescan"),
+    scans: ("insert", "advance", "note_failed_try", "set_fields", "put_events", "mark_deleted", "add_rescan"),
     scan_clusters: ("add_clusters", "ask_for_clusters", "update_cluster"),
     scan_outbox: ("published",),
     scan_reports: ("report_progress", "report_metadata", "point_to_result", "forget_result"),

@@ -33,8 +33,8 @@ def unescape(name: str) -> str:
 
 def kept(scan: WholeScan) -> Document:
     """Make the document that is stored of a scan; the scan itself stays as it is."""
-    request = {**scan["request"], CLASSIFIERS: _each(escape, scan["request"][CLASSIFIERS])}
-    return {**scan, CLASSIFIERS: _each(escape, scan[CLASSIFIERS]), "request": request}
+    request = {**scan["request"], CLASSIFIERS: _each(escape, scan["request"]["classifiers"])}
+    return {**scan, CLASSIFIERS: _each(escape, scan["classifiers"]), "request": request}
 
 
 def shown(scan: Part) -> Part:

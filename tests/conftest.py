@@ -5,7 +5,7 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
@@ -13,6 +13,9 @@ from anyio.from_thread import start_blocking_portal
 
 from skydriver.perloop import PerLoop
 from tests.components import need
+
+if TYPE_CHECKING:
+    from tests.components.rabbitmq.server import RabbitMQ
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
@@ -91,6 +94,15 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server = mongod(folder / "data", log=folder / "mongod.log", processes=Processes(folder / "processes"))
         with portal.wrap_async_context_manager(server) as uri:
             yield uri
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[RabbitMQ]":
+    """A real RabbitMQ; a test that uses it works in a virtual host of its own."""
+    from tests.components.rabbitmq.server import rabbitmq
+
+    with rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as broker:
+        yield broker
 
 
 @pytest_asyncio.fixture

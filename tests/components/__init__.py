@@ -17,6 +17,7 @@ COMPONENTS = {
     "knative": "Knative Eventing's broker (make components)",
     "kustomize": "kustomize (make components)",
     "mongodb": "a mongod (set SKYDRIVER_TEST_MONGODB_URI, or install skydriver[local])",
+    "rabbitmq": "a RabbitMQ (make components)",
     "s3": "moto's S3 server (install skydriver[local])",
     "htcondor": "an HTCondor pool (make components)",
     "keycloak": "a Keycloak server (make components)",

@@ -9,6 +9,8 @@ It says so in its help, its log and the summary of each of its reports.
     python -m skydriver.standin.server --help
     python -m skydriver.standin.client --help
 
+These are of the era before v4; `skydriver.standin.v4` has the programs since.
+
 Nothing here imports another part of SkyDriver: like the real scanner it knows the service only
 over REST. The worker imports the standard library alone, so that it starts in some 50 ms.
 """

@@ -43,12 +43,26 @@ class Arguments(NamedTuple):
     threshold: float
 
 
-def parse(argv: Sequence[str], reports_to_skydriver: bool) -> Arguments:
+def parse(
+    argv: Sequence[str],
+    reports_to_skydriver: bool,
+    *,
+    program: str = "server",
+    epilog: str = EPILOG,
+    makes_folders: bool = False,
+) -> Arguments:
     """Read the command line; prints a message and exits with status 2 if it is wrong.
 
     Without a SkyDriver to report to, an event file and an output directory are needed.
+
+    Args:
+        argv: the arguments.
+        reports_to_skydriver: whether there is a SkyDriver.
+        program: the module that is run, below this package.
+        epilog: of the help.
+        makes_folders: whether folders that do not exist are made.
     """
-    parser = _parser()
+    parser = _parser(program, epilog, makes_folders)
     given = parser.parse_args(argv)
     try:
         progression = Progression.parse(given.nsides)
@@ -71,36 +85,38 @@ def parse(argv: Sequence[str], reports_to_skydriver: bool) -> Arguments:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str, epilog: str, makes_folders: bool) -> argparse.ArgumentParser:
+    folder, file_to_write = (_new_folder, _new_file) if makes_folders else (_folder, _file_to_write)
+    exists = "is made if need be" if makes_folders else "must exist"
     parser = argparse.ArgumentParser(
-        prog="python -m skydriver.standin.server",
+        prog=f"python -m skydriver.standin.{program}",
         description=DESCRIPTION,
-        epilog=EPILOG,
+        epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument
     add(
         "--client-startup-json",
-        type=_file_to_write,
+        type=file_to_write,
         required=True,
         metavar="PATH",
-        help="the file to write for the workers; its folder must exist",
+        help=f"the file to write for the workers; its folder {exists}",
     )
     add(
         "-c",
         "--cache-dir",
-        type=_folder,
+        type=folder,
         required=True,
         metavar="DIR",
-        help="an existing folder; a folder for the event is made in it",
+        help=f"a folder ({exists}) that a folder for the event is made in",
     )
     add(
         "-o",
         "--output-dir",
-        type=_folder,
+        type=folder,
         metavar="DIR",
-        help="an existing folder to write the result and the last progress report to",
+        help=f"a folder ({exists}) to write the result and the last progress report to",
     )
     add(
         "--reco-algo",
@@ -156,6 +172,19 @@ def _file_to_write(text: str) -> Path:
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"the folder of {text!r} does not exist")
     return path
+
+
+def _new_folder(text: str) -> Path:
+    try:
+        Path(text).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"the folder {text!r} cannot be made: {error.strerror}") from None
+    return Path(text)
+
+
+def _new_file(text: str) -> Path:
+    _new_folder(str(Path(text).parent))
+    return Path(text)
 
 
 def _event_file(text: str) -> Path:

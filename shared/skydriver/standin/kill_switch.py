@@ -6,13 +6,29 @@ import signal
 from collections.abc import Callable
 from threading import Event, Thread
 from types import TracebackType
+from typing import Any
 
 from skydriver.standin.skydriver_api import CallError, Client
 
 logger = logging.getLogger(__name__)
 
 STOPPED = "STOPPED__"
-"""How the state of a stopped scan begins."""
+"""How the state of a stopped scan begins, before v4."""
+
+
+def stopped_before_v4(status: Any) -> str | None:
+    """Say by which state SkyDriver has stopped the scan; None where it has not."""
+    state = status.get("scan_state") if isinstance(status, dict) else None
+    return state if isinstance(state, str) and state.startswith(STOPPED) else None
+
+
+def stopped_since_v4(status: Any) -> str | None:
+    """Say how SkyDriver has stopped the scan; None where it has not."""
+    if not isinstance(status, dict):
+        return None
+    if status.get("is_deleted"):
+        return "it was deleted"
+    return status.get("ewms_deactivated")
 
 
 def interrupt_self() -> None:
@@ -27,8 +43,18 @@ class KillSwitch:
     and the scan goes on without a kill switch.)
     """
 
-    def __init__(self, client: Client, interval: float, abort: Callable[[], None] = interrupt_self) -> None:
-        """Ask through ``client``, which nobody else may use, every ``interval`` seconds."""
+    def __init__(
+        self,
+        client: Client,
+        interval: float,
+        abort: Callable[[], None] = interrupt_self,
+        stopped: Callable[[Any], str | None] = stopped_before_v4,
+    ) -> None:
+        """Ask through ``client``, which nobody else may use, every ``interval`` seconds.
+
+        ``stopped`` reads a status: how the scan was stopped, or None.
+        """
+        self._stopped = stopped
         self._client = client
         self._interval = interval
         self._abort = abort
@@ -51,8 +77,8 @@ class KillSwitch:
             except CallError as error:
                 logger.warning("The scan's status is unknown for now: %s", error)
                 continue
-            state = status.get("scan_state") if isinstance(status, dict) else None
-            if isinstance(state, str) and state.startswith(STOPPED) and not self._over.is_set():
-                logger.error("SkyDriver has stopped this scan (%s): aborting", state)
+            how = self._stopped(status)
+            if how is not None and not self._over.is_set():
+                logger.error("SkyDriver has stopped this scan (%s): aborting", how)
                 self._abort()
                 return

@@ -74,8 +74,10 @@ class Reporter:
         progress_interval: float,
         result_interval: float,
         clock: Callable[[], float] = time.time,
+        progress_body: Callable[..., dict[str, Any]] = reports.progress_body,
     ) -> None:
         """Report to all sinks; intervals are the least seconds between two reports of a kind."""
+        self._progress_body = progress_body
         self._facts = facts
         self._ledger = ledger
         self._sinks = sinks
@@ -118,8 +120,8 @@ class Reporter:
 
     def _progress(self, what: str, epilogue: str = "", final: bool = False) -> None:
         self._last_progress = self._clock()
-        body = reports.progress_body(self._facts, self._ledger, self._last_progress, what, epilogue, final)
-        logger.info("%s %s", body["progress"]["summary"], body["progress"]["tallies"]["est. scan percent"])
+        body = self._progress_body(self._facts, self._ledger, self._last_progress, what, epilogue, final)
+        logger.info("%s %d recos are back", body["progress"]["summary"], len(self._ledger.back_at))
         for sink in self._sinks:
             sink.progress(body, final)
 

@@ -3,12 +3,12 @@
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from skydriver.standin import refinement
 from skydriver.standin.ledger import Ledger
-from skydriver.standin.pixels import PixelQueue
-from skydriver.standin.recos import Pixel
+from skydriver.standin.recos import Pixel, Reco, RecoId
 from skydriver.standin.reporter import Reporter
 from skydriver.standin.reports import ScanFacts
 
@@ -19,6 +19,16 @@ class NoRecos(Exception):
     """No reconstruction came back for too long."""
 
 
+class Queue(Protocol):
+    """Takes reconstructions to workers, and brings their outcomes."""
+
+    def put(self, recos: Iterable[RecoId]) -> None:
+        """Begin a round: send out work, none maybe."""
+
+    def collect(self, timeout: float) -> Reco | None:
+        """The next outcome; None if none came within ``timeout`` seconds."""
+
+
 class Scan:
     """Drives one scan from its first report to its last."""
 
@@ -26,14 +36,19 @@ class Scan:
         self,
         facts: ScanFacts,
         ledger: Ledger,
-        queue: PixelQueue,
+        queue: Queue,
         reporter: Reporter,
         *,
         first_round_within: float,
         reco_timeout: float,
         clock: Callable[[], float] = time.time,
+        wait_for_workers: Callable[[], object] = bool,
     ) -> None:
-        """Set up; ``first_round_within`` in rad, ``reco_timeout`` in seconds."""
+        """Set up; ``first_round_within`` in rad, ``reco_timeout`` in seconds.
+
+        ``wait_for_workers`` returns when pixels may be sent out.
+        """
+        self._wait_for_workers = wait_for_workers
         self._facts = facts
         self._ledger = ledger
         self._queue = queue
@@ -52,6 +67,7 @@ class Scan:
             CallError: if a final report could not be brought home.
         """
         self._reporter.started()
+        self._wait_for_workers()
         thresholds = refinement.Thresholds(self._facts.progression, self._facts.threshold)
         crossed: int | None = None
         while True:

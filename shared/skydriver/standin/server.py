@@ -6,17 +6,12 @@ reports that could not be brought home, silent workers or a crash; 2 for a wrong
 environment; 130 after an abort, 143 after SIGTERM.
 """
 
-import json
 import logging
-import signal
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from os import environ
-from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
 
 from skydriver.standin import algorithms, files
 from skydriver.standin.arguments import Arguments, parse
@@ -25,6 +20,7 @@ from skydriver.standin.kill_switch import KillSwitch
 from skydriver.standin.ledger import Ledger
 from skydriver.standin.pixel_server import PixelServer, Task
 from skydriver.standin.pixels import PixelQueue
+from skydriver.standin.process import EXIT_ABORTED, EXIT_FAILED, EXIT_USAGE, get_event, set_up
 from skydriver.standin.refinement import Progression
 from skydriver.standin.reporter import Reporter, Sink, SkyDriverSink
 from skydriver.standin.reports import ScanFacts
@@ -38,11 +34,6 @@ logger = logging.getLogger("skydriver.standin.server")
 FAREWELL_SECONDS = 2.0
 """How long the server stays for workers that have not yet heard that the scan is over."""
 
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-EXIT_ABORTED = 128 + signal.SIGINT
-EXIT_TERMINATED = 128 + signal.SIGTERM
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a whole scan; returns the exit status."""
@@ -53,8 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_USAGE
     arguments = parse(sys.argv[1:] if argv is None else argv, bool(settings.address))
-    _set_up_logging(settings)
-    _set_up_signals()
+    set_up(settings.log_level, settings.log_level_third_party)
     logger.info("This is a stand-in for the Skymap Scanner: its likelihood is made up")
     try:
         _scan(arguments, settings, start)
@@ -69,11 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _scan(arguments: Arguments, settings: Settings, start: float) -> None:
     skydriver = (settings.address, settings.token, settings.scan_id)
-    if arguments.event_file is None:
-        document = _event_of_manifest(Client.urgent(*skydriver).get_manifest())
-    else:
-        document = _event_of_file(arguments.event_file)
-    event = decode(document, arguments.is_real_event)
+    event = decode(get_event(arguments.event_file, skydriver), arguments.is_real_event)
     logger.info("The event is %s of MJD %.6f", event.name, event.mjd)
     files.note_event(arguments.cache_dir, event)
 
@@ -109,43 +95,10 @@ def _scan(arguments: Arguments, settings: Settings, start: float) -> None:
         server.wait_until_workers_left(FAREWELL_SECONDS)
 
 
-def _event_of_manifest(manifest: Any) -> Any:
-    event = manifest.get("event_i3live_json_dict") if isinstance(manifest, dict) else None
-    if not isinstance(event, dict):
-        raise EventError("the manifest's event_i3live_json_dict is not the event itself")
-    return event
-
-
-def _event_of_file(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise EventError(f"{path} cannot be read: {error}") from error
-
-
 def _made_up_scan_id(event: Event, progression: Progression, start: float) -> str:
     """What the real scanner makes of an empty scan id."""
     steps = (f"{nside}:{extension}" for nside, extension in progression)
     return "-".join([str(event.event_id), *steps, f"{start:.0f}"])
-
-
-def _set_up_logging(settings: Settings) -> None:
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        level=settings.log_level_third_party,
-        stream=sys.stderr,
-    )
-    logging.getLogger("skydriver.standin").setLevel(settings.log_level)
-
-
-def _set_up_signals() -> None:
-    """End the scan by either signal, also where a shell or being PID 1 would have it ignored."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _terminate)
-
-
-def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
-    sys.exit(EXIT_TERMINATED)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""SkyDriver's REST interface as the scanner uses it: four calls, made patiently or urgently.
+"""SkyDriver's REST interface as the scanner uses it: a few calls, made patiently or urgently.
 
 A patient call may fail: it is tried twice within seconds, as the scan has better things to do and
 the next report brings the same news. An urgent call is what the scan cannot do without (the event
@@ -60,6 +60,10 @@ class Client:
     def get_status(self) -> Any:
         """The scan's status."""
         return self._call("GET", "status")
+
+    def get_workforce(self) -> Any:
+        """How many workers run (since v4)."""
+        return self._call("GET", "ewms/workforce")
 
     def patch_manifest(self, body: dict[str, Any]) -> None:
         """Send a progress report."""

@@ -36,6 +36,10 @@ class Recorder:
     def __init__(self, event: Any) -> None:
         self.event = event
         self.state = "PENDING__WAITING_ON_SCANNER_SERVER_STARTUP"
+        self.more_status: dict[str, Any] = {}
+        """Of the status, what scanners since v4 look at."""
+        self.n_running = [1]
+        """Workers that run, an answer each; the last one stays."""
         self.calls: list[Call] = []
         self.refuse: Callable[[Call], int | None] = lambda call: None
         """Gives the status to refuse a call with, or None to take it."""
@@ -77,7 +81,10 @@ class Recorder:
             case Call("GET", path) if path == f"/scan/{SCAN_ID}/manifest":
                 return 200, {"scan_id": SCAN_ID, "event_i3live_json_dict": self.event}
             case Call("GET", path) if path == f"/scan/{SCAN_ID}/status":
-                return 200, {"scan_state": self.state}
+                return 200, {"scan_state": self.state, **self.more_status}
+            case Call("GET", path) if path == f"/scan/{SCAN_ID}/ewms/workforce":
+                running = self.n_running.pop(0) if len(self.n_running) > 1 else self.n_running[0]
+                return 200, {"workflow_id": None, "statuses": {}, "n_running": running, "top_errors": {}}
             case Call("PATCH", path) if path == f"/scan/{SCAN_ID}/manifest":
                 return 200, {}
             case Call("PUT", path) if path == f"/scan/{SCAN_ID}/result":

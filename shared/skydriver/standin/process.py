@@ -1,0 +1,57 @@
+"""What the servers of both eras do alike: get the event, log, end by signals."""
+
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from skydriver.standin.event import EventError
+from skydriver.standin.skydriver_api import Client
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_ABORTED = 128 + signal.SIGINT
+EXIT_TERMINATED = 128 + signal.SIGTERM
+
+
+def get_event(file: Path | None, skydriver: tuple[str, str, str]) -> Any:
+    """Read the event's document from a file, or from SkyDriver (address, token, scan id).
+
+    Raises:
+        EventError: there is none.
+        CallError: SkyDriver does not answer.
+    """
+    if file is None:
+        return _event_of_manifest(Client.urgent(*skydriver).get_manifest())
+    return _event_of_file(file)
+
+
+def _event_of_manifest(manifest: Any) -> Any:
+    event = manifest.get("event_i3live_json_dict") if isinstance(manifest, dict) else None
+    if not isinstance(event, dict):
+        raise EventError("the manifest's event_i3live_json_dict is not the event itself")
+    return event
+
+
+def _event_of_file(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise EventError(f"{path} cannot be read: {error}") from error
+
+
+def set_up(level: str, third_party: str) -> None:
+    """Log to standard error, and end the scan by SIGINT and SIGTERM, whatever a shell or being PID 1 says."""
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=third_party, stream=sys.stderr
+    )
+    logging.getLogger("skydriver.standin").setLevel(level)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(EXIT_TERMINATED)

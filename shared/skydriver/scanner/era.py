@@ -1,0 +1,146 @@
+"""What differs between scanners before v4 and since: the one module that says so, nothing else asks.
+
+Before v4 the server and its workers are told the broker by variables, and a worker is a program that stays.
+Since v4 the server reads a file with its two queues and asks how many workers run, and a client does one
+pixel, so a pilot of ours runs around it (reference: the scanner's releases v3.22.1 and v4.2.1).
+"""
+
+import math
+import re
+from collections.abc import Collection, Iterable
+from enum import StrEnum
+
+from skydriver.errors import InvalidArguments
+from skydriver.scanner.ewms_json import Broker, queue_names
+
+FIRST_OF_V4 = 4
+_VERSION = re.compile(r"v?(\d+)(?:\.\d+)*")
+
+
+class Era(StrEnum):
+    """Which protocol a scanner speaks."""
+
+    V3 = "v3"
+    V4 = "v4"
+
+
+def era_of(docker_tag: str, v3_tags: Collection[str] = ()) -> Era:
+    """Tell an image's era by its tag; one without a version (a branch, `latest`) counts as v4.
+
+    Args:
+        docker_tag: the tag.
+        v3_tags: the exceptions: tags without a version that are older.
+    """
+    version = _VERSION.fullmatch(docker_tag)
+    if version is None:
+        return Era.V3 if docker_tag in v3_tags else Era.V4
+    return Era.V4 if int(version[1]) >= FIRST_OF_V4 else Era.V3
+
+
+# --- which images may be asked for ----------------------------------------------------------------------
+
+
+def usable_tags(tags: Iterable[str], *, has_broker: bool, v3_tags: Collection[str] = ()) -> list[str]:
+    """List the tags that scans can run with here: without a broker those before v4."""
+    return [tag for tag in tags if has_broker or era_of(tag, v3_tags) is Era.V3]
+
+
+def check_broker(docker_tag: str, *, has_broker: bool, v3_tags: Collection[str] = ()) -> None:
+    """Check that an image that was asked for can run here.
+
+    Raises:
+        InvalidArguments: it needs a message broker, and none is configured.
+    """
+    if not usable_tags([docker_tag], has_broker=has_broker, v3_tags=v3_tags):
+        raise InvalidArguments(
+            {
+                "docker_tag": f"'{docker_tag}' counts as v{FIRST_OF_V4} or later, which needs a message"
+                " broker; none is configured here: ask for an older one, such as 'v3'"
+            }
+        )
+
+
+def check_pixel_time(era: Era, max_pixel_reco_time: int, acknowledgement_timeout: int) -> None:
+    """Check that a pixel may take as long as was asked for.
+
+    Args:
+        era: of the scanner.
+        max_pixel_reco_time: seconds.
+        acknowledgement_timeout: seconds after which the broker takes back a pixel that is not answered
+            (RabbitMQ's `consumer_timeout`).
+
+    Raises:
+        InvalidArguments: it may not.
+    """
+    if era is Era.V4 and max_pixel_reco_time >= acknowledgement_timeout:
+        raise InvalidArguments(
+            {
+                "max_pixel_reco_time": f"must be less than {acknowledgement_timeout} (seconds) for scanners"
+                f" since v{FIRST_OF_V4}: after these the message broker gives the pixel to another worker"
+            }
+        )
+
+
+# --- how they are run -----------------------------------------------------------------------------------
+
+
+def server_variables(era: Era, broker: Broker, *, ewms_json: str) -> dict[str, str]:
+    """Tell a server its broker.
+
+    Args:
+        era: of the scanner.
+        broker: the message broker.
+        ewms_json: where the server finds the file of queues (`ewms_json.content`), since v4.
+    """
+    if era is Era.V4:
+        return {"SKYSCAN_EWMS_JSON": ewms_json}
+    return _broker_variables(broker)
+
+
+def worker_variables(era: Era, broker: Broker, *, scanner_id: str) -> dict[str, str]:
+    """Tell a worker its broker; since v4 it is the pilot that is told, and which queues.
+
+    Args:
+        era: of the scanner.
+        broker: the message broker.
+        scanner_id: by which the server knows its scan.
+    """
+    if era is Era.V3:
+        return _broker_variables(broker)  # it finds its queues in the startup file
+    names = queue_names(scanner_id)
+    return {
+        **_broker_variables(broker),
+        "EWMS_PILOT_QUEUE_INCOMING": names.to_clients,
+        "EWMS_PILOT_QUEUE_OUTGOING": names.from_clients,
+    }
+
+
+def _broker_variables(broker: Broker) -> dict[str, str]:
+    token = {"SKYSCAN_BROKER_AUTH": broker.token} if broker.token else {}
+    return {"SKYSCAN_BROKER_ADDRESS": broker.address, **token}
+
+
+def seconds(era: Era, value: float) -> str:
+    """Write an interval as a server takes it: since v4 whole seconds, one at least."""
+    if era is Era.V4:
+        return str(max(1, math.ceil(value)))
+    return str(int(value)) if float(value).is_integer() else str(value)
+
+
+def standin_server(era: Era) -> str:
+    """Name the module of the stand-in scanner's server."""
+    return "skydriver.standin.v4.server" if era is Era.V4 else "skydriver.standin.server"
+
+
+def worker_command(era: Era, *, pilot: str, client: tuple[str, ...], startup_file: str) -> list[str]:
+    """Build a worker's command line.
+
+    Args:
+        era: of the scanner.
+        pilot: where the pilot's file is, since v4.
+        client: how the scanner's client is run, e.g. `python -m skymap_scanner.client`.
+        startup_file: where the startup file is.
+    """
+    if era is Era.V3:
+        return [*client, "--client-startup-json", startup_file]
+    return ["python3", pilot, "--client-startup-json", startup_file, "--", *client]

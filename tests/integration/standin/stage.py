@@ -117,6 +117,7 @@ class Process:
             self.popen = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
                 env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT / "shared"), **environment},
+                cwd=log.parent,
                 stdout=output,
                 stderr=output,
             )

@@ -98,7 +98,7 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[RabbitMQ]":
-    """A real RabbitMQ; a test that uses it works in a virtual host of its own."""
+    """A real RabbitMQ; each test makes its own virtual host there."""
     from tests.components.rabbitmq.server import rabbitmq
 
     with rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as broker:

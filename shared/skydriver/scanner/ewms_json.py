@@ -1,4 +1,4 @@
-"""The message broker as scanners since v4 are told of it: its address, a scan's two queues, `ewms.json`.
+"""What scanners since v4 know of the message broker: its address, a scan's two queues, `ewms.json`.
 
 The scanner's own library (oms-mqclient 2.6 and later) reads the address and declares the queues. It decodes
 no percent signs, speaks no TLS, and crashes on a scheme. So an address is checked before any scanner sees it.

@@ -50,7 +50,7 @@ class KillSwitch:
         abort: Callable[[], None] = interrupt_self,
         stopped: Callable[[Any], str | None] = stopped_before_v4,
     ) -> None:
-        """Ask through ``client``, which nobody else may use, every ``interval`` seconds.
+        """Ask through ``client``, which nothing else may use, every ``interval`` seconds.
 
         ``stopped`` reads a status: how the scan was stopped, or None.
         """

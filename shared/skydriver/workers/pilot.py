@@ -362,7 +362,7 @@ class Broker:
 def run_client(
     command: Sequence[str], data: Any, startup: Path, settings: Settings, tend: Callable[[float], None]
 ) -> Any:
-    """Run the client on one pixel, in a folder of its own, and end all that it has started.
+    """Run the client on one pixel, in a fresh folder, and end all that it has started.
 
     Args:
         command: the client.
@@ -460,7 +460,7 @@ class Chirp:
 
     Beside a job that asked for an I/O proxy stands a file that says where the proxy listens (HTCondor manual,
     condor_chirp); it takes one command a line and answers each with a number. Without the file, or unless
-    EWMS_PILOT_HTCHIRP says so, nothing is reported. A worker works on where nobody listens.
+    EWMS_PILOT_HTCHIRP says so, nothing is reported. A worker works on where no proxy listens.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:

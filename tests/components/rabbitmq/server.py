@@ -90,7 +90,7 @@ class RabbitMQ:
 
     @contextmanager
     def vhost(self) -> Iterator[str]:
-        """Make a virtual host that nobody else uses, and remove it afterwards with all that is in it."""
+        """Make a fresh virtual host, and remove it afterwards with all that is in it."""
         name = f"test{uuid.uuid4().hex[:12]}"
         with self.api() as api:
             api.put(f"/vhosts/{name}").raise_for_status()

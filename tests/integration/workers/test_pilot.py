@@ -49,7 +49,7 @@ DEADLINE = 60.0
 
 
 class Pilots:
-    """Starts pilots, each in a folder of its own."""
+    """Starts pilots, each in its own folder."""
 
     def __init__(self, folder: Path, queues: Queues) -> None:
         self._folder = folder

@@ -25,7 +25,7 @@ def test_the_password_leaves_the_address(address: str, token: str, expected: Bro
     broker = read_broker(address, token)
     assert broker == expected
     assert "secret" not in repr(broker)
-    # Whoever reads it, and in whichever form it was given: it is the same broker.
+    # It is the same broker in both forms, for us and for the scanner's library.
     assert known(RabbitMQ(broker.address, "q", broker.token).parameters) == known(
         RabbitMQ(address, "q", token).parameters
     )

@@ -1,7 +1,7 @@
 """A scan's two queues at the broker, as the real server drives them: by oms-mqclient.
 
 Each round of sending opens a connection and closes it, and so does each round of collecting: what was taken
-ahead then returns to the queue and comes again. The library declares the queues, with arguments of its own.
+ahead then returns to the queue and comes again. The library declares the queues, with its own arguments.
 """
 
 import asyncio

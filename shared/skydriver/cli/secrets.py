@@ -1,11 +1,11 @@
 """Tokens and passwords on this side: checked before they are sent, and kept out of whatever is shown."""
 
 import re
+from functools import cache
 
 from skydriver.cli.errors import CommandError
 from skydriver.model.secrets import MASK, mask_urls
 
-_kept: set[str] = set()
 # What a header can carry (RFC 9110, section 5.5), without blanks: tokens have none (RFC 6750, section 2.1).
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
 # Three parts in base64url, the first of which begins an object (RFC 7519).
@@ -15,10 +15,15 @@ SHORTEST = 8
 """Shorter words are not masked: they would take parts of other words with them."""
 
 
+@cache
+def _kept() -> set[str]:
+    return set()
+
+
 def keep_secret(secret: str) -> str:
     """Mask a secret from now on in whatever `masked` is given; returns it."""
     if len(secret) >= SHORTEST:
-        _kept.add(secret)
+        _kept().add(secret)
     return secret
 
 
@@ -39,7 +44,7 @@ def checked_token(token: str, where: str) -> str:
 
 def masked(text: str) -> str:
     """Cut every token and password out of a text."""
-    for secret in sorted(_kept, key=len, reverse=True):
+    for secret in sorted(_kept(), key=len, reverse=True):
         # As it is, and as it stands in a representation.
         for form in {secret, repr(secret)[1:-1], repr(secret.encode(errors="replace"))[2:-1]}:
             text = text.replace(form, MASK)

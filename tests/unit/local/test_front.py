@@ -31,7 +31,7 @@ async def test_errors_have_the_shape_of_all_errors(http: httpx.AsyncClient) -> N
     assert (unknown.status_code, unknown.json()) == (404, {"code": 404, "error": there_is_none})
     only_get = "DELETE is not served at /x/1, but GET"
     assert (wrong.status_code, wrong.json()) == (405, {"code": 405, "error": only_get})
-    assert wrong.headers["allow"] == "GET"
+    assert wrong.headers["allow"] == "GET, HEAD"
 
 
 async def test_the_broker_takes_events_only(http: httpx.AsyncClient) -> None:

@@ -17,6 +17,7 @@ import pytest
 import skydriver
 from skydriver.eventing.codec import decode
 from skydriver.eventing.events import entry, event_type
+from skydriver.logs import working
 from skydriver.model.transitions import Fact
 from skydriver.scanner import uploader
 from tests.loopback import Answer, Loopback
@@ -83,7 +84,8 @@ def test_it_uploads_the_file_and_then_says_that_the_scanner_is_ready(
     assert post.headers["authorization"] == f"Bearer {TOKEN}"
     event = decode(post.headers, post.body)
     assert (event.type, event.subject, event.data) == (event_type(Fact.READY), "5d2e", {"attempt": 2})
-    (ours,) = entry(Fact.READY, subject="5d2e", cause="2").values()
+    with working("uploader", "startup.json is in S3"):
+        (ours,) = entry(Fact.READY, subject="5d2e", cause="2").values()
     assert (event.id, event.source) == (ours["id"], ours["source"])
 
 

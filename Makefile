@@ -59,7 +59,10 @@ lock:
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-	    --custom-compile-command "make lock" --all-extras --constraint requirements.lock \
+	    --custom-compile-command "make lock" --extra skymap --constraint requirements.lock \
+	    pyproject.toml -o requirements-skymap.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	    --custom-compile-command "make lock" --all-extras --constraint requirements-skymap.lock \
 	    pyproject.toml -o requirements-dev.lock
 
 clean:

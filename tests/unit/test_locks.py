@@ -18,11 +18,16 @@ from packaging.utils import canonicalize_name
 from tests.conftest import ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = {
+    extra: [Requirement(line) for line in lines] for extra, lines in PROJECT["optional-dependencies"].items()
+}
 RUNTIME = [Requirement(line) for line in PROJECT["dependencies"]]
-EXTRAS = [Requirement(line) for lines in PROJECT["optional-dependencies"].values() for line in lines]
-LOCKS = {"requirements.lock": RUNTIME, "requirements-dev.lock": [*RUNTIME, *EXTRAS]}
+SKYMAP = [*RUNTIME, *EXTRAS["skymap"]]
+IMAGES = {"requirements.lock": RUNTIME, "requirements-skymap.lock": SKYMAP}
+LOCKS = IMAGES | {"requirements-dev.lock": [*RUNTIME, *(line for lines in EXTRAS.values() for line in lines)]}
 
 each = pytest.mark.parametrize("name", LOCKS)
+each_image = pytest.mark.parametrize("name", IMAGES)
 
 
 def entries(name: str) -> dict[str, tuple[Requirement, frozenset[str]]]:
@@ -97,28 +102,34 @@ def test_what_is_installed_is_what_is_locked(name: str) -> None:
     assert differing == {}
 
 
-def test_nothing_is_in_the_image_that_the_service_does_not_need() -> None:
+@each_image
+def test_nothing_is_in_the_image_that_the_service_does_not_need(name: str) -> None:
     """No package of the tests, the plots or the local runtime, and no left-over."""
-    assert set(applying("requirements.lock")) == needed(RUNTIME)
+    assert set(applying(name)) == needed(IMAGES[name])
 
 
-FREE = re.compile(r"MIT|BSD|Apache|ISC|PSF|MPL|Mozilla|\bLGPL")
+FREE = re.compile(r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla|\bLGPL")
 COPYLEFT = re.compile(r"\bA?GPL|Affero|\bGNU General")
 
 
-def test_whatever_is_in_the_image_may_be_passed_on_with_it() -> None:
+@each_image
+def test_whatever_is_in_the_image_may_be_passed_on_with_it(name: str) -> None:
     """By what packages say of themselves: nothing without a licence, nothing that would bind our own code."""
-    for package in applying("requirements.lock"):
+    for package in applying(name):
         metadata = distribution(package).metadata
-        own = metadata.get_all("License-Expression") or metadata.get_all("License") or []
+        # Some give the texts of all that they contain; what they are under stands in the first line.
+        own = metadata.get_all("License-Expression") or [
+            text.strip().partition("\n")[0] for text in metadata.get_all("License") or []
+        ]
         classifiers = [line for line in metadata.get_all("Classifier") or () if line.startswith("License ::")]
         said = " ".join([*own, *classifiers])
         assert FREE.search(said), f"{package}: {said[:200]}"
         assert not COPYLEFT.search(said), f"{package}: {said[:200]}"
 
 
-def test_what_is_tested_is_what_is_in_the_image() -> None:
-    image, tests = entries("requirements.lock"), entries("requirements-dev.lock")
+@each_image
+def test_what_is_tested_is_what_is_in_the_image(name: str) -> None:
+    image, tests = entries(name), entries("requirements-dev.lock")
     assert {line: tests.get(line) for line in image} == image
 
 

@@ -131,5 +131,9 @@ class NotTaken(PermanentError):
     http_status = 409
 
 
+class Unprocessable(PermanentError):
+    """What is stored is of no use for what was asked, such as a map of a result without likelihoods."""
+
+
 class Conflict(PermanentError):
     """The state of a scan does not allow what was asked; v1 answered these with a 400."""

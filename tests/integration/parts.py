@@ -22,7 +22,10 @@ from skydriver.local.processes import Processes
 from skydriver.model.transitions import Fact
 from skydriver.s3 import startup
 from tests.conftest import eventually
+from tests.support.servers import WORKER
 
+BUCKET = f"skydriver-{WORKER}"
+"""The bucket of this worker's tests."""
 NOWHERE = "http://127.0.0.1:1/"
 """An address where nothing listens: what a part that is down looks like."""
 

@@ -9,7 +9,8 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,11 @@ import jwt
 import psutil
 import pytest
 import pytest_asyncio
-from anyio.from_thread import start_blocking_portal
 
 from tests.components import missing, need
 from tests.components.build import folder_of
 from tests.conftest import ROOT, eventually
+from tests.support.servers import WORKER, shared_server
 from tests.system.conftest import SLOW, Skydriver, running, scan_arguments
 
 with need("keycloak"):
@@ -36,23 +37,18 @@ with need("keycloak"):
         SHORT_LIVED_DEVICE_CLIENT,
         USER,
         Keycloak,
-        keycloak,
         set_up,
     )
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
-    """A Keycloak with IceCube's realm."""
+def server() -> Keycloak:
+    """The Keycloak that all tests of a run share, with a realm of this worker's like IceCube's."""
     if not folder_of("keycloak").is_dir():
         missing("keycloak", "it is not built")
-    folder = tmp_path_factory.mktemp("keycloak")
-    with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(keycloak(folder)) as running_one,
-    ):
-        set_up(running_one)
-        yield running_one
+    server: Keycloak = replace(shared_server("keycloak"), realm=f"IceCube-{WORKER}")
+    set_up(server)
+    return server
 
 
 @pytest_asyncio.fixture
@@ -259,7 +255,7 @@ async def test_bad_tokens_are_refused(guarded: Skydriver, server: Keycloak) -> N
         "public modulus as HMAC secret": signed_by_hmac(public["n"].encode()),
         "other claims": f"{head}.{forged}.{signature}",
         "signature cut": f"{head}.{body}.{signature[:-8]}",
-        "another realm": server.client_token("foreign", realm="Elsewhere"),
+        "another realm": server.client_token("foreign", realm=server.elsewhere),
         "another audience": server.client_token("other-audience"),
         "a refresh token": server.user_token(kind="refresh_token"),
     }

@@ -495,6 +495,7 @@ async def test_a_hostile_filter(here: Neighbourhood, condition: Any) -> None:
     await here.refuses({400}, "POST", "/scans/find", headers=here.user(), json={"filter": condition})
 
 
+@pytest.mark.serial
 async def test_a_pattern_that_takes_for_ever_does_not(here: Neighbourhood) -> None:
     condition = {"scanner_server_args": {"$regex": "^(([a-z])+.)+[A-Z]([a-z])+$"}}
     answer = await here.http.post("/scans/find", headers=here.user(), json={"filter": condition})
@@ -505,6 +506,7 @@ async def test_a_pattern_that_takes_for_ever_does_not(here: Neighbourhood) -> No
 # --- those who take long, or come in crowds ------------------------------------------------------------
 
 
+@pytest.mark.serial
 async def test_a_client_that_never_ends_its_request(here: Neighbourhood) -> None:
     token = here.user()["authorization"].encode()
     head = (

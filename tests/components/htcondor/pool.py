@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from tests.components.htcondor.build import USER
 
 DOMAIN = "pool.test"
 SCHEDD = f"schedd@{DOMAIN}"
-SLOTS = 8
+SLOTS = 24
+"""Enough for the few jobs of each of the tests that run at the same time."""
 LIBRARY = "/skydriver"
 """Where jobs see the project's library."""
 WORKER = ("/usr/bin/env", f"PYTHONPATH={LIBRARY}", "python3", "-m", "skydriver.standin.client")
@@ -78,12 +79,14 @@ class Pool:
         folder: of its own; `log/` has the daemons' logs.
         collector: the collector's address, `HOST:PORT`.
         schedd: the schedd's name.
-        token: of a user who may submit.
+        user: who may submit; all jobs that are told of or removed are theirs.
+        token: of that user.
     """
 
     folder: Path
     collector: str
     schedd: str
+    user: str
     token: str = field(repr=False)
     _inside: "_Inside" = field(repr=False)
 
@@ -92,13 +95,18 @@ class Pool:
         """Where it is, as a known cluster says it."""
         return {"collector": self.collector, "schedd": self.schedd}
 
+    def as_user(self, user: str) -> "Pool":
+        """Return the same pool as another user sees it, who is made for that."""
+        self.run("useradd", "--create-home", user)
+        return replace(self, user=user, token=_token(self._inside, user))
+
     def run(self, *command: str) -> str:
         """Run a command within the pool, as root, and return its output."""
         return self._inside.run(*command)
 
     def jobs(self, constraint: str = "true") -> list[dict[str, Any]]:
-        """List the jobs in the queue, without those that are removed and run nowhere."""
-        there = f"({constraint}) && (JobStatus != 3 || RemoteHost isnt undefined)"
+        """List the user's jobs in the queue, without those that are removed and run nowhere."""
+        there = f'Owner == "{self.user}" && ({constraint}) && (JobStatus != 3 || RemoteHost isnt undefined)'
         text = self.run("condor_q", "-allusers", "-json", "-constraint", there)
         jobs: list[dict[str, Any]] = json.loads(text or "[]")
         return jobs
@@ -132,12 +140,12 @@ class Pool:
         return numbers
 
     def clear(self) -> None:
-        """Remove all jobs, and wait until none runs."""
-        self._inside.run("condor_rm", "-all", check=False)  # it fails where there is none
+        """Remove all jobs of the user's, and wait until none runs."""
+        self._inside.run("condor_rm", self.user, check=False)  # it fails where there is none
         _wait(lambda: not self.jobs(), what="all jobs are gone")
 
     def heard(self, command: str) -> int:
-        """Count how often the schedd was asked something, like `QUERY_JOB_ADS`."""
+        """Count how often the schedd was asked something by anybody, like `QUERY_JOB_ADS`."""
         return (self.folder / "log" / "SchedLog").read_text().count(f"({command})")
 
     def stop_schedd(self) -> None:
@@ -197,12 +205,7 @@ class _Inside:
 
 @contextmanager
 def running_pool(folder: Path) -> Iterator[Pool]:
-    """Run a pool while the context lasts; the test is skipped where this machine cannot."""
-    image = folder_of("htcondor")
-    if os.geteuid() != 0:
-        missing("htcondor", "only root can run its daemons and jobs under their own users")
-    if not image.is_dir():
-        missing("htcondor", "it was not built: make components")
+    """Run a pool while the context lasts, on a machine that `check_built` finds good for it."""
     port = free_port()
     for part in ("root", "log"):
         (folder / part).mkdir(parents=True)
@@ -216,7 +219,7 @@ def running_pool(folder: Path) -> Iterator[Pool]:
                 # With us dies unshare, with it the first process of its namespace, and so all the others.
                 *("setpriv", "--pdeathsig", "KILL"),
                 *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"),
-                *("sh", str(_START), str(image), str(folder), str(library)),
+                *("sh", str(_START), str(folder_of("htcondor")), str(folder), str(library)),
             ],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -243,8 +246,19 @@ def _ready(process: subprocess.Popen[bytes], folder: Path, port: int) -> Pool:
         return "Machine" in found and "Scheduler" in found
 
     _wait(slots, what="the pool is ready")
-    token = inside.run("condor_token_create", "-identity", f"{USER}@{DOMAIN}").strip()
-    return Pool(folder, f"127.0.0.1:{port}", SCHEDD, token, inside)
+    return Pool(folder, f"127.0.0.1:{port}", SCHEDD, USER, _token(inside, USER), inside)
+
+
+def _token(inside: _Inside, user: str) -> str:
+    return inside.run("condor_token_create", "-identity", f"{user}@{DOMAIN}").strip()
+
+
+def check_built() -> None:
+    """Skip the test (or fail it, where a pool is required) unless this machine can run one."""
+    if os.geteuid() != 0:
+        missing("htcondor", "only root can run its daemons and jobs under their own users")
+    if not folder_of("htcondor").is_dir():
+        missing("htcondor", "it was not built: make components")
 
 
 def _wait(condition: object, *, what: str, deadline: float = 60.0) -> None:

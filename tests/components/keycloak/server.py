@@ -12,7 +12,6 @@ from keycloak import KeycloakAdmin, KeycloakOpenID
 from tests.components.build import folder_of
 from tests.components.keycloak.process import ADMIN, PASSWORD, TEMPLATE, started
 
-REALM = "IceCube"
 DEVICE_CLIENT = "skydriver-external"
 SHORT_LIVED_DEVICE_CLIENT = "skydriver-short-lived"
 USER, USER_PASSWORD = "ada", "a-password-of-a-test"
@@ -29,36 +28,43 @@ class Keycloak:
 
     Attributes:
         address: its own, without a realm.
+        realm: the one of its user's (`set_up` makes it): tests beside them may have others.
     """
 
     address: str
+    realm: str = "IceCube"
 
-    def url(self, realm: str = REALM) -> str:
+    @property
+    def elsewhere(self) -> str:
+        """A second realm, whose tokens are good for nothing in the first one."""
+        return f"{self.realm}-elsewhere"
+
+    def url(self, realm: str | None = None) -> str:
         """A realm's address, which tokens name as their issuer."""
-        return f"{self.address}/realms/{realm}"
+        return f"{self.address}/realms/{realm or self.realm}"
 
-    def admin(self, realm: str = REALM) -> KeycloakAdmin:
+    def admin(self, realm: str | None = None) -> KeycloakAdmin:
         """The administration of a realm."""
         return KeycloakAdmin(
             server_url=f"{self.address}/",
             username=ADMIN,
             password=PASSWORD,
-            realm_name=realm,
+            realm_name=realm or self.realm,
             user_realm_name="master",
         )
 
-    def client_token(self, client: str, *, realm: str = REALM) -> str:
+    def client_token(self, client: str, *, realm: str | None = None) -> str:
         """Get a token by client credentials."""
-        openid = KeycloakOpenID(f"{self.address}/", realm, client, SECRET)
+        openid = KeycloakOpenID(f"{self.address}/", realm or self.realm, client, SECRET)
         return str(openid.token(grant_type="client_credentials")["access_token"])
 
     def user_token(self, user: str = USER, *, client: str = "password", kind: str = "access_token") -> str:
         """Get a token of a user's by their password."""
-        openid = KeycloakOpenID(f"{self.address}/", REALM, client, SECRET)
+        openid = KeycloakOpenID(f"{self.address}/", self.realm, client, SECRET)
         return str(openid.token(user, USER_PASSWORD)[kind])
 
     def add_client(
-        self, name: str, *mappers: Mapper, lifespan: int | None = None, realm: str = REALM, **more: Any
+        self, name: str, *mappers: Mapper, lifespan: int | None = None, realm: str | None = None, **more: Any
     ) -> None:
         """Make a confidential client with a service account.
 
@@ -90,7 +96,7 @@ class Keycloak:
         admin = self.admin()
         provider = "org.keycloak.keys.KeyProvider"
         former = [c for c in admin.get_components({"type": provider}) if c["providerId"] == "rsa-generated"]
-        realm_id = admin.get_realm(REALM)["id"]
+        realm_id = admin.get_realm(self.realm)["id"]
         config = {"priority": ["1000"], "algorithm": ["RS256"]}
         admin.create_component(
             {
@@ -147,7 +153,7 @@ async def keycloak(data: Path) -> AsyncIterator[Keycloak]:
 def set_up(server: Keycloak) -> None:
     """Make the realm: two users, clients for them with the device flow, and one client a role."""
     master = server.admin("master")
-    for realm in (REALM, "Elsewhere"):
+    for realm in (server.realm, server.elsewhere):
         # Offline tokens' realm-wide idle limits do not matter within a test.
         master.create_realm({"realm": realm, "enabled": True, "sslRequired": "none"})
     admin = server.admin()
@@ -179,7 +185,7 @@ def set_up(server: Keycloak) -> None:
     server.add_client("other-audience", audience("somebody-else"), skydriver_role("system"))
     server.add_client("no-role", audience())
     server.add_client("rabbitmq-clients", audience("rabbitmq"))
-    server.add_client("foreign", audience(), skydriver_role("system"), realm="Elsewhere")
+    server.add_client("foreign", audience(), skydriver_role("system"), realm=server.elsewhere)
 
 
 def _add_user(admin: KeycloakAdmin, name: str) -> None:

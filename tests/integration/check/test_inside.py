@@ -7,7 +7,7 @@ import pytest
 
 from skydriver.check.inside import CHECKED
 from tests.checking import check
-from tests.integration.parts import Broker, Bucket
+from tests.integration.parts import BUCKET, Broker, Bucket
 
 Configure = Callable[..., None]
 
@@ -34,7 +34,7 @@ async def test_all_is_well(complete: Configure, broker: Broker, words: list[str]
     database, *others = lines[1:]
     assert database.startswith("ok MongoDB: answers, with ")
     assert others == [
-        "ok S3: bucket 'skydriver' is there",
+        f"ok S3: bucket '{BUCKET}' is there",
         "ok Keycloak: nobody is asked who they are (SKYDRIVER_NO_AUTH): for one machine only",
         "ok Broker: the Broker takes events",
         "ok Kubernetes: not used: scanner servers are processes of this machine",

@@ -159,6 +159,7 @@ async def test_what_users_look_for_has_an_index(api: Api, condition: dict[str, A
     assert stats["totalDocsExamined"] <= 10
 
 
+@pytest.mark.serial
 async def test_many_scans_are_answered_piece_by_piece(api: Api) -> None:
     """What is answered without a limit is on its way before the last of it is read."""
     await manifold(20_000)

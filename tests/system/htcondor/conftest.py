@@ -10,14 +10,13 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from anyio.from_thread import start_blocking_portal
 
 from skydriver.local.service import LocalService
 from tests.components.htcondor.pool import WORKER as WORKER_COMMAND
 from tests.components.htcondor.pool import Pool, check_built, running_pool
 from tests.conftest import eventually
-from tests.support.servers import WORKER, shared_server
-from tests.system.conftest import Skydriver
+from tests.support.servers import WORKER, in_thread, shared_server
+from tests.system.conftest import Skydriver, empty_database
 
 Document = dict[str, Any]
 
@@ -103,10 +102,11 @@ def service(pool: Pool, silent: str, tmp_path_factory: pytest.TempPathFactory) -
     """A service that knows the pool, for all tests of a module: each has scans of its own there."""
     folder = tmp_path_factory.mktemp("service")
     settings = settings_for(pool, silent, folder)
-    with start_blocking_portal() as portal:
-        local = LocalService(folder / "data", settings=settings)
-        with portal.wrap_async_context_manager(local) as running:
-            yield running
+    with (
+        empty_database() as uri,
+        in_thread(LocalService(folder / "data", mongodb_uri=uri, settings=settings)) as running,
+    ):
+        yield running
 
 
 @pytest_asyncio.fixture

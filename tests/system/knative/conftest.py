@@ -28,7 +28,7 @@ from tests.components.kubernetes.api import Api, Object
 from tests.components.kubernetes.control_plane import control_plane
 from tests.conftest import ROOT, SHARED, eventually
 from tests.support.servers import in_thread
-from tests.system.conftest import Skydriver
+from tests.system.conftest import Skydriver, empty_database
 
 NAMESPACE = "skydriver"
 BINDING = {
@@ -177,9 +177,9 @@ async def behind(
     knative: Eventing, sink: str, data: Path, *, processes: bool
 ) -> AsyncIterator[tuple[Skydriver, Door]]:
     """Run the service with Knative's broker in the place of its own."""
-    with listen(None) as listener:
+    with listen(None) as listener, empty_database() as uri:
         async with (
-            LocalService(data, processes=processes, settings={"K_SINK": sink}) as service,
+            LocalService(data, processes=processes, mongodb_uri=uri, settings={"K_SINK": sink}) as service,
             httpx.AsyncClient(base_url=service.url, timeout=60.0, trust_env=False) as client,
             serve(door := Door(dict(service.functions)), listener),
         ):

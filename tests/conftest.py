@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from skydriver.perloop import PerLoop
-from tests.components import need
+from tests.components import missing, need
 from tests.support.servers import WORKER, shared_server
 
 pytest_plugins = ("tests.support.owner", "tests.support.distribution", "tests.support.times")
@@ -130,7 +130,7 @@ async def database(configure: Callable[..., None], mongodb_uri: str) -> AsyncIte
 def shared() -> Path:
     """The folder of reference data beside the project; tests that need it skip where it is missing."""
     if not SHARED.is_dir():
-        pytest.skip("there is no folder ../shared with reference data beside the project")
+        missing("shared", f"there is no {SHARED}")
     return SHARED
 
 

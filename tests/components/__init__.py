@@ -6,6 +6,7 @@ SKYDRIVER_REQUIRE names the components that must be there, separated by commas: 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,9 @@ COMPONENTS = {
     "s3": "moto's S3 server (install skydriver[local])",
     "htcondor": "an HTCondor pool (make components)",
     "keycloak": "a Keycloak server (make components)",
+    "shared": "the folder ../shared with reference data beside the project",
     "skyreader": "icecube-skyreader (install skydriver[plot])",
+    "unshare": "unshare (Debian: util-linux)",
 }
 
 _REQUIRED = frozenset(name.strip() for name in os.environ.get("SKYDRIVER_REQUIRE", "").split(","))
@@ -34,7 +37,13 @@ def missing(component: str, why: str) -> None:
     message = f"{component} is missing: {COMPONENTS[component]}: {why}"
     if component in _REQUIRED:
         pytest.fail(message)
-    pytest.skip(message)
+    pytest.skip(message, allow_module_level=True)
+
+
+def need_installed(component: str, module: str) -> None:
+    """Look for a component's module without importing it."""
+    if find_spec(module) is None:
+        missing(component, f"there is no module {module}")
 
 
 @contextmanager

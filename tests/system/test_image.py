@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from skydriver.local.processes import free_port
+from tests.components import missing
 from tests.conftest import ROOT, eventually
 
 LEFT_OUT = ("cli", "local", "standin", "__pycache__")
@@ -23,7 +24,7 @@ def unprivileged() -> list[str]:
     if os.geteuid() != 0:
         return []
     if shutil.which("unshare") is None:
-        pytest.skip("unshare is missing, and this is root")
+        missing("unshare", "this is root, and the image's user is not")
     return ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
 
 
@@ -63,7 +64,6 @@ async def test_every_function_starts_from_what_the_image_has(packages: Path, tmp
 
 
 async def test_the_command_serves_a_function_and_writes_nothing(packages: Path, tmp_path: Path) -> None:
-    pytest.importorskip("skydriver.serve")
     before = sorted(tmp_path.rglob("*"))
     port = free_port()
     process = await asyncio.create_subprocess_exec(

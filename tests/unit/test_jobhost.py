@@ -38,6 +38,7 @@ async def test_a_job_is_put_under_its_name(loopback: Loopback) -> None:
 async def test_a_job_that_is_there_already_is_no_error(loopback: Loopback) -> None:
     loopback.on("PUT", "/jobs/a-job", Answer(200))
     await create()
+    assert [(asked.method, asked.path) for asked in loopback.asked] == [("PUT", "/jobs/a-job")]
 
 
 async def test_jobs_are_found_by_a_label(loopback: Loopback) -> None:

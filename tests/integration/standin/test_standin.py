@@ -1,6 +1,5 @@
 """Whole scans as real processes: a server and its workers, against a recorder that stands for SkyDriver."""
 
-import importlib.util
 import json
 import signal
 import time
@@ -13,6 +12,7 @@ from skydriver.standin.pixel_server import PixelServer, Task
 from skydriver.standin.pixels import PixelQueue
 from skydriver.standin.recos import RecoId
 from skydriver.standin.surface import Surface
+from tests.components import need_installed
 from tests.integration.standin.stage import DEADLINE, ROOT, SCAN_ID, Call, Pod, Recorder
 
 
@@ -119,10 +119,8 @@ def test_a_scan_without_skydriver(pod: Pod) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # plotting libraries warn of this and that
-@pytest.mark.skipif(
-    importlib.util.find_spec("skyreader") is None, reason="icecube-skyreader is not installed"
-)
 def test_the_result_can_be_read_and_plotted_by_skyreader(pod: Pod) -> None:
+    need_installed("skyreader", "skyreader")
     import matplotlib as mpl
 
     mpl.use("agg")

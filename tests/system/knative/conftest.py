@@ -88,7 +88,7 @@ def installation(knative: Eventing) -> None:
     """Our overlay, installed, with all Services ready, as Knative Serving would have it."""
     crds = SHARED / "data" / "crds" / "serving" / "service.yaml"
     if not crds.exists():
-        pytest.skip(f"there is no {crds.relative_to(SHARED.parent)} beside the project")
+        missing("shared", f"there is no {crds}")
 
     async def install() -> None:
         async with knative.plane.client() as client:

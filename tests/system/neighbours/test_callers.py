@@ -172,7 +172,7 @@ async def test_a_malformed_result(here: Neighbourhood, body: bytes) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"tallies": {"$where": 1}},
+        {"tallies": {"$ref": 1}},
         {"tallies": {"a\0b": 1}},
         {"tallies": json.loads('{"a":' * 90 + "1" + "}" * 90)},
         {"last_updated": "new\nline"},

@@ -101,8 +101,12 @@ def test_the_stopping_is_never_cut_short() -> None:
     assert service.events[-1] == "stopped"
 
 
-def test_pausing_without_being_stopped() -> None:
-    Stopping().pause(0.0)
+def test_a_pause_is_cut_short_once_the_work_is_to_end() -> None:
+    stopping = Stopping()
+    stopping.pause(0.0)
+    stopping.set()
+    with pytest.raises(Interrupted):
+        stopping.pause()
 
 
 def test_a_service_that_is_lost_ends_the_work_and_stops_everything() -> None:

@@ -59,21 +59,6 @@ def test_a_file_holds_one_function_of_its_own_name(source: Path) -> None:
     assert inspect.getdoc(function_of(source))
 
 
-@each
-def test_its_docstring_says_what_it_serves(source: Path) -> None:
-    """The route in words of the README, or the type of its events, or the schedule."""
-    words = module_of(source).__doc__ or ""
-    function = function_of(source)
-    if hasattr(function, "route"):
-        line = f"`{function.route.method} {function.route.path.replace('{scan_id}', 'SCAN_ID')}`"
-        assert words.startswith(f"{line}: ")
-    elif function.facts:
-        assert words.startswith("Hears ")
-        assert all(f"`{fact}`" in words for fact in function.facts)
-    else:
-        assert words.startswith(("Hears the broker's dead letters", "Runs on a schedule"))
-
-
 def test_every_line_of_the_route_table_has_its_function_and_every_route_its_line() -> None:
     served = {
         (function.route.method, function.route.path): source.stem.replace("_", "-")

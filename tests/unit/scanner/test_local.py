@@ -86,6 +86,8 @@ async def test_a_server_and_its_uploader_are_one_job(loopback: Loopback) -> None
 async def test_a_server_that_is_there_already_is_left_as_it_is(loopback: Loopback) -> None:
     loopback.on("PUT", "/jobs/skyscan-5d2e-2", Answer(200))
     await LocalScanners().start(SPEC)
+    # Nothing but the one request, which the job host answers by "there already".
+    assert [(asked.method, asked.path) for asked in loopback.asked] == [("PUT", "/jobs/skyscan-5d2e-2")]
 
 
 async def test_a_server_is_stopped_by_its_name(loopback: Loopback) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from skydriver.standin.event import Event, decode
+from tests.components import missing
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARED_EVENTS = ROOT.parent / "shared" / "data" / "events"
@@ -32,7 +33,7 @@ def shared_event() -> Callable[[str], dict[str, Any]]:
     def read(name: str) -> dict[str, Any]:
         path = SHARED_EVENTS / name
         if not path.is_file():
-            pytest.skip(f"needs ../shared/data/events/{name}")
+            missing("shared", f"there is no {path}")
         document: dict[str, Any] = json.loads(path.read_text())
         return document
 

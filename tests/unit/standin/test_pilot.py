@@ -112,9 +112,19 @@ def test_values_are_one_word_each(value: str | int, written: str) -> None:
     assert word(value) == written
 
 
-@pytest.mark.parametrize("environment", [{}, {"EWMS_PILOT_HTCHIRP": "False"}, {"EWMS_PILOT_HTCHIRP": "True"}])
-def test_without_being_asked_nothing_is_said(environment: dict[str, str]) -> None:
-    Pilot(environment).start()
+@pytest.mark.parametrize("environment", [{}, {"EWMS_PILOT_HTCHIRP": "False"}])
+def test_without_being_asked_nothing_is_said(
+    proxy: Proxy, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    worker = Pilot({"_CONDOR_SCRATCH_DIR": str(tmp_path), **environment})
+    worker.start()
+    worker.end(ValueError("no pixel"))
+    assert proxy.heard == []
+
+
+def test_outside_of_a_job_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    Pilot({"EWMS_PILOT_HTCHIRP": "True"}).start()
+    assert caplog.text == ""
 
 
 def test_a_worker_works_on_even_if_nobody_listens(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

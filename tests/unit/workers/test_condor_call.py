@@ -6,7 +6,6 @@ import socket
 import stat
 import time
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,15 @@ import pytest
 from skydriver.errors import PermanentError, SkyDriverError, TemporaryError
 from skydriver.workers import condor_call
 from skydriver.workers.condor_call import call, secret_at
-
-# Looked for, not imported: the bindings change the environment of the process.
-pytestmark = pytest.mark.skipif(find_spec("htcondor2") is None, reason="htcondor is not installed")
+from tests.components import need_installed
 
 PLACE = {"collector": "glidein-cm.example.org", "schedd": "sub-2.example.org"}
+
+
+@pytest.fixture(autouse=True)
+def bindings() -> None:
+    # Looked for, not imported: the bindings change the environment of the process.
+    need_installed("htcondor", "htcondor2")
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,15 @@ from tests.support.servers import VARIABLE, in_thread
 
 Start = Callable[[Path], AbstractContextManager[Any]]
 
+_MEMORY = Path("/dev/shm")
+_ROOM = 4 * 2**30
+
+
+def _new_folder() -> Path:
+    """Make a folder for the servers' files: in memory where there is room: databases wait for disks."""
+    in_memory = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM
+    return Path(tempfile.mkdtemp(prefix="skydriver-tests-", dir=_MEMORY if in_memory else None))
+
 
 def _mongodb(folder: Path) -> AbstractContextManager[str]:
     from skydriver.local.mongod import mongod
@@ -99,7 +108,7 @@ class Servers:
     """The servers of a run, and the socket at which tests ask for them."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="skydriver-tests-"))
+        self._folder = _new_folder()
         self._servers: dict[str, _Server] = {}
         self._lock = Lock()
         self._listener = Listener(str(self._folder / "socket"))

@@ -16,7 +16,7 @@ def file_server(folder: Path) -> Iterator[Path]:
     place = folder / "runs"
     place.touch(exist_ok=False)
     yield place
-    place.rename(folder.parent.parent / "ended")
+    place.unlink()
 
 
 @contextmanager
@@ -26,27 +26,28 @@ def broken_server(folder: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def servers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[owner.Servers]:
+def servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[owner.Servers]:
     monkeypatch.setenv(VARIABLE, "none yet")
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(owner, "STARTS", {"file": file_server, "broken": broken_server})
     servers = owner.Servers()
     yield servers
     servers.close()
 
 
-def test_one_server_is_started_for_all_who_ask(servers: owner.Servers, tmp_path: Path) -> None:
+def test_one_server_is_started_for_all_who_ask(servers: owner.Servers) -> None:
     with ThreadPoolExecutor() as workers:
         places = set(workers.map(shared_server, ["file"] * 20))
     (place,) = places
     assert place.exists()
 
 
-def test_a_server_ends_with_the_run(servers: owner.Servers, tmp_path: Path) -> None:
+def test_a_server_ends_with_the_run(servers: owner.Servers) -> None:
     place = shared_server("file")
+    assert place.exists()
     servers.close()
-    assert (tmp_path / "ended").exists()
-    assert not place.parent.exists()
+    assert not place.exists()
+    # Nothing is left of its files, either.
+    assert not place.parent.parent.exists()
 
 
 def test_each_test_that_asks_hears_why_a_server_does_not_start(servers: owner.Servers) -> None:

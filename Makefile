@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DURATION ?= 60
+# Tests start hundreds of processes: whatever the shell says, each module is compiled once.
+export PYTHONDONTWRITEBYTECODE :=
 # One more than a small machine has processors: tests wait for one another's servers, too.
 WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest --durations=20 --durations-min=1 --quiet

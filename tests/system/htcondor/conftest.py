@@ -3,7 +3,11 @@
 import asyncio
 import json
 import socket
+import threading
+import time
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +16,14 @@ import pytest
 import pytest_asyncio
 
 from skydriver.local.service import LocalService
+from skydriver.settings import known_clusters
+from skydriver.workers.protocol import WorkersSpec
 from tests.components.htcondor.pool import WORKER as WORKER_COMMAND
 from tests.components.htcondor.pool import Pool, check_built, running_pool
 from tests.conftest import eventually
 from tests.support.servers import WORKER, in_thread, shared_server
 from tests.system.conftest import Skydriver, empty_database
+from tests.system.htcondor.clusters import Spec
 
 Document = dict[str, Any]
 
@@ -127,3 +134,56 @@ async def seen(
         return clusters and condition(clusters[0]) and clusters[0]
 
     return await eventually(look, deadline=deadline)
+
+
+@pytest.fixture
+def settled(configure: Callable[..., None], condor_settings: Document, pool: Pool) -> Iterator[None]:
+    """Settings that know the pool, and afterwards a pool without jobs."""
+    configure(**condor_settings)
+    yield
+    pool.clear()
+
+
+@pytest.fixture
+def startup_url() -> Iterator[str]:
+    """Where jobs fetch a startup file, which is an empty object."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/bucket/scan1-s3-startup?X-Amz-Signature=abc%2Fd&x=1"
+        server.shutdown()
+
+
+@pytest.fixture
+def spec(startup_url: str) -> Spec:
+    """Make a spec of workers that run a command."""
+
+    def make(*command: str, name: str = "pool", **changes: Any) -> WorkersSpec:
+        given: dict[str, Any] = {
+            "uuid": uuid.uuid4().hex,
+            "scan_id": "scan1",
+            "n_workers": 2,
+            "docker_tag": "3.22.1",
+            "memory_bytes": 10**8,
+            "disk_bytes": 10**6,
+            "priority": 0,
+            "max_worker_runtime": 3600,
+            "startup_url": startup_url,
+            "environment": {},
+            "collect_logs": False,
+            "not_before": time.time(),
+        }
+        known = known_clusters()[name].model_copy(update={"command": command})
+        return WorkersSpec(known=known, **(given | changes))
+
+    return make

@@ -19,7 +19,7 @@ from tests.bench.rows import Row
 from tests.bench.scenes import arguments, event, running
 from tests.bench.stage import Stage
 from tests.conftest import eventually
-from tests.integration.documents import scan
+from tests.support.documents import scan
 
 QUEUED = 2_000
 TIMES = 20

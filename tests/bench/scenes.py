@@ -17,7 +17,7 @@ from skydriver.store import events, results, scans
 from skydriver.store.mongo import collection
 from tests.bench.servers import request
 from tests.bench.stage import Stage
-from tests.integration.documents import METADATA, cluster, scan, written
+from tests.support.documents import METADATA, cluster, scan, written
 
 Document = Any
 

@@ -14,7 +14,7 @@ from tests.bench.figures import Figure, alternate, at_most
 from tests.bench.rows import Row
 from tests.bench.scenes import running
 from tests.bench.stage import Stage
-from tests.integration.documents import cluster
+from tests.support.documents import cluster
 
 RUNNING, ENDED, LOCATIONS = 500, 9_500, 5
 

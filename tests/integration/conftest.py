@@ -17,9 +17,9 @@ from skydriver.store.indexes import ensure_indexes
 from skydriver.store.mongo import collection
 from tests.components import need
 from tests.conftest import new_database_name
-from tests.integration.parts import BUCKET, Broker, Bucket, Jobs, Keycloak, Loopback
 from tests.integration.paths import PathListener
-from tests.integration.repeats import Repeat, three_times_at_once, twice_in_a_row
+from tests.support.parts import BUCKET, Broker, Bucket, Jobs, Keycloak, Loopback
+from tests.support.repeats import Repeat, three_times_at_once, twice_in_a_row
 from tests.support.servers import shared_server
 
 Configure = Callable[..., None]

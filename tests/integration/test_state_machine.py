@@ -36,7 +36,7 @@ from skydriver.model.transitions import Fact
 from skydriver.perloop import PerLoop
 from skydriver.store import limiter, results, scan_clusters, scan_outbox, scan_reports, scans
 from skydriver.store.mongo import collection
-from tests.integration.documents import Document, cluster, read, report, result, stored
+from tests.support.documents import Document, cluster, read, report, result, stored
 
 EXAMPLES = os.environ.get("EXAMPLES")
 STEPS = 70

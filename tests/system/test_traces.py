@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.collector import collector
+from tests.support.collector import collector
 from tests.system.conftest import running
 
 STEPS = {

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from tests.loopback import Loopback, loopback
+from tests.support.loopback import Loopback, loopback
 
 # How long an example takes says nothing on a machine that is busy with something else.
 hypothesis.settings.register_profile("unit", deadline=None)

@@ -7,7 +7,7 @@ import pytest
 
 from skydriver.brokertoken import VARIABLE, broker_environment, is_configured
 from skydriver.errors import TemporaryError
-from tests.loopback import Answer, Loopback
+from tests.support.loopback import Answer, Loopback
 
 REALM = "/auth/realms/IceCube"
 TOKEN = f"{REALM}/protocol/openid-connect/token"

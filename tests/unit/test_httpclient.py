@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from skydriver.httpclient import http_client
-from tests.loopback import Answer, Loopback
+from tests.support.loopback import Answer, Loopback
 
 
 async def test_no_proxy_of_the_shell_is_taken(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:

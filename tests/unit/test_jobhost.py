@@ -8,7 +8,7 @@ import pytest_asyncio
 from skydriver import jobhost
 from skydriver.errors import PermanentError, TemporaryError
 from skydriver.perloop import PerLoop
-from tests.loopback import Answer, Loopback
+from tests.support.loopback import Answer, Loopback
 
 
 @pytest_asyncio.fixture(autouse=True)

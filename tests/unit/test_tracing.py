@@ -24,9 +24,9 @@ from skydriver.rest.arguments import NoArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
 from skydriver.store import scans
-from tests.collector import Collector, Span, collector
 from tests.conftest import ROOT
-from tests.serving import client_of
+from tests.support.collector import Collector, Span, collector
+from tests.support.serving import client_of
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "tracestate": "somebody=1"}

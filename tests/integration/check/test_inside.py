@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from skydriver.check.inside import CHECKED
-from tests.checking import check
-from tests.integration.parts import BUCKET, Broker, Bucket
+from tests.support.checking import check
+from tests.support.parts import BUCKET, Broker, Bucket
 
 Configure = Callable[..., None]
 

@@ -11,7 +11,7 @@ import pytest
 
 from skydriver.cli.plot import DPI, plot_result
 from tests.components import need
-from tests.skymaps import bowl
+from tests.support.skymaps import bowl
 
 
 @pytest.fixture(autouse=True)

@@ -14,9 +14,9 @@ from skydriver.logs import working
 from skydriver.model.states import Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import scan_outbox, scans
-from tests.integration.documents import Document, read, stored
-from tests.integration.parts import NOWHERE, Broker
-from tests.serving import client_of
+from tests.support.documents import Document, read, stored
+from tests.support.parts import NOWHERE, Broker
+from tests.support.serving import client_of
 
 pytestmark = pytest.mark.usefixtures("database")
 

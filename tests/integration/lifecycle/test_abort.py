@@ -11,8 +11,8 @@ from skydriver.model.states import COMPLETE, UNFINISHED, ClusterState, Outcome, 
 from skydriver.model.transitions import Fact
 from skydriver.store import scans
 from skydriver.store.mongo import collection
-from tests.integration.documents import cluster, clusters_of, read, result, stored
-from tests.integration.parts import NOWHERE, Broker
+from tests.support.documents import cluster, clusters_of, read, result, stored
+from tests.support.parts import NOWHERE, Broker
 
 pytestmark = pytest.mark.usefixtures("database")
 

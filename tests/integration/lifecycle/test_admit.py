@@ -14,8 +14,8 @@ from skydriver.model.states import Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import limiter, scans
 from skydriver.store.mongo import collection
-from tests.integration.documents import read, stored
-from tests.integration.parts import NOWHERE, Broker
+from tests.support.documents import read, stored
+from tests.support.parts import NOWHERE, Broker
 
 Configure = Callable[..., None]
 

@@ -10,9 +10,9 @@ from skydriver.model.reasons import ReasonCode, Why
 from skydriver.model.states import COMPLETE, UNFINISHED, ClusterState, Outcome, Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import scan_outbox, scans
-from tests.integration.documents import cluster, clusters_of, read, result, stored
-from tests.integration.parts import NOWHERE, Broker
-from tests.integration.repeats import Repeat
+from tests.support.documents import cluster, clusters_of, read, result, stored
+from tests.support.parts import NOWHERE, Broker
+from tests.support.repeats import Repeat
 
 pytestmark = pytest.mark.usefixtures("database")
 

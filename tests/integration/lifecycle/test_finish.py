@@ -9,9 +9,9 @@ from skydriver.lifecycle.transition import finish, is_finished
 from skydriver.model.states import PLACED, ClusterState, Outcome, Phase, scan_state
 from skydriver.model.transitions import Fact
 from skydriver.store import scans
-from tests.integration.documents import cluster, clusters_of, read, result, stored
-from tests.integration.parts import Broker
-from tests.integration.repeats import Repeat
+from tests.support.documents import cluster, clusters_of, read, result, stored
+from tests.support.parts import Broker
+from tests.support.repeats import Repeat
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -18,9 +18,9 @@ from skydriver.model.transitions import Fact
 from skydriver.scanner.local import LocalScanners
 from skydriver.store import limiter, scans
 from skydriver.tokens import ScannerToken, read_scanner_token
-from tests.integration.documents import change, cluster, read, result, stored
-from tests.integration.parts import Broker, Bucket, Jobs, Keycloak
-from tests.integration.repeats import Repeat
+from tests.support.documents import change, cluster, read, result, stored
+from tests.support.parts import Broker, Bucket, Jobs, Keycloak
+from tests.support.repeats import Repeat
 
 Configure = Callable[..., None]
 

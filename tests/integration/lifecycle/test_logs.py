@@ -17,8 +17,8 @@ from skydriver.lifecycle.stop import stop_workers
 from skydriver.model.states import ClusterState, Phase
 from skydriver.s3 import logs as kept
 from skydriver.store import scan_clusters
-from tests.integration.documents import cluster, clusters_of, stored
-from tests.integration.parts import Broker, Bucket
+from tests.support.documents import cluster, clusters_of, stored
+from tests.support.parts import Broker, Bucket
 
 Configure = Callable[..., None]
 Entry = Any

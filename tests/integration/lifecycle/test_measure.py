@@ -12,9 +12,9 @@ from skydriver.lifecycle import tally
 from skydriver.lifecycle.measure import measure
 from skydriver.model.states import Phase
 from skydriver.store import totals
-from tests.collector import attributes_of, collector
-from tests.integration.documents import change, stored
-from tests.loopback import loopback
+from tests.support.collector import attributes_of, collector
+from tests.support.documents import change, stored
+from tests.support.loopback import loopback
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -14,9 +14,9 @@ from skydriver.model.states import ClusterState, Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import scan_clusters
 from skydriver.workers.local import job_name
-from tests.integration.documents import change, cluster, clusters_of, read, stored
-from tests.integration.parts import Broker, Jobs
-from tests.integration.repeats import Repeat
+from tests.support.documents import change, cluster, clusters_of, read, stored
+from tests.support.parts import Broker, Jobs
+from tests.support.repeats import Repeat
 
 HERE = "local/localhost/local"
 

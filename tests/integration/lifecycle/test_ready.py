@@ -12,9 +12,9 @@ from skydriver.model.manifest import manifest_of
 from skydriver.model.states import ClusterState, Outcome, Phase, scan_state
 from skydriver.model.transitions import Fact
 from skydriver.store import scan_outbox, scans
-from tests.integration.documents import cluster, clusters_of, read, stored
-from tests.integration.parts import NOWHERE, Broker
-from tests.integration.repeats import Repeat
+from tests.support.documents import cluster, clusters_of, read, stored
+from tests.support.parts import NOWHERE, Broker
+from tests.support.repeats import Repeat
 
 Configure = Callable[..., None]
 

@@ -7,7 +7,7 @@ from skydriver.lifecycle.record import record_failure
 from skydriver.model.states import Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import scans
-from tests.integration.documents import read, stored
+from tests.support.documents import read, stored
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -25,7 +25,7 @@ from skydriver.scanner.backend import backend
 from skydriver.scanner.protocol import ScannerState, ScannerStatus
 from skydriver.store import limiter
 from skydriver.workers.local import job_name
-from tests.integration.documents import (
+from tests.support.documents import (
     METADATA,
     Document,
     change,
@@ -37,8 +37,8 @@ from tests.integration.documents import (
     scan,
     stored,
 )
-from tests.integration.parts import Broker, Bucket, Jobs
-from tests.integration.repeats import Repeat
+from tests.support.parts import Broker, Bucket, Jobs
+from tests.support.repeats import Repeat
 
 pytestmark = pytest.mark.usefixtures("database", "broker")
 

@@ -16,8 +16,8 @@ from skydriver.model.states import PLACED, Outcome, Phase, scan_state
 from skydriver.model.transitions import Fact
 from skydriver.store import results, scan_outbox, scan_reports, scans
 from skydriver.store.mongo import collection
-from tests.integration.documents import METADATA, change, cluster, read, report, result, stored
-from tests.integration.parts import Broker, Jobs
+from tests.support.documents import METADATA, change, cluster, read, report, result, stored
+from tests.support.parts import Broker, Jobs
 
 EARLY, LATE = "2024-06-18 12:00:01", "2024-06-18 12:00:02"
 CONTENT = b'{"a":1}'

@@ -14,8 +14,8 @@ from skydriver.model.request import ScanArguments
 from skydriver.model.states import Phase
 from skydriver.store import events, results, scan_overview
 from skydriver.store.mongo import collection
-from tests.integration.documents import change, read, stored, written
 from tests.integration.rest.api import scan_arguments
+from tests.support.documents import change, read, stored, written
 
 Configure = Callable[..., None]
 

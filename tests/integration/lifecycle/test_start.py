@@ -15,9 +15,9 @@ from skydriver.lifecycle.stop import stop_workers
 from skydriver.lifecycle.teardown import tear_down
 from skydriver.model.states import ClusterState, Outcome, Phase
 from skydriver.store import scan_clusters
-from tests.integration.documents import change, cluster, clusters_of, read, stored
-from tests.integration.parts import Broker, Bucket, Jobs
-from tests.integration.repeats import Repeat
+from tests.support.documents import change, cluster, clusters_of, read, stored
+from tests.support.parts import Broker, Bucket, Jobs
+from tests.support.repeats import Repeat
 
 Configure = Callable[..., None]
 

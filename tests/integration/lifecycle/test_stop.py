@@ -12,9 +12,9 @@ from skydriver.model.states import ClusterState, Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import scan_clusters, scan_outbox, scans
 from skydriver.workers.local import job_name
-from tests.integration.documents import cluster, clusters_of, read, stored
-from tests.integration.parts import Broker, Jobs
-from tests.integration.repeats import Repeat
+from tests.support.documents import cluster, clusters_of, read, stored
+from tests.support.parts import Broker, Jobs
+from tests.support.repeats import Repeat
 
 Configure = Callable[..., None]
 GONE = {"leased_until": 0.0, "gone": True}

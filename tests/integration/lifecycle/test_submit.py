@@ -12,8 +12,8 @@ from skydriver.model.states import Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import events, scans
 from skydriver.store.mongo import collection
-from tests.integration.documents import EVENT, arguments, change, read
-from tests.integration.parts import NOWHERE, Broker
+from tests.support.documents import EVENT, arguments, change, read
+from tests.support.parts import NOWHERE, Broker
 
 pytestmark = pytest.mark.usefixtures("database")
 

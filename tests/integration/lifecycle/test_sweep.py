@@ -32,8 +32,8 @@ from skydriver.settings import settings
 from skydriver.store import limiter, scan_outbox, scans
 from skydriver.store.mongo import collection
 from skydriver.workers.local import job_name
-from tests.integration.documents import Document, change, cluster, clusters_of, read, result, scan, stored
-from tests.integration.parts import NOWHERE, Broker, Bucket, Jobs
+from tests.support.documents import Document, change, cluster, clusters_of, read, result, scan, stored
+from tests.support.parts import NOWHERE, Broker, Bucket, Jobs
 
 Configure = Callable[..., None]
 

@@ -15,8 +15,8 @@ from skydriver.model.states import ClusterState, Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import inbox, scan_clusters
 from skydriver.store.mongo import collection
-from tests.integration.documents import change, cluster, read, stored
-from tests.integration.parts import Broker, Bucket, Jobs
+from tests.support.documents import change, cluster, read, stored
+from tests.support.parts import Broker, Bucket, Jobs
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -14,9 +14,9 @@ from skydriver.model.states import ClusterState, Outcome, Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import limiter, results, scan_outbox, scans
 from skydriver.store.mongo import collection
-from tests.integration.documents import change, cluster, read, result, stored
-from tests.integration.parts import NOWHERE, Broker, Bucket, Jobs
-from tests.integration.repeats import Repeat
+from tests.support.documents import change, cluster, read, result, stored
+from tests.support.parts import NOWHERE, Broker, Bucket, Jobs
+from tests.support.repeats import Repeat
 
 Configure = Callable[..., None]
 

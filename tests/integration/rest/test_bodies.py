@@ -9,8 +9,8 @@ import pytest
 from skydriver.model.states import Phase
 from skydriver.store.mongo import collection
 from tests.conftest import SHARED
-from tests.integration.documents import change
 from tests.integration.rest.api import Api, scan_arguments
+from tests.support.documents import change
 
 NAN = {
     "value": {"data": {"run_id": 130033, "cr_zen": float("nan"), "llh": [float("inf"), -float("inf"), 1.5]}}

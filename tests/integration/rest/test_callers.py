@@ -14,9 +14,9 @@ from skydriver.store import scans
 from skydriver.store.mongo import collection
 from skydriver.tokens import make_scanner_token
 from tests.conftest import ROOT
-from tests.integration.documents import read
 from tests.integration.rest.api import Api, scan_arguments
 from tests.integration.rest.realm import Realm, realm
+from tests.support.documents import read
 
 
 @pytest_asyncio.fixture

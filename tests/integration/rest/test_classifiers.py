@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from skydriver.model.states import Phase
 from skydriver.store.mongo import collection
 from skydriver.store.names import escape, unescape
-from tests.integration.documents import change
 from tests.integration.rest.api import Api
+from tests.support.documents import change
 
 NAMES = [
     "skymap v1.2",

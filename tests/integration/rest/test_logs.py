@@ -6,8 +6,8 @@ from skydriver.lifecycle.ready import request_workers, scanner_ready
 from skydriver.model.states import ClusterState
 from skydriver.model.transitions import Fact
 from skydriver.store import scan_clusters, scans
-from tests.integration.documents import clusters_of
 from tests.integration.rest.api import Api
+from tests.support.documents import clusters_of
 
 
 async def test_without_a_dashboard_and_logs_there_is_nothing_to_link_to(api: Api, scan_id: str) -> None:

@@ -19,8 +19,8 @@ from skydriver.perloop import PerLoop
 from skydriver.rest import answers
 from skydriver.store import events, results, scans
 from skydriver.store.mongo import collection
-from tests.integration.documents import EVENT, change, result, scan, written
-from tests.serving import client_of
+from tests.support.documents import EVENT, change, result, scan, written
+from tests.support.serving import client_of
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -6,8 +6,8 @@ import pytest
 
 from skydriver.lifecycle.report import report_manifest
 from skydriver.model.states import Phase
-from tests.integration.documents import change, report, stored
 from tests.integration.rest.api import Api
+from tests.support.documents import change, report, stored
 
 pytestmark = pytest.mark.usefixtures("broker")
 

@@ -10,7 +10,7 @@ import pytest
 
 from skydriver.errors import TemporaryError
 from skydriver.s3 import logs
-from tests.integration.parts import NOWHERE, Bucket
+from tests.support.parts import NOWHERE, Bucket
 
 NAME = logs.key("5d2e", "u0")
 

@@ -7,7 +7,7 @@ import pytest
 
 from skydriver.store import events
 from skydriver.store.mongo import collection
-from tests.integration.documents import written
+from tests.support.documents import written
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -26,8 +26,8 @@ from skydriver.store import (
 )
 from skydriver.store.indexes import ensure_indexes
 from skydriver.store.mongo import collection
-from tests.integration.documents import METADATA, Document, cluster, report, stored
-from tests.integration.parts import Jobs
+from tests.support.documents import METADATA, Document, cluster, report, stored
+from tests.support.parts import Jobs
 
 Profile = Callable[[], Any]
 

@@ -4,7 +4,7 @@ import pytest
 
 from skydriver.store import events, joined, results
 from skydriver.store.mongo import collection
-from tests.integration.documents import change, result, stored
+from tests.support.documents import change, result, stored
 
 pytestmark = pytest.mark.usefixtures("database")
 

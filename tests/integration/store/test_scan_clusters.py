@@ -8,7 +8,7 @@ from skydriver.eventing.events import entry
 from skydriver.model.states import ClusterState, Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import scan_clusters
-from tests.integration.documents import Document, cluster, clusters_of, read, stored
+from tests.support.documents import Document, cluster, clusters_of, read, stored
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -9,7 +9,7 @@ from skydriver.eventing.events import entry
 from skydriver.model.states import Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import scan_outbox, scans
-from tests.integration.documents import Document, read, stored
+from tests.support.documents import Document, read, stored
 
 pytestmark = pytest.mark.usefixtures("database")
 

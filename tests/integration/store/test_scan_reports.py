@@ -9,7 +9,7 @@ from skydriver.eventing.events import entry
 from skydriver.model.states import PLACED, Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import scan_reports, scans
-from tests.integration.documents import METADATA, Document, read, result, stored
+from tests.support.documents import METADATA, Document, read, result, stored
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -7,7 +7,7 @@ import pytest
 
 from skydriver.model.states import ClusterState, Phase
 from skydriver.store import scan_clusters, scans
-from tests.integration.documents import change, cluster, clusters_of, read, stored
+from tests.support.documents import change, cluster, clusters_of, read, stored
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -6,7 +6,7 @@ import pytest
 
 from skydriver.model.states import COMPLETE, PLACED, Phase
 from skydriver.store import scan_overview, scan_search, scans
-from tests.integration.documents import METADATA, Document, read, stored
+from tests.support.documents import METADATA, Document, read, stored
 
 pytestmark = pytest.mark.usefixtures("database")
 

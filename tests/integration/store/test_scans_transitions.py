@@ -15,7 +15,7 @@ from skydriver.model.states import ClusterState, Outcome, Phase
 from skydriver.model.transitions import TABLE, Fact
 from skydriver.store import scans
 from skydriver.store.scans import advance
-from tests.integration.documents import cluster, clusters_of, read, scan, stored
+from tests.support.documents import cluster, clusters_of, read, scan, stored
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -23,8 +23,8 @@ from skydriver.model.transitions import Fact
 from skydriver.settings import known_clusters
 from skydriver.workers import condor_call
 from tests.components.htcondor.pool import Pool
-from tests.integration.documents import cluster, clusters_of, stored
-from tests.integration.parts import Broker
+from tests.support.documents import cluster, clusters_of, stored
+from tests.support.parts import Broker
 
 Configure = Callable[..., None]
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.checking import check
 from tests.components import missing, need
 from tests.components.build import folder_of
 from tests.components.knative.eventing import Eventing
+from tests.support.checking import check
 from tests.support.servers import shared_server
 from tests.system.knative.conftest import NAMESPACE
 

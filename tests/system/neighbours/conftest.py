@@ -17,8 +17,8 @@ from pymongo import AsyncMongoClient
 from skydriver.local.service import LocalService
 from skydriver.model.states import Outcome, Phase
 from tests.conftest import eventually
-from tests.integration.documents import scan
-from tests.loopback import Answer, Loopback, loopback
+from tests.support.documents import scan
+from tests.support.loopback import Answer, Loopback, loopback
 from tests.system.conftest import empty_database
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -10,7 +10,7 @@ import pytest
 from skydriver.cli.errors import CommandError
 from skydriver.cli.plot import plot_result
 from tests.components import need
-from tests.skymaps import bowl
+from tests.support.skymaps import bowl
 
 
 @pytest.fixture(autouse=True)

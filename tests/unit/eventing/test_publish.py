@@ -14,7 +14,7 @@ from skydriver.eventing.events import entry
 from skydriver.model.transitions import Fact
 from skydriver.perloop import PerLoop
 from skydriver.store import scan_outbox
-from tests.loopback import Answer, Loopback
+from tests.support.loopback import Answer, Loopback
 
 OUTBOX = {
     **entry(Fact.REQUESTED, subject="5d2e", cause="0", priority=100),

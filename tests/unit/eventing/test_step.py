@@ -21,7 +21,7 @@ from skydriver.eventing.codec import encode
 from skydriver.eventing.events import Event, entry
 from skydriver.eventing.step import MAX_EVENT_BYTES, step, uuid_of
 from skydriver.model.transitions import Fact
-from tests.serving import client_of
+from tests.support.serving import client_of
 
 pytestmark = pytest.mark.usefixtures("configure")
 

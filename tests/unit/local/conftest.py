@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.toys import Toys
+from tests.support.toys import Toys
 
 
 @pytest.fixture

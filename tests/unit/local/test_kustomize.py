@@ -5,7 +5,7 @@ import yaml
 
 from skydriver.local.errors import ManifestError
 from skydriver.local.kustomize import build
-from tests.toys import KUSTOMIZATION, Toys
+from tests.support.toys import KUSTOMIZATION, Toys
 
 
 def find(toys: Toys, kind: str, name: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@ import pytest
 
 from skydriver.local.errors import ManifestError
 from skydriver.local.manifests import Delivery, read_overlay
-from tests.toys import Toys
+from tests.support.toys import Toys
 
 SERVICE_REF = {"apiVersion": "serving.knative.dev/v1", "kind": "Service"}
 

@@ -27,8 +27,8 @@ from skydriver.rest import issuer as issuers
 from skydriver.rest.auth import Caller, Role, caller_of, may_alert
 from skydriver.rest.route import Call, route
 from skydriver.tokens import ScannerToken, make_scanner_token
-from tests.loopback import Answer, Loopback
-from tests.serving import client_of
+from tests.support.loopback import Answer, Loopback
+from tests.support.serving import client_of
 
 REALM = "/auth/realms/IceCube"
 DISCOVERY, CERTS = f"{REALM}/.well-known/openid-configuration", f"{REALM}/protocol/openid-connect/certs"

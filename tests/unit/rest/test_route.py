@@ -26,7 +26,7 @@ from skydriver.rest.arguments import NoArguments, ReadArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.route import Call, route
 from skydriver.tokens import make_scanner_token
-from tests.serving import client_of
+from tests.support.serving import client_of
 
 pytestmark = pytest.mark.usefixtures("configure")
 

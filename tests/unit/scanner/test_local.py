@@ -11,7 +11,7 @@ from skydriver.perloop import PerLoop
 from skydriver.scanner.backend import backend
 from skydriver.scanner.local import LocalScanners
 from skydriver.scanner.protocol import ScannerSpec, ScannerState, ScannerStatus
-from tests.loopback import Answer, Loopback
+from tests.support.loopback import Answer, Loopback
 
 SPEC = ScannerSpec(
     name="skyscan-5d2e-2",

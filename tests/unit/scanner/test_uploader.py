@@ -20,7 +20,7 @@ from skydriver.eventing.events import entry, event_type
 from skydriver.logs import working
 from skydriver.model.transitions import Fact
 from skydriver.scanner import uploader
-from tests.loopback import Answer, Loopback
+from tests.support.loopback import Answer, Loopback
 
 STARTUP: dict[str, Any] = {
     "scan_id": "5d2e_2",

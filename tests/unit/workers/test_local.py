@@ -11,7 +11,7 @@ from skydriver.perloop import PerLoop
 from skydriver.workers.backend import backend
 from skydriver.workers.local import LocalWorkers, job_name
 from skydriver.workers.protocol import Observation, Started, WorkersSpec
-from tests.loopback import Answer, Loopback
+from tests.support.loopback import Answer, Loopback
 
 LOCATION = {"host": "localhost", "namespace": "local"}
 SPEC = WorkersSpec(

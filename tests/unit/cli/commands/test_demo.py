@@ -8,7 +8,7 @@ import pytest
 
 from skydriver.cli.hosting import Stopping
 from tests.components import need
-from tests.skymaps import bowl
+from tests.support.skymaps import bowl
 
 
 @pytest.fixture

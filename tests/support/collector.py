@@ -11,7 +11,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtoSpan
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-from tests.loopback import Answer, Loopback, loopback
+from tests.support.loopback import Answer, Loopback, loopback
 
 
 @dataclass(frozen=True)

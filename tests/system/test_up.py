@@ -18,6 +18,7 @@ import psutil
 import pymongo
 import pytest
 
+from tests.components import missing
 from tests.conftest import ROOT, eventually
 from tests.system.conftest import EXAMPLE, SLOW, scan_arguments
 
@@ -325,7 +326,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
         [mount, "-t", "tmpfs", "-o", "size=400m", "none", str(data)], capture_output=True, check=False
     )
     if not made or made.returncode:
-        pytest.skip("a small file system cannot be mounted here: that needs root")
+        missing("mount", "mount does not do it here")
     yield data
     subprocess.run(["umount", "--lazy", str(data)], check=True)
 

@@ -9,8 +9,8 @@ import pytest_asyncio
 from skydriver.errors import TemporaryError
 from skydriver.scanner.queues import Management
 from tests.components.rabbitmq.server import PASSWORD, USER, RabbitMQ
-from tests.loopback import Answer, loopback
-from tests.messages import Queues
+from tests.support.loopback import Answer, loopback
+from tests.support.messages import Queues
 
 MINE, OTHERS = "to-clients-5d2e_2", "to-clients-9a9a"
 

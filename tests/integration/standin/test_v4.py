@@ -12,7 +12,7 @@ from skydriver.standin.v4.messages import read_pixel
 from skydriver.workers import pilot
 from tests.components.rabbitmq.server import PASSWORD, RabbitMQ
 from tests.integration.standin.stage import SCAN_ID, Pod, Process, Recorder
-from tests.messages import FROM_CLIENTS, TO_CLIENTS, Queues
+from tests.support.messages import FROM_CLIENTS, TO_CLIENTS, Queues
 
 LINE = "--reco-algo millipede_wilks --nsides 1:0 2:2 --real-event"
 

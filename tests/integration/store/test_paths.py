@@ -7,8 +7,8 @@ import pytest
 from skydriver.model.states import Phase
 from skydriver.store import scans
 from tests.integration.conftest import PATHS
-from tests.integration.documents import scan, stored
 from tests.integration.paths import UnknownPath, check_command
+from tests.support.documents import scan, stored
 
 GOOD: list[tuple[str, dict[str, Any]]] = [
     ("find", {"filter": {"ewms_task.clusters": {"$elemMatch": {"at": "x", "state": "gone"}}}}),

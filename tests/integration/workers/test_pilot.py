@@ -19,7 +19,7 @@ import pytest
 from skydriver.workers import pilot as module
 from tests.components.rabbitmq.server import RabbitMQ
 from tests.conftest import eventually
-from tests.messages import FROM_CLIENTS, TO_CLIENTS, Queues
+from tests.support.messages import FROM_CLIENTS, TO_CLIENTS, Queues
 
 CLIENT = """
 import argparse, json, os, pathlib, subprocess, sys, time

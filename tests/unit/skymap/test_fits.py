@@ -23,7 +23,7 @@ from skydriver.skymap.probability import NEVER, Skymap, skymap
 from skydriver.skymap.regions import Definition, Level, regions
 from skydriver.skymap.result import Result
 from skydriver.skymap.smoothing import smoothed
-from tests.skymaps import Scan, add, as_result, fisher, scanned, shared_result
+from tests.support.skymaps import Scan, add, as_result, fisher, scanned, shared_result
 
 DATE = datetime(2026, 11, 26, 12, 30, 5, tzinfo=UTC)
 

@@ -18,7 +18,7 @@ from skydriver.skymap.regions import Definition
 from skydriver.skymap.result import Result
 from skydriver.skymap.sphere import vectors_of
 from skydriver.skymap.views import FullSky, Zoom
-from tests.skymaps import Scan, add, as_result, fisher, scanned, shared_result, vector
+from tests.support.skymaps import Scan, add, as_result, fisher, scanned, shared_result, vector
 
 
 def mapped(

@@ -15,7 +15,7 @@ from skydriver.skymap.regions import Definition, Level, regions
 from skydriver.skymap.result import Result
 from skydriver.skymap.sphere import degrees_of, neighbours, vectors_of
 from skydriver.skymap.summary import summary
-from tests.skymaps import Scan, add, as_result, fisher, scanned, shared_result
+from tests.support.skymaps import Scan, add, as_result, fisher, scanned, shared_result
 
 
 def mapped(scan: Scan, **metadata: Any) -> Skymap:

@@ -12,7 +12,7 @@ from skydriver.skymap.regions import PROBABILITIES, TEST_STATISTICS, Definition,
 from skydriver.skymap.result import Result
 from skydriver.skymap.smoothing import smoothed
 from skydriver.skymap.sphere import SQUARE_DEGREES, degrees_of
-from tests.skymaps import Floats, Scan, Surface, add, as_result, fisher, scanned, vector
+from tests.support.skymaps import Floats, Scan, Surface, add, as_result, fisher, scanned, vector
 
 
 def mapped(surface: Surface, *progression: tuple[int, int]) -> Skymap:

@@ -14,7 +14,7 @@ from skydriver.skymap.regions import Definition, Level, Region, regions
 from skydriver.skymap.result import Result
 from skydriver.skymap.smoothing import smoothed
 from skydriver.skymap.sphere import Floats, degrees_of
-from tests.skymaps import shared_result
+from tests.support.skymaps import shared_result
 
 NAMES = ["BRONZE_8_64_512", "GOLD_8_64_512", "synthetic_8_64_512"]
 

@@ -14,7 +14,7 @@ from skydriver.skymap.regions import Definition
 from skydriver.skymap.result import Result
 from skydriver.skymap.smoothing import smoothed
 from skydriver.skymap.summary import contours, summary
-from tests.skymaps import add, as_result, fisher, scanned, shared_result
+from tests.support.skymaps import add, as_result, fisher, scanned, shared_result
 
 WIDE = ((8, 0), (64, 12), (512, 24))
 

@@ -15,10 +15,10 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from skydriver.perloop import PerLoop
-from skydriver.rest.answers import unrouted
-from skydriver.rest.proxy import forward, proxy_client
-from skydriver.rest.routing import MethodNotAllowed, NotFound, RouteTable
+from skydriver.gateway.proxy import forward, proxy_client
+from skydriver.gateway.route_table import MethodNotAllowed, NotFound, RouteTable
+from skydriver.rest.responses import unrouted
+from skydriver.runtime.per_loop import PerLoop
 
 _client = PerLoop(proxy_client, lambda client: client.aclose())
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from skydriver.perloop import PerLoop
+from skydriver.runtime.per_loop import PerLoop
 from tests.components import missing, need
 from tests.support.servers import WORKER, shared_server
 
@@ -75,9 +75,9 @@ def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Calla
     yield configure
     forget_settings()
     # A later test's server may get the same port.
-    from skydriver.scanner import tags
+    from skydriver.scanner import image_sources
 
-    tags._answers.cache_clear()
+    image_sources._answers.cache_clear()
 
 
 GIVEN_MONGODB = os.environ.get("SKYDRIVER_TEST_MONGODB_URI")

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from skydriver.lifecycle import add_workers as lifecycle
+from skydriver.lifecycle.users import add_workers as lifecycle
 from skydriver.model.manifest import DEFAULT_FIELDS
-from skydriver.model.request import AddWorkersArguments
+from skydriver.model.submission import AddWorkersArguments
 from skydriver.rest.auth import Role
-from skydriver.rest.route import Call, route
-from skydriver.rest.scans import manifest, projected
+from skydriver.rest.endpoint import Call, route
+from skydriver.rest.views import manifest, projected
 
 
 @route(

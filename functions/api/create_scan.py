@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from skydriver.lifecycle.submit import submit
+from skydriver.lifecycle.users.create_scan import submit
 from skydriver.model.manifest import DEFAULT_FIELDS
-from skydriver.model.request import ScanArguments
+from skydriver.model.submission import ScanArguments
 from skydriver.rest.arguments import idempotency_key
 from skydriver.rest.auth import Role, may_alert
-from skydriver.rest.route import Call, route
-from skydriver.rest.scans import manifest, projected
+from skydriver.rest.endpoint import Call, route
+from skydriver.rest.views import manifest, projected
 from skydriver.settings import settings
 
 

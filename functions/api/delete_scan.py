@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from skydriver.lifecycle.abort import delete
+from skydriver.lifecycle.users.delete_scan import delete
 from skydriver.model.manifest import DEFAULT_FIELDS
 from skydriver.rest.arguments import DeleteArguments
 from skydriver.rest.auth import Role
-from skydriver.rest.route import Call, route
-from skydriver.rest.scans import manifest, projected, read_result
+from skydriver.rest.endpoint import Call, route
+from skydriver.rest.views import manifest, projected, read_result
 
 
 @route("DELETE /scan/{scan_id}", roles=(Role.USER,), arguments=DeleteArguments, answer="Scan")

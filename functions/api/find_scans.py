@@ -7,13 +7,13 @@ import orjson
 from starlette.responses import Response
 
 from skydriver.model.manifest import FIND_FIELDS, manifest_of
-from skydriver.rest.answers import streamed_json
 from skydriver.rest.auth import Role
-from skydriver.rest.find import FindArguments, write_cursor
-from skydriver.rest.route import Call, route
-from skydriver.rest.scans import projected
+from skydriver.rest.endpoint import Call, route
+from skydriver.rest.responses import streamed_json
+from skydriver.rest.search import FindArguments, write_cursor
+from skydriver.rest.views import projected
 from skydriver.settings import settings
-from skydriver.store import scan_search
+from skydriver.store.scans import search as scan_search
 
 
 @route("POST /scans/find", roles=(Role.USER,), arguments=FindArguments, answer="Found")

@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import HTMLResponse, Response
 
-from skydriver.rest import docs
-from skydriver.rest.route import Call, route
+from skydriver.rest.endpoint import Call, route
+from skydriver.rest.openapi import swagger_ui
 
 DAY = 24 * 3600
 
@@ -27,9 +27,9 @@ async def get_docs(call: Call[DocsArguments]) -> Response:
     """Answer a page that shows this interface, or one of its files."""
     name = call.arguments.file
     if name is None:
-        return HTMLResponse(docs.PAGE, headers={"Content-Security-Policy": docs.POLICY})
+        return HTMLResponse(swagger_ui.PAGE, headers={"Content-Security-Policy": swagger_ui.POLICY})
     return Response(
-        docs.read(name),
-        media_type=docs.TYPES[PurePath(name).suffix],
+        swagger_ui.read(name),
+        media_type=swagger_ui.TYPES[PurePath(name).suffix],
         headers={"Cache-Control": f"public, max-age={DAY}"},
     )

@@ -4,8 +4,8 @@ from typing import Any
 
 from skydriver.rest.arguments import DeletedToo
 from skydriver.rest.auth import Role
-from skydriver.rest.route import Call, route
-from skydriver.rest.scans import read_scan
+from skydriver.rest.endpoint import Call, route
+from skydriver.rest.views import read_scan
 
 
 @route("GET /scan/{scan_id}/history", roles=(Role.USER, Role.SYSTEM), arguments=DeletedToo, answer="History")

@@ -6,8 +6,8 @@ import orjson
 
 from skydriver.rest.arguments import DeletedToo
 from skydriver.rest.auth import Role
-from skydriver.rest.route import Call, route
-from skydriver.rest.scans import read_event, read_scan
+from skydriver.rest.endpoint import Call, route
+from skydriver.rest.views import read_event, read_scan
 
 
 @route("GET /scan/{scan_id}/i3-event", roles=(Role.USER, Role.SYSTEM), arguments=DeletedToo, answer="Event")

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 from skydriver.model.scan import scanner_name
 from skydriver.rest.arguments import NoArguments
 from skydriver.rest.auth import Role
-from skydriver.rest.route import Call, route
-from skydriver.rest.scans import read_scan
+from skydriver.rest.endpoint import Call, route
+from skydriver.rest.views import read_scan
 from skydriver.s3 import logs
 from skydriver.settings import settings
 

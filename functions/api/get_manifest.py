@@ -5,8 +5,8 @@ from typing import Any
 from skydriver.model.manifest import FIELDS
 from skydriver.rest.arguments import ManifestArguments
 from skydriver.rest.auth import Role
-from skydriver.rest.route import Call, route
-from skydriver.rest.scans import projected, read_manifest
+from skydriver.rest.endpoint import Call, route
+from skydriver.rest.views import projected, read_manifest
 
 
 @route(

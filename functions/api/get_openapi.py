@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from functions import api
 from skydriver.rest.arguments import NoArguments
-from skydriver.rest.openapi import document
-from skydriver.rest.route import Call, RouteInfo, route
+from skydriver.rest.endpoint import Call, RouteInfo, route
+from skydriver.rest.openapi.document import document
 from skydriver.settings import settings
 
 

@@ -4,8 +4,8 @@ from starlette.responses import Response
 
 from skydriver.rest.arguments import ReadArguments
 from skydriver.rest.auth import Role
+from skydriver.rest.endpoint import Call, route
 from skydriver.rest.results import result_answer
-from skydriver.rest.route import Call, route
 
 
 @route("GET /scan/{scan_id}/result", roles=(Role.USER,), arguments=ReadArguments, answer="Result")

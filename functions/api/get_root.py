@@ -4,7 +4,7 @@ from typing import Any
 
 from skydriver.rest.arguments import NoArguments
 from skydriver.rest.auth import Role
-from skydriver.rest.route import Call, route
+from skydriver.rest.endpoint import Call, route
 
 
 @route("GET /", roles=(Role.USER, Role.SYSTEM), answer="Nothing")

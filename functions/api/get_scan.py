@@ -5,8 +5,8 @@ from typing import Any
 from skydriver.model.manifest import DEFAULT_FIELDS
 from skydriver.rest.arguments import ManifestArguments
 from skydriver.rest.auth import Role
-from skydriver.rest.route import Call, route
-from skydriver.rest.scans import manifest, projected, read_result, read_scan
+from skydriver.rest.endpoint import Call, route
+from skydriver.rest.views import manifest, projected, read_result, read_scan
 
 
 @route("GET /scan/{scan_id}", roles=(Role.USER, Role.SYSTEM), arguments=ManifestArguments, answer="Scan")

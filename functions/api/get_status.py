@@ -4,12 +4,12 @@ from typing import Any
 
 from skydriver.errors import TemporaryError
 from skydriver.model.manifest import visible_clusters
+from skydriver.model.phases import COMPLETE, Phase, scan_state
 from skydriver.model.scan import scanner_name
-from skydriver.model.states import COMPLETE, Phase, scan_state
 from skydriver.rest.arguments import StatusArguments
 from skydriver.rest.auth import Role
-from skydriver.rest.route import Call, route
-from skydriver.rest.scans import read_scan
+from skydriver.rest.endpoint import Call, route
+from skydriver.rest.views import read_scan
 from skydriver.scanner.backend import backend
 
 _FIELDS = (

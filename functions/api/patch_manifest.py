@@ -3,12 +3,12 @@
 from typing import Any
 
 from skydriver.errors import Forbidden
-from skydriver.lifecycle.report import report_cluster, report_manifest
+from skydriver.lifecycle.scanner.reports import report_cluster, report_manifest
 from skydriver.model.manifest import DEFAULT_FIELDS
 from skydriver.model.reports import ManifestReport
 from skydriver.rest.auth import Role
-from skydriver.rest.route import Call, route, unless_late
-from skydriver.rest.scans import manifest, projected
+from skydriver.rest.endpoint import Call, route, unless_late
+from skydriver.rest.views import manifest, projected
 
 
 @route(

@@ -4,11 +4,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from skydriver.lifecycle.report import report_result
+from skydriver.lifecycle.scanner.reports import report_result
 from skydriver.model.reports import ResultReport
 from skydriver.rest.auth import Role
-from skydriver.rest.route import Call, route, unless_late
-from skydriver.rest.scans import around_result
+from skydriver.rest.endpoint import Call, route, unless_late
+from skydriver.rest.views import around_result
 from skydriver.settings import settings
 
 

@@ -12,13 +12,13 @@ from starlette.responses import Response
 from skydriver.errors import InvalidArguments, PermanentError, UnsupportedEncoding
 from skydriver.eventing.codec import decode
 from skydriver.eventing.events import event_type
-from skydriver.lifecycle.ready import scanner_ready
-from skydriver.lifecycle.report import report_manifest, report_result
+from skydriver.lifecycle.scanner.reports import report_manifest, report_result
+from skydriver.lifecycle.workers.request_workers import scanner_ready
 from skydriver.model.reports import ManifestReport, ResultReport
 from skydriver.model.transitions import Fact
 from skydriver.rest.arguments import NoArguments, validate
 from skydriver.rest.auth import Role
-from skydriver.rest.route import Call, route, unless_late
+from skydriver.rest.endpoint import Call, route, unless_late
 from skydriver.settings import settings
 
 

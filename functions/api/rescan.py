@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from skydriver.lifecycle import submit
+from skydriver.lifecycle.users import create_scan
 from skydriver.model.manifest import DEFAULT_FIELDS
-from skydriver.model.request import RescanArguments
+from skydriver.model.submission import RescanArguments
 from skydriver.rest.auth import Role, may_alert
-from skydriver.rest.route import Call, route
-from skydriver.rest.scans import manifest, projected
+from skydriver.rest.endpoint import Call, route
+from skydriver.rest.views import manifest, projected
 
 
 @route(
@@ -16,7 +16,7 @@ from skydriver.rest.scans import manifest, projected
 async def rescan(call: Call[RescanArguments]) -> dict[str, Any]:
     """Store a new scan with the request of the former, and answer its manifest."""
     fields = projected(call.arguments, DEFAULT_FIELDS)
-    scan = await submit.rescan(
+    scan = await create_scan.rescan(
         call.scan_id,
         call.arguments,
         submitted_by=call.caller.name,

@@ -1,8 +1,8 @@
 """Runs on a schedule (a PingSource posts here): the backlog, the clusters, and what lies still."""
 
 from skydriver.eventing.events import Event
-from skydriver.eventing.step import step
-from skydriver.lifecycle import sweep as duties
+from skydriver.eventing.handler import step
+from skydriver.lifecycle.sweep import sweep as duties
 
 
 @step()

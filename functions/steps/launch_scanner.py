@@ -1,8 +1,8 @@
 """Hears `scan.requested`: launches the scan's scanner server, if it is its turn."""
 
 from skydriver.eventing.events import Event
-from skydriver.eventing.step import step
-from skydriver.lifecycle.launch import launch
+from skydriver.eventing.handler import step
+from skydriver.lifecycle.scanner.launch_scanner import launch
 from skydriver.model.transitions import Fact
 
 

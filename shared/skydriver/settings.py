@@ -10,7 +10,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, mode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from skydriver.model.clusters import KnownCluster
+    from skydriver.model.worker_pools import KnownCluster
 
 
 class Settings(BaseModel):
@@ -187,7 +187,7 @@ def known_clusters() -> "dict[str, KnownCluster]":
     # Few functions need them.
     import yaml
 
-    from skydriver.model.clusters import ClustersFile
+    from skydriver.model.worker_pools import ClustersFile
 
     content = yaml.safe_load(settings().clusters_file.read_text())
     return ClustersFile.model_validate(content).clusters

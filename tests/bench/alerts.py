@@ -12,7 +12,7 @@ import httpx
 import orjson
 
 from skydriver.local.service import LocalService
-from skydriver.model.states import Phase
+from skydriver.model.phases import Phase
 from skydriver.store.mongo import collection
 from tests.bench.figures import Figure, alternate, at_most, quantile
 from tests.bench.rows import Row

@@ -8,19 +8,19 @@ from typing import Any
 import httpx
 import orjson
 
-from skydriver.lifecycle.launch import launch
-from skydriver.lifecycle.ready import request_workers, scanner_ready
-from skydriver.lifecycle.report import report_manifest, report_result
-from skydriver.lifecycle.start import start_workers
-from skydriver.lifecycle.stop import stop_workers
-from skydriver.lifecycle.submit import submit
-from skydriver.lifecycle.teardown import tear_down
+from skydriver.lifecycle.scanner.launch_scanner import launch
+from skydriver.lifecycle.scanner.reports import report_manifest, report_result
+from skydriver.lifecycle.tear_down import tear_down
+from skydriver.lifecycle.users.create_scan import submit
+from skydriver.lifecycle.workers.request_workers import request_workers, scanner_ready
+from skydriver.lifecycle.workers.start_workers import start_workers
+from skydriver.lifecycle.workers.stop_workers import stop_workers
 from skydriver.local.service import LocalService
+from skydriver.model.phases import Phase
 from skydriver.model.reports import ManifestReport
-from skydriver.model.request import ScanArguments
-from skydriver.model.states import Phase
+from skydriver.model.submission import ScanArguments
 from skydriver.model.transitions import Fact
-from skydriver.store import scans
+from skydriver.store.scans import document as scan_document
 from tests.bench.figures import Figure, alternate, at_most
 from tests.bench.rows import Row
 from tests.bench.scenes import arguments, report
@@ -116,7 +116,7 @@ async def _handle_all(stage: Stage) -> None:
 
 async def _ended(scan_id: str) -> None:
     async def has_ended() -> bool:
-        scan = await scans.get_fields(scan_id, ["phase"])
+        scan = await scan_document.get_fields(scan_id, ["phase"])
         return scan is not None and scan["phase"] == Phase.ENDED
 
     await eventually(has_ended, what="the end of the scan")

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import orjson
 
-from skydriver.model.states import Phase
-from skydriver.tokens import make_scanner_token
+from skydriver.model.phases import Phase
+from skydriver.scanner.tokens import make_scanner_token
 from tests.bench.load import load
 from tests.bench.scenes import SCAN, arguments, report, store, store_result
 from tests.bench.servers import Server, request, serving, start, start_function

@@ -6,7 +6,7 @@ Tokens are RS256 of about a kilobyte: new ones, whose signatures have to be chec
 import sys
 from contextlib import AsyncExitStack
 
-from skydriver.model.states import Phase
+from skydriver.model.phases import Phase
 from tests.bench.figures import Aim, Figure, alternate, at_least, at_most, quantile
 from tests.bench.load import Load, load
 from tests.bench.rows import Row

@@ -5,9 +5,9 @@ import time
 
 import orjson
 
-from skydriver.model.states import Phase
+from skydriver.model.phases import Phase
+from skydriver.scanner.tokens import make_scanner_token
 from skydriver.store.mongo import collection
-from skydriver.tokens import make_scanner_token
 from tests.bench.figures import Figure, alternate, at_least
 from tests.bench.load import load
 from tests.bench.rows import Row

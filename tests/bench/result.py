@@ -6,8 +6,8 @@ from pathlib import Path
 
 import orjson
 
-from skydriver.model.states import Phase
-from skydriver.perloop import PerLoop
+from skydriver.model.phases import Phase
+from skydriver.runtime.per_loop import PerLoop
 from tests.bench.figures import Figure, alternate, at_least, at_most
 from tests.bench.load import load
 from tests.bench.rows import Row

@@ -9,12 +9,13 @@ import orjson
 
 from skydriver.eventing.codec import encode
 from skydriver.eventing.events import entry
-from skydriver.model.clusters import location_key
-from skydriver.model.states import ClusterState, Phase
+from skydriver.model.phases import ClusterState, Phase
 from skydriver.model.transitions import Fact
+from skydriver.model.worker_pools import location_key
 from skydriver.settings import known_clusters
-from skydriver.store import events, results, scans
+from skydriver.store import i3_events, results
 from skydriver.store.mongo import collection
+from skydriver.store.scans import document as scan_document
 from tests.bench.servers import request
 from tests.bench.stage import Stage
 from tests.support.documents import METADATA, cluster, scan, written
@@ -70,8 +71,8 @@ async def store(scan_id: str, phase: Phase, *, event_size: int = 1_000, **change
     """Store a scan with its event."""
     made = running(scan_id, **changes)
     made["phase"] = phase
-    made["i3_event_id"] = made["request"]["i3_event_id"] = await events.put(written(event(event_size)))
-    await scans.insert(made)
+    made["i3_event_id"] = made["request"]["i3_event_id"] = await i3_events.put(written(event(event_size)))
+    await scan_document.insert(made)
     return made
 
 
@@ -79,7 +80,7 @@ async def store_result(scan_id: str, content: bytes) -> None:
     """Store a scan's result."""
     version = await results.put(scan_id, content)
     pointer = {"version": version, "is_final": True, "attempt": 1, "bytes": len(content)}
-    await collection(scans.NAME).update_one({"_id": scan_id}, {"$set": {"result": pointer}})
+    await collection(scan_document.NAME).update_one({"_id": scan_id}, {"$set": {"result": pointer}})
 
 
 def arguments(size: int = 1_000, *, number: int = 50579430, **changes: Any) -> Document:

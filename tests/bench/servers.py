@@ -13,7 +13,7 @@ import psutil
 from skydriver.local.processes import Child, free_port, python_path
 from tests.bench.stage import ROOT, Stage
 
-FUNCTION = (sys.executable, "-m", "skydriver.serve")
+FUNCTION = (sys.executable, "-m", "skydriver.runtime.serve")
 HELLO = (sys.executable, "-m", "functions_framework", "--asgi", "--target", "hello")
 HELLO_SOURCE = ROOT / "tests" / "bench" / "hello.py"
 

@@ -20,15 +20,15 @@ from starlette.types import Receive, Scope, Send
 
 from skydriver.eventing.codec import decode
 from skydriver.eventing.events import Event
-from skydriver.local.functions import forget
+from skydriver.local.http_server import listen, serve, url
+from skydriver.local.knative.functions import forget
 from skydriver.local.mongod import mongod
 from skydriver.local.processes import Processes
 from skydriver.local.s3 import s3
-from skydriver.local.server import listen, serve, url
-from skydriver.perloop import PerLoop
-from skydriver.store import scans
+from skydriver.runtime.per_loop import PerLoop
 from skydriver.store.indexes import ensure_indexes
 from skydriver.store.mongo import collection
+from skydriver.store.scans import document as scan_document
 
 ROOT = Path(__file__).parents[2]
 AUDIENCE = "skydriver"
@@ -140,14 +140,14 @@ class Stage:
     async def database(self, name: str = "bench") -> AsyncIterator[Any]:
         """Make an empty database with its indexes, which this process then uses; dropped afterwards."""
         await self.use(MONGODB_DATABASE=name)
-        database: Any = collection(scans.NAME).database
+        database: Any = collection(scan_document.NAME).database
         await database.client.drop_database(name)
         await ensure_indexes()
         try:
             yield database
         finally:
             await self.use(MONGODB_DATABASE=name)
-            await collection(scans.NAME).database.client.drop_database(name)
+            await collection(scan_document.NAME).database.client.drop_database(name)
 
 
 @asynccontextmanager

@@ -4,11 +4,11 @@ import os
 import time
 from typing import Any
 
-from skydriver.lifecycle.sweep import sweep
-from skydriver.local.functions import forget
+from skydriver.lifecycle.sweep.sweep import sweep
+from skydriver.local.knative.functions import forget
+from skydriver.model.phases import ClusterState, Phase
 from skydriver.model.scan import scanner_name
-from skydriver.model.states import ClusterState, Phase
-from skydriver.perloop import PerLoop
+from skydriver.runtime.per_loop import PerLoop
 from skydriver.store.mongo import collection
 from tests.bench.figures import Figure, alternate, at_most
 from tests.bench.rows import Row

@@ -6,8 +6,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from skydriver.local.broker import Broker, Failure
 from skydriver.local.event import Event
+from skydriver.local.knative.broker import Broker, Failure
 from tests.faults.dice import Dice, Tally
 
 LONGEST_DELAY = 12.0

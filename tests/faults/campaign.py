@@ -15,7 +15,7 @@ import httpx
 import psutil
 from pymongo.errors import PyMongoError
 
-from skydriver.model.states import Phase
+from skydriver.model.phases import Phase
 from tests.faults.dice import Dice
 from tests.faults.door import Manners
 from tests.faults.invariants import Evidence, Verdict, judge

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from skydriver.model.states import ALERT_PRIORITY, PLACED, Outcome, Phase
+from skydriver.model.phases import ALERT_PRIORITY, PLACED, Outcome, Phase
 from skydriver.model.transitions import TABLE
 from tests.faults.broker import Letter
 from tests.faults.play import Life, Report

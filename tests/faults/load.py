@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from skydriver.model.states import ALERT_PRIORITY, Phase
+from skydriver.model.phases import ALERT_PRIORITY, Phase
 from tests.faults.dice import Dice
 from tests.faults.door import Manners
 from tests.faults.points import Odds

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from skydriver.local.jobs import Container, ContainerState, Job, JobRequest, Pod
+from skydriver.local.jobs.host import Container, ContainerState, Job, JobRequest, Pod
 from skydriver.model.scan import split_scanner_id
 from tests.faults.dice import Dice, Tally
 
@@ -56,7 +56,7 @@ class Stage:
 
 
 class Play:
-    """Has the methods of `skydriver.local.jobs.JobHost`, so that its API can be put before it.
+    """Has the methods of `skydriver.local.jobs.host.JobHost`, so that its API can be put before it.
 
     Attributes:
         lives: every job that there ever was.

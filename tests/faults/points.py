@@ -13,26 +13,38 @@ from typing import Any
 
 from pymongo.errors import AutoReconnect
 
-from skydriver.eventing import publish
+from skydriver.eventing import outbox
 from skydriver.s3 import startup
 from skydriver.scanner.local import LocalScanners
-from skydriver.store import events, inbox, limiter, results, scan_clusters, scan_outbox, scan_reports, scans
+from skydriver.store import handled_events, i3_events, rate_limit, results
+from skydriver.store.scans import clusters as scan_clusters
+from skydriver.store.scans import document as scan_document
+from skydriver.store.scans import outbox as scan_outbox
+from skydriver.store.scans import reports as scan_reports
 from skydriver.workers.local import LocalWorkers
 from tests.faults.dice import Dice, Tally
 
 STORE: dict[Any, tuple[str, ...]] = {
-    scans: ("insert", "advance", "note_failed_try", "set_fields", "put_events", "mark_deleted", "add_rescan"),
+    scan_document: (
+        "insert",
+        "advance",
+        "note_failed_try",
+        "set_fields",
+        "put_events",
+        "mark_deleted",
+        "add_rescan",
+    ),
     scan_clusters: ("add_clusters", "ask_for_clusters", "update_cluster"),
     scan_outbox: ("published",),
     scan_reports: ("report_progress", "report_metadata", "point_to_result", "forget_result"),
     results: ("put", "remove", "keep_only"),
-    limiter: ("take", "release"),
-    events: ("put",),
-    inbox: ("remember",),
+    rate_limit: ("take", "release"),
+    i3_events: ("put",),
+    handled_events: ("remember",),
 }
 """What writes to the database: there is a point after each."""
 OUTSIDE: dict[Any, tuple[str, ...]] = {
-    publish: ("send",),
+    outbox: ("send",),
     startup: ("remove",),
     LocalScanners: ("start", "stop"),
     LocalWorkers: ("start", "stop"),

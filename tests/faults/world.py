@@ -17,14 +17,14 @@ from pymongo import AsyncMongoClient
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from skydriver.local import calls
-from skydriver.local.front import Front
-from skydriver.local.jobs_api import JobApi
-from skydriver.local.manifests import Overlay, read_overlay
+from skydriver.local.http_server import listen, serve, url
+from skydriver.local.jobs.api import JobApi
+from skydriver.local.knative import function_client
+from skydriver.local.knative.ingress import Front
+from skydriver.local.knative.overlay import Overlay, read_overlay
+from skydriver.local.knative.ping_source import Schedule
+from skydriver.local.knative.proxy import Proxy
 from skydriver.local.processes import Processes, free_port, python_path
-from skydriver.local.proxy import Proxy
-from skydriver.local.schedule import Schedule
-from skydriver.local.server import listen, serve, url
 from tests.conftest import ROOT
 from tests.faults.broker import FaultyBroker
 from tests.faults.database import Database
@@ -109,7 +109,7 @@ class World:
     async def sweep(self) -> None:
         """Have another sweep begun."""
         headers = {"ce-specversion": "1.0", "ce-id": "again", "ce-type": "again", "ce-source": "/tests"}
-        await self.functions.post(calls.address("sweep", self.namespace), headers=headers)
+        await self.functions.post(function_client.address("sweep", self.namespace), headers=headers)
 
 
 @asynccontextmanager
@@ -155,8 +155,8 @@ async def world(
         apps: dict[str, ASGIApp] = {}
         for name, port in ports.items():
             proxy = await stack.enter_async_context(Proxy(f"http://127.0.0.1:{port}"))
-            apps[name] = calls.TimeLimit(proxy, overlay.functions[name].timeout)
-        functions = await stack.enter_async_context(calls.client(apps))
+            apps[name] = function_client.TimeLimit(proxy, overlay.functions[name].timeout)
+        functions = await stack.enter_async_context(function_client.client(apps))
         broker = FaultyBroker(
             next(iter(overlay.brokers)),
             dice=Dice(seed, "broker"),

@@ -10,11 +10,11 @@ import pytest
 import pytest_asyncio
 from pymongo import monitoring
 
-from skydriver.local.server import listen, serve, url
-from skydriver.perloop import PerLoop
-from skydriver.store import scans
+from skydriver.local.http_server import listen, serve, url
+from skydriver.runtime.per_loop import PerLoop
 from skydriver.store.indexes import ensure_indexes
 from skydriver.store.mongo import collection
+from skydriver.store.scans import document as scan_document
 from tests.components import need
 from tests.conftest import new_database_name
 from tests.integration.paths import PathListener
@@ -48,7 +48,7 @@ async def database(configure: Configure, mongodb_uri: str, database_name: str) -
     await ensure_indexes()
     yield
     configure(MONGODB_DATABASE=database_name)
-    everything = collection(scans.NAME).database
+    everything = collection(scan_document.NAME).database
     for name in await everything.list_collection_names():
         await everything[name].delete_many({})
     await PerLoop.close_all()

@@ -11,7 +11,7 @@ from typing import Any, NotRequired, Required, Union, get_args, get_origin, is_t
 from pymongo.monitoring import CommandListener
 
 from skydriver.model import documents
-from skydriver.store.scan_search import SEARCH
+from skydriver.store.scans.search import SEARCH
 
 TYPES: Mapping[str, Any] = {
     "scans": documents.WholeScan,

@@ -28,14 +28,18 @@ from hypothesis.stateful import (
 
 from skydriver.errors import NotTaken
 from skydriver.eventing.events import entry
-from skydriver.lifecycle.report import report_manifest, report_result
-from skydriver.lifecycle.teardown import end_if_all_is_gone
+from skydriver.lifecycle.scanner.reports import report_manifest, report_result
+from skydriver.lifecycle.tear_down import end_if_all_is_gone
+from skydriver.model.phases import ClusterState, Phase, scan_state
 from skydriver.model.reasons import ReasonCode, Why
-from skydriver.model.states import ClusterState, Phase, scan_state
 from skydriver.model.transitions import Fact
-from skydriver.perloop import PerLoop
-from skydriver.store import limiter, results, scan_clusters, scan_outbox, scan_reports, scans
+from skydriver.runtime.per_loop import PerLoop
+from skydriver.store import rate_limit, results
 from skydriver.store.mongo import collection
+from skydriver.store.scans import clusters as scan_clusters
+from skydriver.store.scans import document as scan_document
+from skydriver.store.scans import outbox as scan_outbox
+from skydriver.store.scans import reports as scan_reports
 from tests.support.documents import Document, cluster, read, report, result, stored
 
 EXAMPLES = os.environ.get("EXAMPLES")
@@ -317,14 +321,14 @@ async def tell(scan_id: str, it: Said) -> None:
             await scan_clusters.update_cluster(scan_id, uuid, gone, states=[ClusterState.UNWANTED])
         case "lease":
             phase = Phase.STOPPING if it.flag else Phase.LAUNCHING
-            await scans.lease_scanner(scan_id, phase=phase, attempt=attempt, seconds=3600)
+            await scan_document.lease_scanner(scan_id, phase=phase, attempt=attempt, seconds=3600)
         case "release":
-            await scans.release_scanner(scan_id, attempt=attempt, gone=it.flag)
+            await scan_document.release_scanner(scan_id, attempt=attempt, gone=it.flag)
         case "published":
             if it.slot and it.event_id:
                 await scan_outbox.published(scan_id, it.slot, it.event_id)
         case _:
-            await scans.advance(
+            await scan_document.advance(
                 scan_id,
                 FACTS[it.what],
                 attempt=None if it.what in ("admitted", "aborted") else attempt,
@@ -466,7 +470,7 @@ class Scan(RuleBasedStateMachine):
 
 
 async def _forget() -> None:
-    for name in (scans.NAME, results.NAME, limiter.NAME):
+    for name in (scan_document.NAME, results.NAME, rate_limit.NAME):
         await collection(name).delete_many({})
 
 
@@ -475,7 +479,7 @@ def machine(configure: Callable[..., None], mongodb_uri: str, database_name: str
     configure(MONGODB_URI=mongodb_uri, MONGODB_DATABASE=database_name)
     with asyncio.Runner() as runner:
         Scan.runner = runner
-        runner.run(scans.ensure_indexes())
+        runner.run(scan_document.ensure_indexes())
         yield Scan
         runner.run(_forget())
         runner.run(PerLoop.close_all())

@@ -4,14 +4,14 @@ import itertools
 import time
 from typing import Any
 
-from skydriver.model.clusters import cluster_entry
+from skydriver.model.phases import COMPLETE, ClusterState, Outcome, Phase
 from skydriver.model.reports import ManifestReport
-from skydriver.model.request import ScanArguments, event_json, stored_request
 from skydriver.model.scan import new_scan
-from skydriver.model.states import COMPLETE, ClusterState, Outcome, Phase
+from skydriver.model.submission import ScanArguments, event_json, stored_request
+from skydriver.model.worker_pools import cluster_entry
 from skydriver.settings import known_clusters
-from skydriver.store import scans
 from skydriver.store.mongo import collection
+from skydriver.store.scans import document as scan_document
 
 Document = Any
 """A stored document, of which tests change and leave out what they like."""
@@ -100,7 +100,7 @@ def scan(
 async def stored(phase: Phase = Phase.QUEUED, **changes: Any) -> str:
     """Store a scan as it is in a phase, and return its id."""
     document = scan(phase, **changes)
-    assert await scans.insert(document)
+    assert await scan_document.insert(document)
     scan_id: str = document["_id"]
     return scan_id
 
@@ -120,7 +120,7 @@ def cluster(
 
 async def read(scan_id: str) -> Document:
     """Read all of a scan, its outbox and history included."""
-    document: Document | None = await collection(scans.NAME).find_one({"_id": scan_id})
+    document: Document | None = await collection(scan_document.NAME).find_one({"_id": scan_id})
     assert document is not None, f"there is no scan {scan_id}"
     return document
 
@@ -132,7 +132,9 @@ async def clusters_of(scan_id: str) -> dict[str, Document]:
 
 async def change(scan_id: str, **fields: Any) -> None:
     """Change fields of a scan behind the service's back (`__` in a name stands for a dot)."""
-    assert await scans.set_fields(scan_id, {name.replace("__", "."): value for name, value in fields.items()})
+    assert await scan_document.set_fields(
+        scan_id, {name.replace("__", "."): value for name, value in fields.items()}
+    )
 
 
 def report(

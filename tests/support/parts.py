@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from skydriver.eventing.codec import decode
 from skydriver.eventing.events import Event, event_type
-from skydriver.local.jobs import Job, JobHost, JobRequest
-from skydriver.local.jobs_api import JobApi
+from skydriver.local.jobs.api import JobApi
+from skydriver.local.jobs.host import Job, JobHost, JobRequest
 from skydriver.local.processes import Processes
 from skydriver.model.transitions import Fact
 from skydriver.s3 import startup

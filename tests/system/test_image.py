@@ -67,7 +67,7 @@ async def test_the_command_serves_a_function_and_writes_nothing(packages: Path, 
     before = sorted(tmp_path.rglob("*"))
     port = free_port()
     process = await asyncio.create_subprocess_exec(
-        *(*unprivileged(), sys.executable, "-m", "skydriver.serve"),
+        *(*unprivileged(), sys.executable, "-m", "skydriver.runtime.serve"),
         cwd=tmp_path,
         env={
             "PYTHONPATH": str(packages),

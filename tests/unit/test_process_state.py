@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from skydriver.lifecycle import sweep, unclaimed
-from skydriver.local import functions
-from skydriver.scanner import tags
+from skydriver.lifecycle.sweep import remove_orphaned_results, sweep
+from skydriver.local.knative import functions
+from skydriver.scanner import image_sources
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted([*(ROOT / "shared").rglob("*.py"), *(ROOT / "functions").rglob("*.py")])
@@ -44,9 +44,9 @@ def test_what_would_be_kept_is_found() -> None:
 
 
 async def test_forgetting_clears_what_was_kept() -> None:
-    for kept in (tags._answers, unclaimed._looked, sweep._indexed):
+    for kept in (image_sources._answers, remove_orphaned_results._looked, sweep._indexed):
         kept()
         assert kept.cache_info().currsize == 1
     await functions.forget()
-    for kept in (tags._answers, unclaimed._looked, sweep._indexed):
+    for kept in (image_sources._answers, remove_orphaned_results._looked, sweep._indexed):
         assert kept.cache_info().currsize == 0

@@ -1,1 +1,4 @@
-"""What is missing from an installation, in words; from within (`inside`) and from without (`outside`)."""
+"""What an installation lacks, in sentences: `inside` asks with its settings, `outside` by its address.
+
+It may use everything, and nothing imports it.
+"""

@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 from skydriver.check.inside import check_inside
-from skydriver.perloop import PerLoop
+from skydriver.runtime.per_loop import PerLoop
 
 
 async def _run() -> bool:

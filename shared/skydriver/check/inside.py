@@ -10,10 +10,10 @@ from pydantic import ValidationError
 from skydriver.check.finding import Finding
 from skydriver.errors import SkyDriverError
 from skydriver.eventing.events import SOURCE
-from skydriver.eventing.publish import send
+from skydriver.eventing.outbox import send
 from skydriver.kube.client import Kubernetes, in_cluster
-from skydriver.scanner.job import KIND
-from skydriver.scanner.tags import known_tags
+from skydriver.scanner.image_sources import known_tags
+from skydriver.scanner.kubernetes.job import KIND
 from skydriver.settings import known_clusters, settings
 
 Check = Callable[[], Awaitable[str]]

@@ -8,7 +8,7 @@ import asyncio
 import httpx
 
 from skydriver.check.finding import Finding
-from skydriver.rest.routing import Route, RouteTable
+from skydriver.gateway.route_table import Route, RouteTable
 
 PATIENCE = 60.0
 """Seconds for an answer: functions may have to be started first."""

@@ -1,1 +1,4 @@
-"""The `skydriver` command: a service on this machine, scans submitted and followed, results plotted."""
+"""The `skydriver` command: a service on this machine, scans submitted and followed, results plotted.
+
+It may use everything, and nothing imports it.
+"""

@@ -4,7 +4,7 @@ import re
 from functools import cache
 
 from skydriver.cli.errors import CommandError
-from skydriver.model.secrets import MASK, mask_urls
+from skydriver.model.redaction import MASK, mask_urls
 
 # What a header can carry (RFC 9110, section 5.5), without blanks: tokens have none (RFC 6750, section 2.1).
 _SENDABLE = re.compile(r"[\x21-\x7e]+")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from skydriver.cli.progress import read_tallies
+from skydriver.model.phases import ALERT_PRIORITY
 from skydriver.model.reasons import ReasonCode
-from skydriver.model.states import ALERT_PRIORITY
 
 Json = Mapping[str, Any]
 

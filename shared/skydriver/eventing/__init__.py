@@ -1,1 +1,4 @@
-"""CloudEvents: what is said between functions, and how it is put into and taken off the wire."""
+"""CloudEvents: their types and codec, publishing from the outbox, and the handler of a step.
+
+It may use the store and what stands below that.
+"""

@@ -9,11 +9,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from skydriver import tracing
-from skydriver.logs import work
 from skydriver.model.documents import Outbox, OutboxEvent
-from skydriver.model.states import ALERT_PRIORITY
+from skydriver.model.phases import ALERT_PRIORITY
 from skydriver.model.transitions import Fact
+from skydriver.telemetry import traces
+from skydriver.telemetry.logging import work
 
 SOURCE = "/skydriver/"
 HANDLED: ContextVar[str] = ContextVar("HANDLED", default="")
@@ -74,7 +74,7 @@ def entry(
         "time": dt.datetime.now(dt.UTC).isoformat(),
         "data": data or {},
     }
-    trace = tracing.carried()
+    trace = traces.carried()
     if "traceparent" in trace:
         event["traceparent"] = trace["traceparent"]
     if "tracestate" in trace:

@@ -1,1 +1,4 @@
-"""Kubernetes: a client that takes and gives plain manifests, and what a pod's status says in words."""
+"""A client of Kubernetes that takes and gives plain objects, and the diagnosis of pods.
+
+It may use the store's floor and below, and needs only settings and errors.
+"""

@@ -5,12 +5,12 @@ from typing import Any
 
 from skydriver.errors import ScanNotFound
 from skydriver.eventing.events import entry
-from skydriver.eventing.publish import publish, publish_rest
+from skydriver.eventing.outbox import publish, publish_rest
 from skydriver.model.documents import Outbox, Scan, ScanAlive, ScanReported
 from skydriver.model.reasons import Why
 from skydriver.model.transitions import TABLE, Fact
-from skydriver.store import scans
-from skydriver.store.scans import Change
+from skydriver.store.scans import document as scan_document
+from skydriver.store.scans.document import Change
 
 
 async def apply(
@@ -47,7 +47,7 @@ async def apply(
     announced = TABLE[fact].announces
     if announced is not None and announce:
         events |= entry(announced, subject=scan_id, cause=cause, priority=priority)
-    change = await scans.advance(
+    change = await scan_document.advance(
         scan_id, fact, attempt=attempt, why=why, fields=fields, outbox=events, guard=guard
     )
     if change is None:

@@ -1,4 +1,5 @@
 """The whole service on one machine: what Knative, Kubernetes, HTCondor, MongoDB and S3 do in a deployment.
 
-It reads the same manifests that are deployed (`knative/`): routes, triggers and settings are said once.
+It reads the same manifests that are deployed (`knative/`). It may use everything, and only the command line
+imports it.
 """

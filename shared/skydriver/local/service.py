@@ -14,18 +14,19 @@ from typing import NoReturn, Self
 from starlette.types import ASGIApp
 
 import skydriver
-from skydriver.local import calls, functions, mongod, ownership, s3
-from skydriver.local.broker import Broker
+from skydriver.local import mongod, ownership, s3
+from skydriver.local.data_folder import claimed, published
 from skydriver.local.environment import clean_environment, process_environment
 from skydriver.local.errors import LocalError
-from skydriver.local.folder import claimed, published
-from skydriver.local.front import Front, ingress_path
-from skydriver.local.jobs import JobHost
-from skydriver.local.jobs_api import JobApi
-from skydriver.local.manifests import Overlay, read_overlay
+from skydriver.local.http_server import listen, serve, url
+from skydriver.local.jobs.api import JobApi
+from skydriver.local.jobs.host import JobHost
+from skydriver.local.knative import function_client, functions
+from skydriver.local.knative.broker import Broker
+from skydriver.local.knative.ingress import Front, ingress_path
+from skydriver.local.knative.overlay import Overlay, read_overlay
+from skydriver.local.knative.ping_source import Schedule
 from skydriver.local.processes import Processes, free_port
-from skydriver.local.schedule import Schedule
-from skydriver.local.server import listen, serve, url
 from skydriver.local.together import together
 from skydriver.local.watch import Watch
 
@@ -152,7 +153,7 @@ class LocalService:
             self._s3(below, environment["S3_BUCKET"], ports["s3"], logs, processes),
         )
         self.functions = apps
-        client = await stack.enter_async_context(calls.client(apps))
+        client = await stack.enter_async_context(function_client.client(apps))
         brokers = {
             name: Broker(
                 name,

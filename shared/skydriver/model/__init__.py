@@ -1,1 +1,4 @@
-"""What is stored and sent: phases, facts, requests, reports and manifests. Imports nothing of ours."""
+"""What is stored and sent: documents, phases, the transition table, reason codes, requests and reports.
+
+It imports nothing else of the project.
+"""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from skydriver.model.phases import Phase
 from skydriver.model.scan import MAX_HISTORY
-from skydriver.model.states import Phase
 
 
 class Retry(StrEnum):

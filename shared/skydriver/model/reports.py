@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from skydriver.model.clusters import CondorLocation, KubernetesLocation
+from skydriver.model.fields import INT32_MAX, Boolean, Integer, Integer64, NoBool, Number
 from skydriver.model.json_text import check_integers, null_for_nan, write_json
-from skydriver.model.projection import ProjectionArguments
-from skydriver.model.values import INT32_MAX, Boolean, Integer, Integer64, NoBool, Number
+from skydriver.model.manifest_projection import ProjectionArguments
+from skydriver.model.worker_pools import CondorLocation, KubernetesLocation
 
 MAX_DEPTH = 50
 """MongoDB refuses documents of more than 100 levels (its manual, "Limits and Thresholds")."""

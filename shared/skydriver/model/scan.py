@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 
 from skydriver.model.documents import SCHEMA, EnvVars, FreeForm, HistoryLine, Outbox, Request, WholeScan
+from skydriver.model.phases import Phase
 from skydriver.model.reasons import Why, cut
-from skydriver.model.states import Phase
 
 MAX_HISTORY = 200
 MAX_FAILED_TRIES = 50
@@ -29,7 +29,8 @@ def new_scan(
 ) -> WholeScan:
     """Make the document of a scan that was just asked for, with the events that this causes in its outbox.
 
-    With `trace` it keeps where its trace begins, see `skydriver.tracing`; a rescan, which scan was the first.
+    With `trace` it keeps where its trace begins, see `skydriver.telemetry.traces`. A rescan also keeps which
+    scan was the first.
     """
     scan: WholeScan = {
         "_id": request["scan_id"],

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
-from skydriver.model.states import PLACED, UNFINISHED, Outcome, Phase
+from skydriver.model.phases import PLACED, UNFINISHED, Outcome, Phase
 
 
 class Fact(StrEnum):

@@ -1,1 +1,4 @@
-"""What every REST route needs: who asks, with which arguments, and how to answer."""
+"""What every REST route needs: endpoint, authentication, arguments, responses, views and the OpenAPI document.
+
+It may use the scanner, workers, eventing and what stands below those; `lifecycle` is its neighbour.
+"""

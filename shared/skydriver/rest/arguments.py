@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 
 from skydriver.errors import InvalidArguments, TooLarge, TooSlow, UnsupportedEncoding
+from skydriver.model.fields import Boolean
 from skydriver.model.json_text import NotUnicodeError, read_json
-from skydriver.model.projection import ProjectionArguments
-from skydriver.model.values import Boolean
+from skydriver.model.manifest_projection import ProjectionArguments
 from skydriver.settings import settings
 
 IDEMPOTENCY_KEY = "Idempotency-Key"

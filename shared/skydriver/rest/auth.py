@@ -17,9 +17,9 @@ import jwt
 from starlette.requests import Request
 
 from skydriver.errors import Forbidden
-from skydriver.rest.issuer import ALGORITHMS, issuer
+from skydriver.rest.jwks import ALGORITHMS, issuer
+from skydriver.scanner.tokens import LEEWAY, ScannerToken, header_of, read_scanner_token
 from skydriver.settings import settings
-from skydriver.tokens import LEEWAY, ScannerToken, header_of, read_scanner_token
 
 MOST_REMEMBERED = 2000
 

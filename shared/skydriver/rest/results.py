@@ -7,9 +7,10 @@ from bson import ObjectId
 from starlette.responses import Response
 
 from skydriver.errors import NotFound
-from skydriver.rest.answers import chained, json_answer, streamed_json
-from skydriver.rest.scans import around_result, replaced, shown
-from skydriver.store import joined, results
+from skydriver.rest.responses import chained, json_answer, streamed_json
+from skydriver.rest.views import around_result, replaced, shown
+from skydriver.store import results
+from skydriver.store.scans import joined
 
 
 async def result_answer(scan_id: str, *, include_deleted: bool) -> Response:

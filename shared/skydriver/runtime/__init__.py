@@ -1,1 +1,4 @@
-"""What a function needs to run: its secrets. It knows settings and errors only."""
+"""How one function runs: serving it, clients per event loop, its secrets, the local job host's client.
+
+It may use settings, errors and the model.
+"""

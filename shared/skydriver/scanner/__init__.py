@@ -1,1 +1,4 @@
-"""The scanner server of a scan: its image's tag, its command line and environment, and where it runs."""
+"""The scanner server: its image's tag, command line, environment and tokens, and where it runs.
+
+It may use eventing, S3, Kubernetes and what stands below those; `workers` is its neighbour.
+"""

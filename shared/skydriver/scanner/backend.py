@@ -11,7 +11,7 @@ def backend() -> ScannerBackend:
     """Return the backend that the settings name."""
     match settings().scanner_backend:
         case "kubernetes":
-            from skydriver.scanner.kubernetes import KubernetesScanners
+            from skydriver.scanner.kubernetes.backend import KubernetesScanners
 
             return KubernetesScanners()
         case "local":

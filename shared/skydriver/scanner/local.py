@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from skydriver import jobhost
+from skydriver.runtime import local_jobs
+from skydriver.scanner.command_line import STARTUP_FILE
 from skydriver.scanner.protocol import ScannerSpec, ScannerState, ScannerStatus
-from skydriver.scanner.server import STARTUP_FILE
 
 KIND = ("skydriver/kind", "scanner")
 
@@ -24,7 +24,7 @@ class LocalScanners:
             "SKYDRIVER_SCAN_ID": spec.scan_id,
             "SKYDRIVER_ATTEMPT": str(spec.attempt),
         }
-        await jobhost.create(
+        await local_jobs.create(
             spec.name,
             labels={
                 KIND[0]: KIND[1],
@@ -38,7 +38,7 @@ class LocalScanners:
                     "command": [
                         "python",
                         "-m",
-                        "skydriver.scanner.uploader",
+                        "skydriver.scanner.startup_uploader",
                         f"{self.folder}/{STARTUP_FILE}",
                     ],
                     "env": uploader,
@@ -49,15 +49,15 @@ class LocalScanners:
 
     async def stop(self, name: str) -> None:
         """End a scanner server; returns once it is verified gone, also where there was none."""
-        await jobhost.delete(name)
+        await local_jobs.delete(name)
 
     async def list(self) -> dict[str, ScannerStatus]:
         """List every scanner server of this installation, by name."""
-        return {name: _status(job) for name, job in (await jobhost.find(*KIND)).items()}
+        return {name: _status(job) for name, job in (await local_jobs.find(*KIND)).items()}
 
     async def pods(self, name: str) -> dict[str, Any]:
         """Tell the status of a scanner server's pods, by pod, in the job host's own words."""
-        job = (await jobhost.find(*KIND)).get(name)
+        job = (await local_jobs.find(*KIND)).get(name)
         return {} if job is None else {pod["name"]: pod for pod in job["pods"]}
 
 

@@ -1,1 +1,4 @@
-"""MongoDB: one module a collection. The only room that knows queries."""
+"""MongoDB: one module or room per collection. Only this room knows queries.
+
+It may use telemetry and what stands below that.
+"""

@@ -1,9 +1,10 @@
 """The indexes of all collections."""
 
-from skydriver.store import events, inbox, results, scans, submissions
+from skydriver.store import handled_events, i3_events, idempotency_keys, results
+from skydriver.store.scans import document as scan_document
 
 
 async def ensure_indexes() -> None:
     """Make the indexes that the store's queries use; repeating it changes nothing."""
-    for room in (scans, results, events, submissions, inbox):
+    for room in (scan_document, results, i3_events, idempotency_keys, handled_events):
         await room.ensure_indexes()

@@ -7,7 +7,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ReadPreference, WriteConcern
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, NotPrimaryError, WTimeoutError
 
-from skydriver.perloop import PerLoop
+from skydriver.runtime.per_loop import PerLoop
 from skydriver.runtime.secrets import secret
 from skydriver.settings import settings
 

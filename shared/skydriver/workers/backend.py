@@ -14,11 +14,11 @@ def backend(orchestrator: str) -> WorkerBackend:
     """
     match orchestrator:
         case "condor":
-            from skydriver.workers.htcondor import HTCondorWorkers
+            from skydriver.workers.htcondor.backend import HTCondorWorkers
 
             return HTCondorWorkers()
         case "k8s":
-            from skydriver.workers.kubernetes import KubernetesWorkers
+            from skydriver.workers.kubernetes.backend import KubernetesWorkers
 
             return KubernetesWorkers()
         case "local":

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from skydriver import jobhost
 from skydriver.model.reasons import cut
+from skydriver.runtime import local_jobs
 from skydriver.workers.protocol import CLIENT_ARGUMENTS, Look, Observation, Started, WorkersSpec
 
 KIND = ("skydriver/kind", "workers")
@@ -24,7 +24,7 @@ class LocalWorkers:
         """Start workers; where a cluster of this uuid exists, it is left as it is."""
         name = job_name(spec.uuid)
         command = ["python", "-m", "skydriver.standin.client", *CLIENT_ARGUMENTS]
-        await jobhost.create(
+        await local_jobs.create(
             name,
             labels={KIND[0]: KIND[1], UUID: spec.uuid, "skydriver/scan-id": spec.scan_id},
             containers=[{"name": "worker", "command": command, "env": spec.environment}],
@@ -36,14 +36,14 @@ class LocalWorkers:
 
     async def observe(self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]) -> Look:
         """Look at all the given clusters at once."""
-        jobs = await jobhost.find(*KIND)
+        jobs = await local_jobs.find(*KIND)
         by_uuid = {job["labels"][UUID]: job for job in jobs.values()}
         seen = {uuid: _observation(by_uuid[uuid]) for uuid in clusters if uuid in by_uuid}
         return Look(seen, frozenset(by_uuid.keys() - seen))
 
     async def stop(self, cluster: Mapping[str, Any]) -> None:
         """End a cluster's workers; returns once they are verified gone."""
-        await jobhost.delete(job_name(cluster["uuid"]))
+        await local_jobs.delete(job_name(cluster["uuid"]))
 
 
 _STATUS = {"Pending": "Idle", "Running": "Running", "Succeeded": "Completed", "Failed": "Failed"}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from skydriver.model.clusters import KnownCluster
+from skydriver.model.worker_pools import KnownCluster
 
 CLIENT_ARGUMENTS = ("--client-startup-json", "startup.json")
 """What every worker is told, wherever it runs: the file that was fetched for it."""

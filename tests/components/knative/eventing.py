@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import yaml
 
+from skydriver.local.http_server import listen, serve, url
 from skydriver.local.processes import Child, Processes, last_words
-from skydriver.local.server import listen, serve, url
 from tests.components.knative.build import PROGRAMS
 from tests.components.knative.names import Names
 from tests.components.kubernetes.api import Api, Object

@@ -2,8 +2,8 @@
 
 import pytest
 
-from skydriver.lifecycle import admit, sweep
-from skydriver.model.states import Phase
+from skydriver.lifecycle.sweep import admit_backlog, sweep
+from skydriver.model.phases import Phase
 from skydriver.model.transitions import Fact
 from tests.support.documents import read, stored
 from tests.support.parts import Broker, Jobs
@@ -28,6 +28,6 @@ async def test_what_the_sweep_says_again_and_what_it_publishes_late(
 async def test_a_scan_that_another_one_admits_keeps_to_its_own_trace(broker: Broker) -> None:
     first = await stored(Phase.QUEUED, trace=TRACE)
     second = await stored(Phase.QUEUED)
-    await admit.admit(caller=second)
+    await admit_backlog.admit(caller=second)
     (event,) = broker.heard(Fact.REQUESTED)
     assert (event.subject, event.extensions) == (first, TRACE)

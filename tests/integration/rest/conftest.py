@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 import pytest_asyncio
 
-from skydriver.local import functions
-from skydriver.local.front import Front
-from skydriver.local.manifests import read_overlay
-from skydriver.local.server import listen, serve, url
+from skydriver.local.http_server import listen, serve, url
+from skydriver.local.knative import functions
+from skydriver.local.knative.ingress import Front
+from skydriver.local.knative.overlay import read_overlay
 from tests.conftest import ROOT
 from tests.integration.rest.api import Api
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from skydriver.local.server import listen, serve, url
+from skydriver.local.http_server import listen, serve, url
 
 
 class Realm:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from skydriver.model.states import Phase
+from skydriver.model.phases import Phase
 from skydriver.store.mongo import collection
 from tests.integration.rest.api import Api, scan_arguments
 from tests.support.documents import change

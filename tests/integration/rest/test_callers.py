@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from skydriver.local.manifests import read_overlay
-from skydriver.model.states import Phase
+from skydriver.local.knative.overlay import read_overlay
+from skydriver.model.phases import Phase
 from skydriver.model.transitions import Fact
-from skydriver.rest import issuer as issuers
-from skydriver.store import scans
+from skydriver.rest import jwks as issuers
+from skydriver.scanner.tokens import make_scanner_token
 from skydriver.store.mongo import collection
-from skydriver.tokens import make_scanner_token
+from skydriver.store.scans import document as scan_document
 from tests.conftest import ROOT
 from tests.integration.rest.api import Api, scan_arguments
 from tests.integration.rest.realm import Realm, realm
@@ -35,7 +35,7 @@ def user(issuer: Realm, name: str, **claims: Any) -> dict[str, str]:
 
 
 async def count() -> int:
-    return int(await collection(scans.NAME).count_documents({}))
+    return int(await collection(scan_document.NAME).count_documents({}))
 
 
 async def test_two_users_with_the_same_key_have_two_scans(api: Api, issuer: Realm) -> None:
@@ -96,9 +96,9 @@ LIFE = {
 async def test_a_scanner_tells_of_its_scan_and_sees_how_it_is_and_may_nothing_else(
     api: Api, scan_id: str, issuer: Realm, phase: Phase
 ) -> None:
-    assert await scans.advance(scan_id, Fact.ADMITTED)
+    assert await scan_document.advance(scan_id, Fact.ADMITTED)
     for then, fact in LIFE.items():
-        assert await scans.advance(scan_id, fact)
+        assert await scan_document.advance(scan_id, fact)
         if then is phase:
             break
     before, stored = await read(scan_id), await count()

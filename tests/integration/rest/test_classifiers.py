@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skydriver.model.states import Phase
+from skydriver.model.phases import Phase
+from skydriver.store.escaped_names import escape, unescape
 from skydriver.store.mongo import collection
-from skydriver.store.names import escape, unescape
 from tests.integration.rest.api import Api
 from tests.support.documents import change
 

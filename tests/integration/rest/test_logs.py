@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from skydriver.lifecycle.ready import request_workers, scanner_ready
-from skydriver.model.states import ClusterState
+from skydriver.lifecycle.workers.request_workers import request_workers, scanner_ready
+from skydriver.model.phases import ClusterState
 from skydriver.model.transitions import Fact
-from skydriver.store import scan_clusters, scans
+from skydriver.store.scans import clusters as scan_clusters
+from skydriver.store.scans import document as scan_document
 from tests.integration.rest.api import Api
 from tests.support.documents import clusters_of
 
@@ -25,7 +26,7 @@ async def test_the_dashboard_is_linked_to(api: Api, scan_id: str, configure: Cal
 
 async def test_workers_logs_are_linked_to_or_told_of(api: Api, scan_id: str) -> None:
     for fact in (Fact.ADMITTED, Fact.LAUNCHED):
-        assert await scans.advance(scan_id, fact)
+        assert await scan_document.advance(scan_id, fact)
     await scanner_ready(scan_id, attempt=1)
     await request_workers(scan_id)
     [uuid] = await clusters_of(scan_id)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from skydriver.local.manifests import read_overlay
+from skydriver.local.knative.overlay import read_overlay
 from tests.conftest import ROOT
 from tests.integration.rest.api import Api
 

@@ -13,12 +13,13 @@ from functions.api.get_i3_event import get_i3_event
 from functions.api.get_manifest import get_manifest
 from functions.api.get_result import get_result
 from functions.api.get_scan import get_scan
-from skydriver.lifecycle.retention import remove_old_events, remove_old_results
-from skydriver.model.states import Phase
-from skydriver.perloop import PerLoop
-from skydriver.rest import answers
-from skydriver.store import events, results, scans
+from skydriver.lifecycle.sweep.retention import remove_old_events, remove_old_results
+from skydriver.model.phases import Phase
+from skydriver.rest import responses
+from skydriver.runtime.per_loop import PerLoop
+from skydriver.store import i3_events, results
 from skydriver.store.mongo import collection
+from skydriver.store.scans import document as scan_document
 from tests.support.documents import EVENT, change, result, scan, written
 from tests.support.serving import client_of
 
@@ -49,12 +50,12 @@ def trips(monkeypatch: pytest.MonkeyPatch) -> Trips:
 
 async def with_result(content: dict[str, Any] | None, **fields: Any) -> str:
     document = scan(Phase.RUNNING, **fields)
-    document["i3_event_id"] = await events.put(written(EVENT))
+    document["i3_event_id"] = await i3_events.put(written(EVENT))
     if content is not None:
         raw = orjson.dumps(content)
         version = await results.put(document["_id"], raw)
         document["result"] = {**result(is_final=True, version=version), "bytes": len(raw)}
-    await scans.insert(document)
+    await scan_document.insert(document)
     scan_id: str = document["_id"]
     return scan_id
 
@@ -76,7 +77,7 @@ async def test_what_is_kept_no_longer_is_told(configure: Callable[..., None]) ->
     configure(RESULTS_DAYS="30", EVENTS_DAYS="30")
     scan_id = await with_result({"a": 1})
     await change(scan_id, phase=Phase.ENDED, phase_since=0.0)
-    await collection(events.NAME).update_many({}, {"$set": {"used_at": 0.0}})
+    await collection(i3_events.NAME).update_many({}, {"$set": {"used_at": 0.0}})
     await remove_old_results()
     await remove_old_events()
     async with client_of(get_manifest) as client:
@@ -136,7 +137,7 @@ async def test_a_result_that_a_newer_one_replaces_while_it_is_read_is_asked_for_
 
 async def test_a_result_that_is_replaced_while_it_is_sent_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "PIECE", 10)
-    monkeypatch.setattr(answers, "PIECE", 10)
+    monkeypatch.setattr(responses, "PIECE", 10)
     scan_id = await with_result({"a": "x" * 100})
     await collection(results.NAME).delete_many({"n": {"$gt": 3}})
     async with client_of(get_result) as client:
@@ -162,7 +163,7 @@ async def test_both_joins_are_served_by_indexes(configure: Callable[..., None]) 
     scan_id = await with_result({"a": 1})
     for _ in range(5):
         await with_result({"a": 2})
-    database = collection(scans.NAME).database
+    database = collection(scan_document.NAME).database
     await database.command("profile", 2)
     try:
         async with client_of(get_manifest) as manifest, client_of(get_result) as answer:
@@ -170,7 +171,7 @@ async def test_both_joins_are_served_by_indexes(configure: Callable[..., None]) 
             await answer.get(f"/scan/{scan_id}/result")
     finally:
         await database.command("profile", 0)
-    asked = await database["system.profile"].find({"command.aggregate": scans.NAME}).to_list(None)
+    asked = await database["system.profile"].find({"command.aggregate": scan_document.NAME}).to_list(None)
     await database.client.drop_database(database.name)
     # The scan and what it points to, and no other.
     assert [one["docsExamined"] for one in asked] == [2, 2]

@@ -3,17 +3,18 @@
 import asyncio
 from typing import Any
 
-from skydriver.lifecycle.ready import request_workers, scanner_ready
+from skydriver.lifecycle.workers.request_workers import request_workers, scanner_ready
 from skydriver.model.transitions import Fact
-from skydriver.store import scan_outbox, scans
 from skydriver.store.mongo import collection
+from skydriver.store.scans import document as scan_document
+from skydriver.store.scans import outbox as scan_outbox
 from tests.integration.rest.api import EVENT, Api, scan_arguments
 
 
 async def run(scan_id: str) -> None:
     """Let a scan come to where its workers are asked for."""
     for fact in (Fact.ADMITTED, Fact.LAUNCHED):
-        assert await scans.advance(scan_id, fact)
+        assert await scan_document.advance(scan_id, fact)
     await scanner_ready(scan_id, attempt=1)
     await request_workers(scan_id)
 
@@ -143,7 +144,7 @@ async def test_workers_are_added_at_once_to_a_scan_that_has_some(api: Api, scan_
     await run(scan_id)
     path = f"/scan/{scan_id}/actions/add-workers"
     manifest = await api.call("POST", path, {"cluster": {"local": 5, "other": 2}})
-    scan = await scans.get(scan_id)
+    scan = await scan_document.get(scan_id)
     assert scan is not None
     clusters = scan["ewms_task"]["clusters"]
     assert [(c["name"], c["n_workers"], c["state"]) for c in clusters] == [
@@ -161,7 +162,7 @@ async def test_workers_are_added_at_once_to_a_scan_that_has_some(api: Api, scan_
     } == {c["uuid"] for c in clusters}
     # Asked again, what is there is left alone.
     await request_workers(scan_id)
-    after = await scans.get(scan_id)
+    after = await scan_document.get(scan_id)
     assert after is not None
     assert after["ewms_task"]["clusters"] == clusters
 
@@ -173,7 +174,7 @@ async def test_workers_that_are_added_before_come_with_the_others(api: Api, scan
         ["local", 5],
     ]
     await run(scan_id)
-    scan = await scans.get(scan_id)
+    scan = await scan_document.get(scan_id)
     assert scan is not None
     assert [c["n_workers"] for c in scan["ewms_task"]["clusters"]] == [1, 5]
 
@@ -182,18 +183,18 @@ async def test_adding_at_once_from_many_sides_loses_none(api: Api, scan_id: str)
     await run(scan_id)
     path = f"/scan/{scan_id}/actions/add-workers"
     await asyncio.gather(*(api.call("POST", path, {"cluster": {"local": n}}) for n in (2, 3, 4)))
-    scan = await scans.get(scan_id)
+    scan = await scan_document.get(scan_id)
     assert scan is not None
     assert sorted(c["n_workers"] for c in scan["ewms_task"]["clusters"]) == [1, 2, 3, 4]
 
 
 async def test_no_more_workers_than_a_cluster_takes_and_none_after_the_end(api: Api, scan_id: str) -> None:
     path = f"/scan/{scan_id}/actions/add-workers"
-    before = await scans.get(scan_id)
+    before = await scan_document.get(scan_id)
     for cluster in ({"nowhere": 1}, {"local": 100}, {}, {"local": 0}):
         assert "argument cluster" in await api.refusal("POST", path, {"cluster": cluster})
     assert await api.refusal("POST", path) == "argument cluster: is required"
-    assert await scans.get(scan_id) == before
+    assert await scan_document.get(scan_id) == before
     await api.call("DELETE", f"/scan/{scan_id}")
     assert "complete" in await api.refusal("POST", path, {"cluster": {"local": 1}})
     await api.refusal("POST", "/scan/nobody/actions/add-workers", {"cluster": {"local": 1}}, code=404)

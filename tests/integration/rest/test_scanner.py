@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from skydriver.lifecycle.ready import scanner_ready
+from skydriver.lifecycle.workers.request_workers import scanner_ready
 from skydriver.model.manifest import DEFAULT_FIELDS
 from skydriver.model.transitions import Fact
-from skydriver.store import scans
-from skydriver.tokens import make_scanner_token
+from skydriver.scanner.tokens import make_scanner_token
+from skydriver.store.scans import document as scan_document
 from tests.integration.rest.api import EVENT, Api
 
 EVENT_METADATA: dict[str, Any] = {
@@ -148,7 +148,7 @@ class Scanner:
 async def scanner(api: Api, scan_id: str) -> Scanner:
     """A scan's server that has just been launched."""
     for fact in (Fact.ADMITTED, Fact.LAUNCHED):
-        assert await scans.advance(scan_id, fact)
+        assert await scan_document.advance(scan_id, fact)
     return Scanner(api, scan_id, make_scanner_token(scan_id, 1, lifetime=60))
 
 
@@ -208,11 +208,11 @@ async def test_a_report_that_is_not_taken_is_no_error_for_a_scanner_and_one_for_
     api: Api, scan_id: str, state: str
 ) -> None:
     if state != "QUEUED":
-        assert await scans.advance(scan_id, Fact.ADMITTED)
+        assert await scan_document.advance(scan_id, Fact.ADMITTED)
     if state in ("STOPPING", "ENDED"):
-        assert await scans.advance(scan_id, Fact.FAILED)
+        assert await scan_document.advance(scan_id, Fact.FAILED)
     if state == "ENDED":
-        assert await scans.advance(scan_id, Fact.ENDED)
+        assert await scan_document.advance(scan_id, Fact.ENDED)
     attempt = 2 if state == "another attempt" else 1
     name = f"{scan_id}_2" if state == "another attempt" else scan_id
     before = await api.call("GET", f"/scan/{scan_id}/manifest?projection={','.join(DEFAULT_FIELDS)}")

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from skydriver.lifecycle.report import report_manifest
-from skydriver.model.states import Phase
+from skydriver.lifecycle.scanner.reports import report_manifest
+from skydriver.model.phases import Phase
 from tests.integration.rest.api import Api
 from tests.support.documents import change, report, stored
 

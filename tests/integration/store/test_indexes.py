@@ -7,25 +7,20 @@ from typing import Any
 
 import pytest_asyncio
 
-from skydriver.lifecycle import sweep as sweeping
-from skydriver.lifecycle.abort import delete
-from skydriver.lifecycle.report import report_manifest, report_result
+from skydriver.lifecycle.scanner.reports import report_manifest, report_result
+from skydriver.lifecycle.sweep import sweep as sweeping
+from skydriver.lifecycle.users.delete_scan import delete
+from skydriver.model.phases import ClusterState, Phase
 from skydriver.model.reasons import ReasonCode, Why
-from skydriver.model.states import ClusterState, Phase
-from skydriver.rest.find import FindArguments
-from skydriver.store import (
-    events,
-    inbox,
-    limiter,
-    results,
-    scan_clusters,
-    scan_outbox,
-    scan_overview,
-    scan_search,
-    scans,
-)
+from skydriver.rest.search import FindArguments
+from skydriver.store import handled_events, i3_events, rate_limit, results
 from skydriver.store.indexes import ensure_indexes
 from skydriver.store.mongo import collection
+from skydriver.store.scans import clusters as scan_clusters
+from skydriver.store.scans import document as scan_document
+from skydriver.store.scans import outbox as scan_outbox
+from skydriver.store.scans import overview as scan_overview
+from skydriver.store.scans import search as scan_search
 from tests.support.documents import METADATA, Document, cluster, report, stored
 from tests.support.parts import Jobs
 
@@ -59,18 +54,18 @@ async def profile(database: None, configure: Callable[..., None]) -> AsyncIterat
             await stored(phase, clusters=clusters, **METADATA, priority=n)
     for scan_id in ("scan0001", "scan0002"):
         await results.put(scan_id, b"{}")
-    database_of_ours = collection(scans.NAME).database
+    database_of_ours = collection(scan_document.NAME).database
     await database_of_ours.command("profile", 2)
 
     async def operations() -> list[Document]:
         found: list[Document] = []
         async for one in database_of_ours["system.profile"].find({"planSummary": {"$exists": True}}):
             if one["ns"].rpartition(".")[2] in (
-                scans.NAME,
+                scan_document.NAME,
                 results.NAME,
-                inbox.NAME,
-                events.NAME,
-                limiter.NAME,
+                handled_events.NAME,
+                i3_events.NAME,
+                rate_limit.NAME,
             ):
                 found.append(one)
         return found
@@ -111,15 +106,15 @@ async def test_what_the_steps_and_the_sweep_ask_is_answered_by_an_index(
     await scan_overview.backlog()
     await scan_overview.backlog_head(now=now, skip=["scan0001"])
     await scan_clusters.clusters_at(cluster()["at"])
-    await scans.note_failed_try(running, Why(ReasonCode.DEAD_LETTER, ""))
+    await scan_document.note_failed_try(running, Why(ReasonCode.DEAD_LETTER, ""))
     await report_manifest(running, attempt=1, report=report())
     await report_result(running, attempt=1, content=b"1", is_final=False)
     await report_result(running, attempt=1, content=b"2", is_final=True)
     await results.keep_only(running, None)
     await scan_clusters.lease_cluster(running, "mine", states=[ClusterState.UNWANTED], seconds=1, guard={})
     await delete(running, delete_completed=False, by=None)
-    await inbox.seen("a", "b")
-    await events.get("x")
+    await handled_events.seen("a", "b")
+    await i3_events.get("x")
     await scan_overview.last_need_of_event("x")
     # All duties; twice, since what the first has done is what the second sees.
     for _ in range(2):

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from skydriver.model.states import Phase
-from skydriver.store import scans
+from skydriver.model.phases import Phase
+from skydriver.store.scans import document as scan_document
 from tests.integration.conftest import PATHS
 from tests.integration.paths import UnknownPath, check_command
 from tests.support.documents import scan, stored
@@ -72,6 +72,6 @@ def test_a_path_that_no_type_has_is_noticed(name: str, command: dict[str, Any]) 
 
 async def test_what_is_really_said_is_heard(database: None) -> None:
     scan_id = await stored(Phase.RUNNING)
-    await scans.set_fields(scan_id, {"scanner.leased": 1.0}, guard={"attempts": 1})
-    await scans.insert(scan(misspelt=1))
+    await scan_document.set_fields(scan_id, {"scanner.leased": 1.0}, guard={"attempts": 1})
+    await scan_document.insert(scan(misspelt=1))
     assert len(list(PATHS.take())) == 2

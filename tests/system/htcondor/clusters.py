@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from skydriver.workers.htcondor import HTCondorWorkers
+from skydriver.workers.htcondor.backend import HTCondorWorkers
 from skydriver.workers.protocol import Observation, Started, WorkersSpec
 from tests.components.htcondor.pool import LIBRARY
 from tests.conftest import eventually

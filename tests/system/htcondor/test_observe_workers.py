@@ -2,7 +2,7 @@
 
 import pytest
 
-from skydriver.workers.htcondor import HTCondorWorkers
+from skydriver.workers.htcondor.backend import HTCondorWorkers
 from tests.system.htcondor.clusters import SLEEP, Spec, entry_of, look_at, observed, script
 
 pytestmark = pytest.mark.usefixtures("settled")

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from skydriver.errors import TemporaryError
-from skydriver.lifecycle.observe import observe_workers
-from skydriver.model.clusters import location_key
-from skydriver.model.states import Phase
-from skydriver.workers.htcondor import HTCondorWorkers
+from skydriver.lifecycle.workers.observe_workers import observe_workers
+from skydriver.model.phases import Phase
+from skydriver.model.worker_pools import location_key
+from skydriver.workers.htcondor.backend import HTCondorWorkers
 from tests.components.htcondor.pool import Pool
 from tests.conftest import eventually
 from tests.support.documents import cluster, clusters_of, stored

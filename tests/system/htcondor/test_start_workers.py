@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from skydriver.errors import PermanentError, TemporaryError
-from skydriver.lifecycle.start import start_workers
-from skydriver.model.states import ClusterState, Phase
-from skydriver.workers.htcondor import HTCondorWorkers
+from skydriver.lifecycle.workers.start_workers import start_workers
+from skydriver.model.phases import ClusterState, Phase
+from skydriver.workers.htcondor.backend import HTCondorWorkers
 from tests.components.htcondor.pool import Pool
 from tests.conftest import ROOT, eventually
 from tests.support.documents import cluster, clusters_of, stored

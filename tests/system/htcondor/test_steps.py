@@ -13,15 +13,15 @@ import pytest
 import pytest_asyncio
 
 from skydriver.errors import TemporaryError
-from skydriver.lifecycle.observe import observe_workers
-from skydriver.lifecycle.start import start_workers
-from skydriver.lifecycle.sweep import ask_for_observation
-from skydriver.local.server import listen, serve, url
-from skydriver.model.clusters import location_key
-from skydriver.model.states import ClusterState, Phase
+from skydriver.lifecycle.sweep.sweep import ask_for_observation
+from skydriver.lifecycle.workers.observe_workers import observe_workers
+from skydriver.lifecycle.workers.start_workers import start_workers
+from skydriver.local.http_server import listen, serve, url
+from skydriver.model.phases import ClusterState, Phase
 from skydriver.model.transitions import Fact
+from skydriver.model.worker_pools import location_key
 from skydriver.settings import known_clusters
-from skydriver.workers import condor_call
+from skydriver.workers.htcondor import child_call
 from tests.components.htcondor.pool import Pool
 from tests.support.documents import cluster, clusters_of, stored
 from tests.support.parts import Broker
@@ -161,5 +161,5 @@ async def test_a_schedd_that_answers_nonsense_leaves_the_last_figures_and_is_tol
 async def test_bindings_that_break_down_leave_the_last_figures_and_are_told_of(
     pool: Pool, monkeypatch: pytest.MonkeyPatch, child: str, words: str
 ) -> None:
-    monkeypatch.setattr(condor_call, "CHILD", child)
+    monkeypatch.setattr(child_call, "CHILD", child)
     assert (await stale("pool")).startswith(f"the HTCondor bindings {words} on {pool.schedd}: ")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from skydriver.errors import PermanentError
-from skydriver.workers.htcondor import HTCondorWorkers
+from skydriver.workers.htcondor.backend import HTCondorWorkers
 from tests.components.htcondor.pool import Pool
 from tests.system.htcondor.clusters import SLEEP, Spec, entry_of, look_at, observed, of
 

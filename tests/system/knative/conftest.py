@@ -18,8 +18,8 @@ import yaml
 from anyio.from_thread import start_blocking_portal
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from skydriver.local.kustomize import build
-from skydriver.local.server import listen, serve, url
+from skydriver.local.http_server import listen, serve, url
+from skydriver.local.knative.kustomize import build
 from skydriver.local.service import LocalService
 from tests.components import missing
 from tests.components.build import folder_of

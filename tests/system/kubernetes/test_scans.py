@@ -104,7 +104,7 @@ async def test_a_pod_lost_between_the_last_result_and_the_last_progress(
 ) -> None:
     from functions.api import patch_manifest
     from skydriver.errors import TemporaryError
-    from skydriver.lifecycle.report import report_manifest
+    from skydriver.lifecycle.scanner.reports import report_manifest
 
     heard = report_manifest
 
@@ -142,9 +142,9 @@ async def test_an_image_that_cannot_be_pulled_fails_the_scan_with_that_reason(
 async def test_a_full_quota_sends_a_scan_back_to_the_backlog(
     deployed: Skydriver, namespace: Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from skydriver.lifecycle import launch
+    from skydriver.lifecycle.scanner import launch_scanner
 
-    monkeypatch.setattr(launch, "FULL_DELAY", 1.0)
+    monkeypatch.setattr(launch_scanner, "FULL_DELAY", 1.0)
     quota = {"metadata": {"name": "job-quota"}, "spec": {"hard": {"count/jobs.batch": "0"}}}
     await namespace.create("api/v1/resourcequotas", quota)
 
@@ -193,7 +193,7 @@ async def test_an_abort_that_races_the_jobs_creation_leaves_nothing(
 
     monkeypatch.setattr(Kubernetes, "create", aborted_meanwhile)
     from functions.steps import launch_scanner
-    from skydriver.lifecycle.launch import launch
+    from skydriver.lifecycle.scanner.launch_scanner import launch
 
     waiting: list[str] = []
 

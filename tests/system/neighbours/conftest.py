@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pymongo import AsyncMongoClient
 
 from skydriver.local.service import LocalService
-from skydriver.model.states import Outcome, Phase
+from skydriver.model.phases import Outcome, Phase
 from tests.conftest import eventually
 from tests.support.documents import scan
 from tests.support.loopback import Answer, Loopback, loopback

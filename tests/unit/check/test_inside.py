@@ -7,7 +7,7 @@ import pytest
 
 from skydriver.check.finding import Finding
 from skydriver.check.inside import check_inside
-from skydriver.perloop import PerLoop
+from skydriver.runtime.per_loop import PerLoop
 from tests.conftest import forget_settings
 
 Configure = Callable[..., None]

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from skydriver.check.outside import check_outside
-from skydriver.local.server import listen, serve, url
-from skydriver.rest.routing import Route, RouteTable
+from skydriver.gateway.route_table import Route, RouteTable
+from skydriver.local.http_server import listen, serve, url
 
 TABLE = RouteTable.of(
     [

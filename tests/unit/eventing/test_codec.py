@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from skydriver.errors import PermanentError
 from skydriver.eventing.codec import decode, encode
 from skydriver.eventing.events import Event, entry
-from skydriver.logs import working
 from skydriver.model.transitions import Fact
+from skydriver.telemetry.logging import working
 
 HEADERS = {
     "ce-specversion": "1.0",

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skydriver.eventing.events import entry, event_type
-from skydriver.logs import working
 from skydriver.model.documents import Outbox
 from skydriver.model.transitions import Fact
+from skydriver.telemetry.logging import working
 
 
 def only(outbox: Outbox) -> tuple[str, Any]:

@@ -14,9 +14,9 @@ import pytest
 from functions_framework.aio import create_asgi_app_from_module
 
 import skydriver
+from skydriver.gateway.route_table import RouteTable
 from skydriver.model.transitions import Fact
 from skydriver.rest.arguments import NoArguments
-from skydriver.rest.routing import RouteTable
 
 ROOT = Path(__file__).parents[3]
 SOURCES = sorted(

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions import gateway as module
-from skydriver.local.server import listen, serve, url
-from skydriver.perloop import PerLoop
+from skydriver.local.http_server import listen, serve, url
+from skydriver.runtime.per_loop import PerLoop
 from tests.conftest import ROOT
 
 

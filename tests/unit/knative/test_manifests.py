@@ -14,10 +14,10 @@ import yaml
 from jsonschema import Draft202012Validator
 from kubernetes.client import V1ConfigMap, V1NetworkPolicy, V1Role, V1RoleBinding, V1ServiceAccount
 
-from skydriver.local import kustomize
-from skydriver.local.manifests import Overlay, read_overlay
-from skydriver.local.schedule import next_tick
-from skydriver.rest.httproutes import http_routes
+from skydriver.gateway.httproutes import http_routes
+from skydriver.local.knative import kustomize
+from skydriver.local.knative.overlay import Overlay, read_overlay
+from skydriver.local.knative.ping_source import next_tick
 from skydriver.settings import Settings
 from tests.components import missing
 from tests.components.build import folder_of

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from skydriver.errors import Full, PermanentError, TemporaryError
 from skydriver.kube.client import Kubernetes, in_cluster, with_token
-from skydriver.local.server import listen, serve, url
+from skydriver.local.http_server import listen, serve, url
 
 JOB = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}}
 SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}

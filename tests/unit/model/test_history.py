@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from skydriver.model.history import Move, Retry, entered_at, moves
+from skydriver.model.phases import Phase
 from skydriver.model.scan import MAX_HISTORY
-from skydriver.model.states import Phase
 
 
 def line(phase: Phase, time: float, attempt: int | None = None, cause: str = "test") -> dict[str, Any]:

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skydriver.model.clusters import LocalCluster, cluster_entry
 from skydriver.model.documents import Request
 from skydriver.model.manifest import (
     DEFAULT_FIELDS,
@@ -16,6 +15,7 @@ from skydriver.model.manifest import (
     resolve_projection,
 )
 from skydriver.model.scan import new_scan
+from skydriver.model.worker_pools import LocalCluster, cluster_entry
 
 README_FIELDS = {
     "scan_id",

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skydriver.model.documents import EnvVars, WholeScan
+from skydriver.model.phases import Phase, scan_state
 from skydriver.model.reasons import MAX_REASON, ReasonCode, Why, cut
 from skydriver.model.scan import (
     history_entry,
@@ -13,7 +14,6 @@ from skydriver.model.scan import (
     scanner_name,
     split_scanner_id,
 )
-from skydriver.model.states import Phase, scan_state
 
 REQUEST: Any = {
     "scan_id": "5d2e",

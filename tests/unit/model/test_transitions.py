@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skydriver.model.states import COMPLETE, PLACED, UNFINISHED, Outcome, Phase
+from skydriver.model.phases import COMPLETE, PLACED, UNFINISHED, Outcome, Phase
 from skydriver.model.transitions import TABLE, Attempt, Fact
 
 ORDER = list(Phase)

@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from skydriver.errors import InvalidArguments, UnsupportedEncoding
 from skydriver.model.reports import ManifestReport
-from skydriver.model.request import RescanArguments
+from skydriver.model.submission import RescanArguments
 from skydriver.rest.arguments import (
     DeleteArguments,
     DeletedToo,

@@ -23,10 +23,10 @@ from starlette.requests import Request
 
 from skydriver.errors import Forbidden, TemporaryError
 from skydriver.rest import auth
-from skydriver.rest import issuer as issuers
+from skydriver.rest import jwks as issuers
 from skydriver.rest.auth import Caller, Role, caller_of, may_alert
-from skydriver.rest.route import Call, route
-from skydriver.tokens import ScannerToken, make_scanner_token
+from skydriver.rest.endpoint import Call, route
+from skydriver.scanner.tokens import ScannerToken, make_scanner_token
 from tests.support.loopback import Answer, Loopback
 from tests.support.serving import client_of
 

@@ -6,7 +6,7 @@ import pytest
 
 from skydriver.errors import NotConfigured
 from skydriver.runtime.secrets import secret
-from skydriver.tokens import make_scanner_token, read_scanner_token
+from skydriver.scanner.tokens import make_scanner_token, read_scanner_token
 from tests.conftest import forget_settings
 
 

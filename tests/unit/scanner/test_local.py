@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from skydriver.perloop import PerLoop
+from skydriver.runtime.per_loop import PerLoop
 from skydriver.scanner.backend import backend
 from skydriver.scanner.local import LocalScanners
 from skydriver.scanner.protocol import ScannerSpec, ScannerState, ScannerStatus
@@ -70,7 +70,7 @@ async def test_a_server_and_its_uploader_are_one_job(loopback: Loopback) -> None
             },
             {
                 "name": "uploader",
-                "command": ["python", "-m", "skydriver.scanner.uploader", "./startup.json"],
+                "command": ["python", "-m", "skydriver.scanner.startup_uploader", "./startup.json"],
                 "env": {
                     "SKYDRIVER_UPLOAD_URL": "http://127.0.0.1:1/put",
                     "SKYDRIVER_REPORT_URL": "http://127.0.0.1:1/scan/5d2e_2/events",

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from skydriver.model.clusters import LocalCluster
-from skydriver.perloop import PerLoop
+from skydriver.model.worker_pools import LocalCluster
+from skydriver.runtime.per_loop import PerLoop
 from skydriver.workers.backend import backend
 from skydriver.workers.local import LocalWorkers, job_name
 from skydriver.workers.protocol import Observation, Started, WorkersSpec

@@ -14,8 +14,8 @@ from skydriver.cli.context import find_service, given_token
 from skydriver.cli.errors import CommandError
 from skydriver.cli.screen import clean, out
 from skydriver.cli.web import async_http_client
-from skydriver.perloop import PerLoop
-from skydriver.rest.routing import RouteTable
+from skydriver.gateway.route_table import RouteTable
+from skydriver.runtime.per_loop import PerLoop
 
 
 def check(

@@ -1,0 +1,4 @@
+"""One host for all routes: the route table, a proxy to the function of a route, HTTPRoutes of the Gateway API.
+
+It may use the runtime and what stands below that. It knows no database.
+"""

@@ -1,0 +1,69 @@
+"""Passing a request on to where it is answered, bodies in pieces both ways."""
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from skydriver.runtime.error_response import error_answer
+
+# Headers of one connection, not of the message (RFC 9110, 7.6.1); the host is that of the address.
+_OF_THE_CONNECTION = frozenset(
+    {
+        "connection",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+def proxy_client() -> httpx.AsyncClient:
+    """Make a client for passing requests on; how long an answer may take is the business of its Service."""
+    return httpx.AsyncClient(
+        trust_env=False,
+        timeout=httpx.Timeout(None, connect=10.0),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
+    )
+
+
+async def forward(request: Request, *, client: httpx.AsyncClient, address: str) -> Response:
+    """Pass a request on, and its answer back; a 502 where nobody answers.
+
+    Args:
+        request: as it came; its body is read here.
+        client: see `proxy_client`.
+        address: scheme, host and port of where it goes; path and query stay.
+    """
+    path, query = request.scope["raw_path"], request.scope["query_string"]
+    target = httpx.URL(address).copy_with(raw_path=path + b"?" * bool(query) + query)
+    onward = client.build_request(
+        request.method, target, headers=_of_the_message(request.headers.raw), content=request.stream()
+    )
+    try:
+        return _Answer(await client.send(onward, stream=True))
+    except httpx.HTTPError as error:
+        return error_answer(502, f"the function does not answer: {type(error).__name__}")
+
+
+class _Answer(StreamingResponse):
+    """An answer that is passed back; it is closed even where the client has gone."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        super().__init__(answer.aiter_raw(), status_code=answer.status_code)
+        self.raw_headers = _of_the_message(answer.headers.raw)
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._answer.aclose()
+
+
+def _of_the_message(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    return [(name, value) for name, value in headers if name.decode().lower() not in _OF_THE_CONNECTION]

@@ -1,0 +1,166 @@
+"""What is to become of a scan whose scanner server or workers are dead, or that takes too long."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from skydriver.eventing.events import entry
+from skydriver.lifecycle.transition import apply, fail, finish, is_finished
+from skydriver.model.documents import Cluster, Outbox, ScanAlive
+from skydriver.model.phases import PLACED, ClusterState, Phase
+from skydriver.model.reasons import ReasonCode, Why
+from skydriver.model.transitions import Fact
+from skydriver.scanner.protocol import ScannerState, ScannerStatus
+from skydriver.settings import settings
+
+
+class Verdict(Enum):
+    """What is to become of a scan."""
+
+    GO_ON = "go on"
+    FINISH = "finish"
+    RELAUNCH = "relaunch"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to become of a scan.
+
+    Attributes:
+        verdict: what.
+        why: None where there is nothing to say.
+    """
+
+    verdict: Verdict
+    why: Why | None = None
+
+
+GO_ON = Decision(Verdict.GO_ON)
+
+
+def decide(scan: ScanAlive, server: ScannerStatus | None, now: float) -> Decision:
+    """Decide on a scan that is placed: the first that holds, of all that can end it or launch it again.
+
+    Args:
+        scan: the scan, read after its server was looked for.
+        server: the scanner server of its attempt, None if there is none.
+        now: when it was looked for, in seconds since the epoch.
+    """
+    if scan["phase"] in PLACED and is_finished(scan):
+        return Decision(Verdict.FINISH)
+    if scan["phase"] not in (Phase.STARTING, Phase.RUNNING):
+        return GO_ON
+    # It was there when the scan entered this phase, by its own word or by its launcher's.
+    must_be_there = scan["phase_since"] < now - settings().call_timeout
+    if must_be_there and (server is None or not server.is_alive):
+        return _without_server(scan, server)
+    if scan["phase"] == Phase.STARTING:
+        deadline = settings().startup_deadline
+        if now - scan["phase_since"] > deadline:
+            reason = f"the scanner server did not become ready within {deadline} s"
+            return Decision(Verdict.FAIL, Why(ReasonCode.SCANNER_NOT_READY, reason))
+        return GO_ON
+    dead = all_workers_dead(scan["ewms_task"]["clusters"], now=now, grace=settings().workers_dead_grace)
+    return GO_ON if dead is None else Decision(Verdict.FAIL, Why(ReasonCode.ALL_WORKERS_DEAD, dead))
+
+
+def _without_server(scan: ScanAlive, server: ScannerStatus | None) -> Decision:
+    """Decide on a scan whose scanner server is dead.
+
+    With a final result it is never launched again, but finished. A server that ended well without one makes
+    it fail; one that died of something transient, or has disappeared, is launched again, as often as
+    MAX_ATTEMPTS allows.
+    """
+    if scan["result"] and scan["result"]["is_final"]:
+        reason = "the final result is there; the scanner server ended before its last progress"
+        return Decision(Verdict.FINISH, Why(ReasonCode.FINAL_RESULT_ONLY, reason))
+    why = _why_dead(server)
+    if why.code not in (ReasonCode.SCANNER_DISAPPEARED, ReasonCode.SCANNER_DIED):
+        return Decision(Verdict.FAIL, why)
+    most = settings().max_attempts
+    if scan["attempt"] >= most:
+        reason = f"{why.reason}, and so did those before it: given up after {most}"
+        return Decision(Verdict.FAIL, Why(ReasonCode.SCANNER_GIVEN_UP, reason))
+    return Decision(Verdict.RELAUNCH, why)
+
+
+def _why_dead(server: ScannerStatus | None) -> Why:
+    if server is None:
+        return Why(ReasonCode.SCANNER_DISAPPEARED, "the scanner server has disappeared")
+    if server.state is ScannerState.SUCCEEDED:
+        return Why(ReasonCode.SCANNER_WITHOUT_RESULT, "the scanner server ended without a final result")
+    code = ReasonCode.SCANNER_DIED if server.transient else ReasonCode.SCANNER_FAILED
+    return Why(code, server.reason or "the scanner server died")
+
+
+def all_workers_dead(clusters: Sequence[Cluster], *, now: float, grace: float) -> str | None:
+    """Say why, if all workers on all clusters that count have been dead for the grace time.
+
+    Clusters that are gone (of an earlier attempt) do not count; one cluster that works is enough, and so is
+    one of which it is not known at present whether it does.
+
+    Args:
+        clusters: a scan's cluster entries.
+        now: seconds since the epoch.
+        grace: seconds.
+    """
+    counted = [
+        cluster for cluster in clusters if cluster["state"] not in (ClusterState.GONE, ClusterState.UNWANTED)
+    ]
+    if not counted or not all(_is_dead(cluster, now - grace) for cluster in counted):
+        return None
+    return "; ".join(map(_words, counted))
+
+
+def _is_dead(cluster: Cluster, since: float) -> bool:
+    if cluster["state"] == ClusterState.STARTED and cluster.get("stale_since") is not None:
+        return False
+    return cluster["dead_since"] is not None and cluster["dead_since"] <= since
+
+
+def _words(cluster: Cluster) -> str:
+    workers = f"all {cluster['n_workers']} workers on {cluster['name']}"
+    if cluster["state"] == ClusterState.FAILED:
+        return f"{workers} could not be started: {cluster['reason']}"
+    return f"{workers} {cluster['reason'] or 'ended without a final result'}"
+
+
+async def act(scan: ScanAlive, decision: Decision) -> None:
+    """Carry a decision out."""
+    match decision:
+        case Decision(Verdict.FINISH, why):
+            await finish(scan["_id"], attempt=scan["attempt"], why=why)
+        case Decision(Verdict.FAIL, Why() as why):
+            await fail(scan["_id"], why, attempt=scan["attempt"])
+        case Decision(Verdict.RELAUNCH, Why() as why):
+            await _relaunch(scan, why)
+
+
+async def _relaunch(scan: ScanAlive, why: Why) -> None:
+    """Let a scan's next attempt begin, once the workers of this one are gone."""
+    scan_id, attempt, clusters = scan["_id"], scan["attempt"], scan["ewms_task"]["clusters"]
+    outbox: Outbox = {}
+    for cluster in clusters:
+        if cluster["state"] != ClusterState.GONE:
+            uuid = cluster["uuid"]
+            outbox |= entry(Fact.WORKERS_UNWANTED, subject=scan_id, cause=uuid, data={"uuid": uuid})
+    await apply(
+        scan_id,
+        Fact.RELAUNCHED,
+        attempt=attempt,
+        why=Why(why.code, f"launched again: {why.reason}"),
+        outbox=outbox,
+        # With workers left the launch would be refused: the last of them to be stopped asks for it.
+        announce=not outbox,
+        cause=f"attempt-{attempt + 1}",
+        priority=scan["priority"],
+        guard={
+            "result.is_final": {"$ne": True},
+            # A launcher that holds the lease is still at the former attempt's server.
+            "scanner.leased_until": {"$lte": time.time()},
+            # The events are those of the clusters that were seen.
+            "ewms_task.clusters": {"$size": len(clusters)},
+        },
+    )

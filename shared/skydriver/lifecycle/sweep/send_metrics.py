@@ -1,0 +1,106 @@
+"""What an operator wants to see at a glance, as each sweep measures it: in the log, and at a collector."""
+
+import logging
+import time
+
+from skydriver.lifecycle.sweep.count_metrics import distributions, tally
+from skydriver.model.documents import Totals
+from skydriver.model.history import Retry
+from skydriver.model.phases import Phase
+from skydriver.model.transitions import Fact
+from skydriver.store.scans import overview as scan_overview
+from skydriver.telemetry import traces
+from skydriver.telemetry.metrics import Figure
+
+logger = logging.getLogger(__name__)
+
+
+async def measure() -> None:
+    """Measure what is under way, count what has happened, and log both; send both if there is a collector.
+
+    `docs/operate.md` tells of each figure.
+
+    Raises:
+        TemporaryError: the collector does not take them.
+    """
+    now = time.time()
+    phases, waiting, outboxes, unpublished = await scan_overview.figures()
+    backlog_age = 0.0 if waiting is None else round(now - waiting, 3)
+    outbox_age = 0.0 if unpublished is None else round(now - unpublished, 3)
+    totals = await tally(now)
+    spread = distributions(totals)
+    logger.info(
+        "%d scans in the backlog, %d outboxes with events",
+        phases.get("QUEUED", 0),
+        outboxes,
+        extra={
+            "figures": {
+                "scans": phases,
+                "backlog_age": backlog_age,
+                "outboxes": outboxes,
+                "outbox_age": outbox_age,
+                "counted_since": totals["since"],
+                "retries": totals.get("retries", {}),
+                "dead_letters": totals.get("dead_letters", {}),
+                "phases": {
+                    phase: {"left": times.count, "mean": round(times.sum / times.count, 3), "max": times.max}
+                    for phase, times in spread.items()
+                },
+            }
+        },
+    )
+    if not traces.is_on():
+        return
+    from skydriver.telemetry import otel
+
+    figures = [
+        Figure(
+            "skydriver.scans",
+            "{scan}",
+            "Scans in each phase but the last.",
+            now=[
+                ({"skydriver.phase": phase}, phases.get(phase, 0)) for phase in Phase if phase != Phase.ENDED
+            ],
+        ),
+        Figure(
+            "skydriver.backlog.age",
+            "s",
+            "How long the scan has waited that has been in the backlog for longest.",
+            now=[({}, backlog_age)],
+        ),
+        Figure("skydriver.outboxes", "{scan}", "Scans with events not published yet.", now=[({}, outboxes)]),
+        Figure(
+            "skydriver.outbox.age",
+            "s",
+            "How long the oldest event has waited for the broker.",
+            now=[({}, outbox_age)],
+        ),
+        *_counted(totals),
+        Figure(
+            "skydriver.phase.duration",
+            "s",
+            "How long scans were in each phase, once they have left it.",
+            spread=[({"skydriver.phase": phase}, times) for phase, times in spread.items()],
+        ),
+    ]
+    await otel.send(figures, since=totals["since"], until=now)
+
+
+def _counted(totals: Totals) -> list[Figure]:
+    """Make figures of counts, zeros included: a series that appears with its first event hides that event."""
+    retries, letters = totals.get("retries", {}), totals.get("dead_letters", {})
+    kinds = [*(fact.value for fact in Fact), "other"]
+    return [
+        Figure(
+            "skydriver.retries",
+            "{retry}",
+            "What was tried again.",
+            totals=[({"skydriver.retry": kind}, retries.get(kind, 0)) for kind in Retry],
+        ),
+        Figure(
+            "skydriver.dead_letters",
+            "{event}",
+            "Events that the broker gave up.",
+            totals=[({"skydriver.fact": kind}, letters.get(kind.replace(".", "_"), 0)) for kind in kinds],
+        ),
+    ]

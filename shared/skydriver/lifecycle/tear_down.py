@@ -1,0 +1,85 @@
+"""A scan that is over is torn down."""
+
+import time
+
+from skydriver.errors import Busy, ScanNotFound
+from skydriver.eventing.events import entry
+from skydriver.eventing.outbox import publish
+from skydriver.lifecycle.transition import apply
+from skydriver.model.documents import Cluster, Outbox, ScanToTearDown
+from skydriver.model.phases import ClusterState, Phase
+from skydriver.model.scan import scanner_id, scanner_name
+from skydriver.model.transitions import Fact
+from skydriver.s3 import startup
+from skydriver.scanner.backend import backend
+from skydriver.settings import settings
+from skydriver.store import rate_limit, results
+from skydriver.store.scans import document as scan_document
+
+
+async def tear_down(scan_id: str) -> None:
+    """Have a scan's workers stopped, and remove its scanner server and startup files.
+
+    Raises:
+        Busy: another is at it.
+        TemporaryError: something is not verified gone yet.
+        ScanNotFound: there is no such scan.
+    """
+    scan = await scan_document.get_part(scan_id, ScanToTearDown)
+    if scan is None:
+        raise ScanNotFound(scan_id)
+    if scan["phase"] != Phase.STOPPING:
+        return
+    await _unwant_workers(scan_id, scan["ewms_task"]["clusters"])
+    if not scan["scanner"]["gone"]:
+        await _remove_scanner(scan_id, scan["attempt"])
+    await end_if_all_is_gone(scan_id)
+
+
+async def _unwant_workers(scan_id: str, clusters: list[Cluster]) -> None:
+    outbox: Outbox = {}
+    for cluster in clusters:
+        if cluster["state"] == ClusterState.UNWANTED:
+            uuid = cluster["uuid"]
+            outbox |= entry(Fact.WORKERS_UNWANTED, subject=scan_id, cause=uuid, data={"uuid": uuid})
+    if outbox and await scan_document.put_events(scan_id, outbox, guard={"phase": Phase.STOPPING}):
+        await publish(scan_id, outbox)
+
+
+async def _remove_scanner(scan_id: str, attempt: int) -> None:
+    if not await scan_document.lease_scanner(
+        scan_id, phase=Phase.STOPPING, attempt=attempt, seconds=settings().step_lease
+    ):
+        raise Busy("another instance is at this scan's scanner server")
+    gone = False
+    try:
+        # Of a former attempt, too: a relaunch that was not begun has left its server.
+        for past in range(1, attempt + 1):
+            await backend().stop(scanner_name(scan_id, past))
+            await startup.remove(scanner_id(scan_id, past))
+        gone = True
+    finally:
+        await scan_document.release_scanner(scan_id, attempt=attempt, gone=gone)
+
+
+async def end_if_all_is_gone(scan_id: str) -> None:
+    """End a stopping scan whose scanner server and workers are all verified gone, with no lease open.
+
+    Raises:
+        ScanNotFound: there is no such scan.
+    """
+    change = await apply(
+        scan_id,
+        Fact.ENDED,
+        guard={
+            "scanner.gone": True,
+            "scanner.leased_until": {"$lte": time.time()},
+            "ewms_task.clusters": {"$not": {"$elemMatch": {"state": {"$ne": ClusterState.GONE}}}},
+        },
+    )
+    if change.scan["phase"] != Phase.ENDED:
+        return
+    await rate_limit.release([scan_id])
+    if change.applied:
+        result = change.scan["result"]
+        await results.keep_only(scan_id, result and result["version"])

@@ -1,0 +1,42 @@
+"""A user aborts a scan, or marks a completed one as deleted: `DELETE /scan/SCAN_ID`."""
+
+from skydriver.errors import Conflict, ScanNotFound
+from skydriver.lifecycle.transition import apply
+from skydriver.model.documents import Scan
+from skydriver.model.reasons import ReasonCode, Why
+from skydriver.model.transitions import Fact
+from skydriver.store.scans import document as scan_document
+from skydriver.store.scans.document import Change
+
+
+async def delete(scan_id: str, *, delete_completed: bool, by: str | None) -> Scan:
+    """Abort a scan and mark it as deleted; a complete one only if that is asked for.
+
+    Returns:
+        The scan afterwards.
+
+    Raises:
+        ScanNotFound: there is no such scan; nothing is created.
+        Conflict: it is complete, and `delete_completed` was not asked for.
+    """
+    change = await abort(scan_id, by=by)
+    if change.applied:
+        return change.scan
+    if not delete_completed:
+        raise Conflict(
+            "the scan is complete: to mark it as deleted all the same, pass 'delete_completed_scan': true"
+        )
+    scan = await scan_document.mark_deleted(scan_id)
+    if scan is None:
+        raise ScanNotFound(scan_id)
+    return scan
+
+
+async def abort(scan_id: str, *, by: str | None) -> Change:
+    """Abort a scan and mark it as deleted, unless it is complete.
+
+    Raises:
+        ScanNotFound: there is no such scan.
+    """
+    why = Why(ReasonCode.ABORTED_BY_USER, f"aborted by {by or 'a user'}")
+    return await apply(scan_id, Fact.ABORTED, why=why, fields={"is_deleted": True})

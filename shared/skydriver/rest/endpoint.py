@@ -1,0 +1,234 @@
+"""What makes an HTTP function of a route: path and method, who may, arguments in, an answer out."""
+
+import asyncio
+import functools
+import inspect
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+import functions_framework.aio
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from skydriver.errors import Forbidden, NotTaken, SkyDriverError
+from skydriver.model.scan import split_scanner_id
+from skydriver.rest.arguments import NoArguments, parse_body, query_arguments, read_body, validate
+from skydriver.rest.auth import ANYBODY, Caller, Role, caller_of
+from skydriver.rest.responses import answer_of, json_answer, unrouted, without_body
+from skydriver.runtime.error_response import error_answer
+from skydriver.settings import settings
+from skydriver.store.mongo import OUTAGES
+from skydriver.telemetry import traces
+from skydriver.telemetry.logging import about, configure_logging, working
+
+logger = logging.getLogger(__name__)
+
+Arguments = TypeVar("Arguments", bound=BaseModel)
+Taken = TypeVar("Taken")
+LATER: tuple[type[Exception], ...] = (*OUTAGES, TimeoutError)
+HttpFunction = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Call(Generic[Arguments]):
+    """A call of a route.
+
+    Attributes:
+        arguments: validated.
+        caller: who asks.
+        scan_id: of the path, where it has one.
+        attempt: of the scanner server that speaks; 1 unless its id or its token says otherwise.
+        headers: of the request.
+        body: of the request.
+    """
+
+    arguments: Arguments
+    caller: Caller
+    scan_id: str
+    attempt: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Handler = Callable[[Call[Arguments]], Awaitable[Response | dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class RouteInfo:
+    """What a route function says of itself: for the interface's document, and for tests.
+
+    Attributes:
+        name: the function's.
+        method: in capitals; GET stands for HEAD, too.
+        path: with `{scan_id}` where it names a scan.
+        roles: whoever has one of them may call it; empty: anybody.
+        arguments: their model.
+        answer: the name of the answer's model in `rest.schemas`; None where it is no JSON.
+        description: a sentence.
+        takes_event: whether the body is a CloudEvent, not a JSON object of arguments.
+    """
+
+    name: str
+    method: str
+    path: str
+    roles: tuple[Role, ...]
+    arguments: type[BaseModel]
+    answer: str | None
+    description: str
+    takes_event: bool
+
+
+def route(
+    line: str,
+    *,
+    roles: tuple[Role, ...],
+    arguments: type[Arguments] = NoArguments,  # type: ignore[assignment]
+    answer: str | None = None,
+    limit: Callable[[], int] = lambda: settings().max_body_bytes,
+    body_holds_arguments: bool = True,
+) -> Callable[[Handler[Arguments]], HttpFunction]:
+    """Make an HTTP function of a route's handler.
+
+    Args:
+        line: method and path, e.g. `GET /scan/{scan_id}/manifest`.
+        roles: whoever has one of them may call it; empty: anybody, and nobody is asked who they are.
+        arguments: the model of the arguments.
+        answer: the model of the answer in `rest.schemas`, for the interface's document; by its name, since no
+            request needs those models.
+        limit: says the most bytes that a body may have.
+        body_holds_arguments: whether the body is a JSON object of arguments, or left to the handler.
+    """
+    method, path = line.split(" ")
+    pattern = re.compile(path.replace("{scan_id}", r"(?P<scan_id>\w{1,64})"))
+
+    def decorate(handle: Handler[Arguments]) -> HttpFunction:
+        info = RouteInfo(
+            name=handle.__name__,
+            method=method,
+            path=path,
+            roles=roles,
+            arguments=arguments,
+            answer=answer,
+            description=inspect.getdoc(handle) or "",
+            takes_event=not body_holds_arguments,
+        )
+
+        async def respond(request: Request, match: re.Match[str] | None) -> Response:
+            if match is None:
+                return error_answer(404, f"there is no such path; this function serves {path}")
+            if request.method != method and (request.method, method) != ("HEAD", "GET"):
+                return unrouted(request.method, request.scope["path"], (method,))
+            caller = await caller_of(request) if roles else ANYBODY
+            if roles and caller.roles.isdisjoint(roles):
+                raise Forbidden(f"authorization failed: this needs the role {' or '.join(roles)}")
+            scan_id, attempt = _scan(match.groupdict().get("scan_id", ""), caller)
+            given = query_arguments(request)
+            body = b"" if method == "GET" else await read_body(request, limit=limit())
+            if body_holds_arguments:
+                given |= parse_body(body, content_type=request.headers.get("content-type", ""))
+            call = Call(validate(arguments, given), caller, scan_id, attempt, request.headers, body)
+            content = await _handled(handle, call, method)
+            return content if isinstance(content, Response) else json_answer(content)
+
+        async def reply(request: Request, match: re.Match[str] | None) -> Response:
+            try:
+                async with asyncio.timeout(settings().step_deadline):
+                    return await respond(request, match)
+            except SkyDriverError as error:
+                return answer_of(error)
+            except LATER as error:
+                logger.warning("%s: %s", line, error)
+                return error_answer(503, "the database does not answer; try again", {"Retry-After": "5"})
+            except ClientDisconnect:
+                return error_answer(400, "the request was not complete")
+            except Exception:
+                logger.exception("%s", line)
+                return error_answer(500, "a fault of the service; it has been logged")
+
+        async def answered(request: Request, match: re.Match[str] | None) -> Response:
+            response = await reply(request, match)
+            return await without_body(response) if request.method == "HEAD" else response
+
+        @functions_framework.aio.http
+        @functools.wraps(handle)
+        async def function(request: Request) -> Response:
+            configure_logging()
+            # Not that of `request.url`, which is without line breaks.
+            match = pattern.fullmatch(request.scope["path"])
+            names = match.groupdict() if match else {}
+            with working(handle.__name__, line), about(**names):
+                if not traces.is_on():
+                    return await answered(request, match)
+                with traces.calling(
+                    line, kind="server", parent=request.headers, attributes=_attributes(request, path)
+                ) as said:
+                    response = await answered(request, match)
+                    said(response.status_code)
+                    return response
+
+        function.route = info  # type: ignore[attr-defined]
+        return cast(HttpFunction, function)
+
+    return decorate
+
+
+async def _handled(
+    handle: Handler[Arguments], call: Call[Arguments], method: str
+) -> Response | dict[str, Any]:
+    """Handle a call. With traces, what it sets off goes on with the trace of the scan that it is about."""
+    if method == "GET" or not call.scan_id or not traces.is_on():
+        return await handle(call)
+    # The few functions that know of no scan need not import this.
+    from skydriver.model.documents import TraceOfScan
+    from skydriver.store.scans import document as scan_document
+
+    with traces.continuing(await scan_document.get_part(call.scan_id, TraceOfScan), linked=True):
+        return await handle(call)
+
+
+async def unless_late(call: Call[Any], report: Awaitable[Taken]) -> Taken | None:
+    """Wait for a report to be taken; None where it is not, and a scanner has sent it.
+
+    A scanner dies of an error, so it is answered as if there had been nothing in its report.
+
+    Raises:
+        NotTaken: it is not, and it comes from a user or the system.
+    """
+    try:
+        return await report
+    except NotTaken:
+        if call.caller.scanner is None:
+            raise
+        return None
+
+
+def _attributes(request: Request, path: str) -> dict[str, Any]:
+    """Describe a request by OpenTelemetry's conventions for HTTP servers."""
+    return {
+        "http.request.method": request.method,
+        "http.route": path,
+        "url.path": request.url.path,
+        "url.scheme": request.url.scheme,
+        "server.address": request.url.hostname or "",
+        "user_agent.original": request.headers.get("user-agent", ""),
+        "network.protocol.version": request.scope.get("http_version", ""),
+    }
+
+
+def _scan(name: str, caller: Caller) -> tuple[str, int]:
+    """Resolve the scan of a path, and hold a scanner to its own.
+
+    Raises:
+        Forbidden: a scanner speaks for another scan or another attempt than its token's.
+    """
+    scan_id, attempt = split_scanner_id(name)
+    token = caller.scanner
+    if token is None:
+        return scan_id, attempt or 1
+    if token.scan_id != scan_id or (attempt is not None and attempt != token.attempt):
+        raise Forbidden("authorization failed: a scanner's token is good for its own scan only")
+    return scan_id, token.attempt

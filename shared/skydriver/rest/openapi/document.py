@@ -1,0 +1,261 @@
+"""The OpenAPI 3.1 document of the REST interface, made of what the route functions say of themselves."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from skydriver.rest.arguments import IDEMPOTENCY_KEY, MAX_KEY
+from skydriver.rest.auth import Role
+from skydriver.rest.endpoint import RouteInfo
+from skydriver.rest.openapi import schemas as answers
+
+DESCRIPTION = """\
+SkyDriver takes a neutrino event, runs the Skymap Scanner on it, and keeps request, progress and result.
+
+GET takes its arguments from the query; the other methods take theirs from a JSON object in the body, or from
+the query, too. HEAD is answered where GET is. Whatever is wrong with arguments is said all at once, each by
+its name. Every error is `{code, error}`."""
+TITLE = "SkyDriver"
+SCAN_ID = "5d2e7f0a9c4b4f5e8a1b6c3d2e4f7a90"
+
+_ERRORS = {
+    400: (
+        "Arguments are missing, unknown or wrong, or the scan's state does not allow it",
+        "argument cluster: is required",
+    ),
+    403: (
+        "The token is missing or not valid, or the role is not sufficient",
+        "authorization failed: this needs the role user",
+    ),
+    404: ("There is no such scan, or it was deleted", f"there is no scan '{SCAN_ID}'"),
+    405: ("The path is served by other methods only", "PUT is not served at /scans/find, but POST"),
+    408: ("The body did not come in time", "the request did not come in time"),
+    409: (
+        "The Idempotency-Key was used for another request, or the scan does not take the report",
+        "this Idempotency-Key was used for another request within the last 24 hours",
+    ),
+    413: ("The body is too large", "the body must have 1048576 bytes at the most"),
+    415: (
+        "The body is compressed, or no text of Unicode",
+        "the body must not be compressed, but its Content-Encoding is 'gzip'",
+    ),
+    429: (
+        "So many scans wait that no more are taken; try again later",
+        "the backlog is full: 10000 scans are waiting",
+    ),
+    500: ("A fault of the service", "a fault of the service; it has been logged"),
+    502: ("The function does not answer; try again", "the function does not answer: ConnectError"),
+    503: ("A part does not answer; try again", "the database does not answer; try again"),
+}
+_ROLES = {
+    Role.USER: "a user: an IceCube group in the claim `groups`",
+    Role.SYSTEM: "a part of the system: the claim `skydriver_role`",
+    Role.SCANNER: "the scanner server of this scan, by the token that it was launched with",
+}
+
+
+def document(routes: Iterable[RouteInfo], *, url: str, issuer: str | None) -> dict[str, Any]:
+    """Make the document.
+
+    Args:
+        routes: of all functions.
+        url: the service's own address.
+        issuer: the realm whose tokens are taken, if any.
+    """
+    listed = sorted(routes, key=lambda route: (route.path, route.method))
+    schemas, components = _schemas(listed)
+    paths: dict[str, Any] = {}
+    for route in listed:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
+    bearer = {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": f"a token of {issuer}" if issuer else "nobody is asked for a token here",
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": TITLE, "version": _version(), "description": DESCRIPTION},
+        "servers": [{"url": url}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "responses": {str(code): _error(code) for code in _ERRORS},
+            "securitySchemes": {"token": bearer},
+        },
+    }
+
+
+def _version() -> str:
+    try:
+        return version("skydriver")
+    except PackageNotFoundError:
+        return "0"
+
+
+_TAKES_SCANS = ("/scan", "/scan/{scan_id}/actions/rescan")
+
+Schemas = Mapping[tuple[Any, JsonSchemaMode], dict[str, Any]]
+
+
+def _schemas(routes: Sequence[RouteInfo]) -> tuple[Schemas, dict[str, Any]]:
+    """Make the schemas of all models at once, so that what they share is shared."""
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(answers.Error, "serialization")]
+    models += [(route.arguments, "validation") for route in routes]
+    models += [(_model(route.answer), "serialization") for route in routes if route.answer is not None]
+    found, definitions = models_json_schema(
+        list(dict.fromkeys(models)), ref_template="#/components/schemas/{model}"
+    )
+    components: dict[str, Any] = definitions.get("$defs", {})
+    return found, components
+
+
+def _model(answer: str) -> type[BaseModel]:
+    model: type[BaseModel] = getattr(answers, answer)
+    return model
+
+
+def _operation(route: RouteInfo, schemas: Schemas) -> dict[str, Any]:
+    summary, _, rest = route.description.partition("\n")
+    operation: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": summary.rstrip("."),
+        "description": "\n\n".join(part for part in (rest.strip(), _who(route)) if part),
+        "parameters": [*_path_parameters(route), *_headers(route)],
+        "responses": {**_answers(route, schemas), **_error_references(route)},
+        "security": [{"token": [role.value for role in route.roles]}] if route.roles else [],
+    }
+    if route.method == "GET":
+        operation["parameters"] += _query_parameters(route)
+    elif route.takes_event:
+        operation["requestBody"] = _EVENT
+    elif route.arguments.model_fields:
+        schema = schemas[route.arguments, "validation"]
+        needed = any(field.is_required() for field in route.arguments.model_fields.values())
+        operation["requestBody"] = {"required": needed, "content": {"application/json": {"schema": schema}}}
+    return operation
+
+
+def _who(route: RouteInfo) -> str:
+    if not route.roles:
+        return "For anybody."
+    return "For " + ", or ".join(_ROLES[role] for role in route.roles) + "."
+
+
+def _path_parameters(route: RouteInfo) -> list[dict[str, Any]]:
+    if "{scan_id}" not in route.path:
+        return []
+    return [
+        {
+            "name": "scan_id",
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "pattern": "^[A-Za-z0-9_]+$", "examples": [SCAN_ID]},
+        }
+    ]
+
+
+def _headers(route: RouteInfo) -> list[dict[str, Any]]:
+    if not _takes_key(route):
+        return []
+    return [
+        {
+            "name": IDEMPOTENCY_KEY,
+            "in": "header",
+            "description": "the same key within 24 hours, with the same arguments, is the same scan",
+            "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY},
+        }
+    ]
+
+
+def _takes_key(route: RouteInfo) -> bool:
+    return (route.method, route.path) == ("POST", "/scan")
+
+
+def _query_parameters(route: RouteInfo) -> list[dict[str, Any]]:
+    schema = route.arguments.model_json_schema(mode="validation")
+    return [
+        {
+            "name": name,
+            "in": "query",
+            **({"description": value["description"]} if "description" in value else {}),
+            "schema": _without_null(value),
+        }
+        for name, value in schema.get("properties", {}).items()
+    ]
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Take null out of a schema: a query cannot say it."""
+    kept = {key: value for key, value in schema.items() if (key, value) != ("default", None)}
+    if "anyOf" in kept:
+        kept["anyOf"] = [branch for branch in kept["anyOf"] if branch != {"type": "null"}]
+    return kept
+
+
+def _answers(route: RouteInfo, schemas: Schemas) -> dict[str, Any]:
+    if route.takes_event:
+        return {"204": {"description": "taken"}}
+    if route.answer is None:
+        return {"200": {"description": "a page or a file", "content": {"*/*": {}}}}
+    model = _model(route.answer)
+    schema = schemas[model, "serialization"]
+    description = (model.__doc__ or "").splitlines()[0]
+    return {"200": {"description": description, "content": {"application/json": {"schema": schema}}}}
+
+
+def _error_references(route: RouteInfo) -> dict[str, Any]:
+    codes = [400, 405, 500, 502, 503]
+    if route.roles:
+        codes.append(403)
+    if "{scan_id}" in route.path:
+        codes.append(404)
+    if _takes_key(route) or (Role.SCANNER in route.roles and route.method != "GET"):
+        codes.append(409)
+    if route.method != "GET":
+        codes += [408, 413, 415]
+    if route.path in _TAKES_SCANS:
+        codes.append(429)
+    return {str(code): {"$ref": f"#/components/responses/{code}"} for code in sorted(codes)}
+
+
+def _error(code: int) -> dict[str, Any]:
+    description, sentence = _ERRORS[code]
+    content = {
+        "schema": {"$ref": "#/components/schemas/Error"},
+        "example": {"code": code, "error": sentence},
+    }
+    return {"description": description, "content": {"application/json": content}}
+
+
+_EVENT = {
+    "required": True,
+    "description": "a CloudEvent 1.0, in structured mode as described here, or in binary mode",
+    "content": {
+        "application/cloudevents+json": {
+            "schema": {
+                "type": "object",
+                "required": ["specversion", "id", "source", "type"],
+                "properties": {
+                    "specversion": {"const": "1.0"},
+                    "id": {"type": "string", "minLength": 1},
+                    "source": {"type": "string", "minLength": 1},
+                    "type": {
+                        "enum": [
+                            f"org.icecube.skydriver.{fact}.v1"
+                            for fact in ("scanner.ready", "scan.progress_reported", "scan.result_reported")
+                        ]
+                    },
+                    "subject": {"type": "string"},
+                    "data": {
+                        "type": "object",
+                        "description": "of progress and results: as in `PATCH manifest` and `PUT result`",
+                    },
+                },
+            }
+        }
+    },
+}

@@ -1,0 +1,271 @@
+"""What routes answer, as models for the interface's document; tests hold real answers against them.
+
+Answers are made as plain objects, which is quicker; nothing here runs when a request is answered.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from skydriver.model.phases import ClusterState, Outcome, Phase
+from skydriver.model.reasons import ReasonCode
+from skydriver.model.reports import EventMetadata
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Error(_Answer):
+    """What went wrong, in a sentence that names the argument and says what would be right."""
+
+    code: int = Field(examples=[400])
+    error: str = Field(examples=["argument cluster: is required"])
+
+
+class Nothing(_Answer):
+    """An empty object."""
+
+
+class Cluster(_Answer):
+    """Workers of a scan at one place."""
+
+    orchestrator: str = Field(examples=["condor"])
+    location: dict[str, str] = Field(examples=[{"collector": "cm.example.org", "schedd": "sub.example.org"}])
+    uuid: str
+    cluster_id: int | str = Field(description="an integer for condor, a string for k8s")
+    n_workers: int
+    starter_info: dict[str, Any]
+    statuses: dict[str, dict[str, int]] = Field(
+        description="job status -> pilot status -> number of workers",
+        examples=[{"Running": {"Tasking": 90}, "Completed": {"Done": 10}}],
+    )
+    top_task_errors: dict[str, int] = Field(description="error -> number of workers")
+    name: str = Field(description="what users call it", examples=["sub-2"])
+    state: ClusterState
+    reason: str | None = Field(description="why it is as it is, in a sentence")
+    reason_code: ReasonCode | None = Field(description="the same for programs")
+    observed_at: float | None = Field(
+        description="when the figures last changed, seconds since the epoch; they hold until `stale_since`"
+    )
+    stale_since: float | None = Field(
+        description="since when nothing newer is known, seconds since the epoch; null while the place answers"
+    )
+    stale_reason: str | None = Field(description="why nothing newer is known")
+
+
+class Task(_Answer):
+    """The workforce of a scan."""
+
+    tms_args: list[str]
+    env_vars: dict[str, list[Any]] = Field(description="secrets are masked")
+    clusters: list[Cluster] = Field(description="those that were started")
+    complete: bool = Field(description="whether scanner server and workers are done, or to be stopped")
+
+
+class ShownProgress(BaseModel):
+    """The scanner's last progress report."""
+
+    summary: str = Field(examples=["The Skymap Scanner is busy scanning pixels."])
+    epilogue: str
+    tallies: dict[str, Any]
+    processing_stats: dict[str, Any]
+    predictive_scanning_threshold: float
+    last_updated: str = Field(examples=["2024-06-18 12:05:28"])
+
+
+class Manifest(_Answer):
+    """A scan's metadata; a projection leaves fields out."""
+
+    scan_id: str = Field("", examples=["5d2e7f0a9c4b4f5e8a1b6c3d2e4f7a90"])
+    timestamp: float = Field(0.0, description="when it was asked for, seconds since the epoch")
+    is_deleted: bool = False
+    event_i3live_json_dict: dict[str, Any] | str | None = Field(
+        {}, description="the event; a marker where left out, null where it is kept no longer"
+    )
+    scanner_server_args: str = ""
+    priority: int = 0
+    classifiers: dict[str, str | bool | int | float | None] = Field(default_factory=dict)
+    event_i3live_json_dict__hash: str | None = Field(None, deprecated=True)
+    i3_event_id: str = ""
+    ewms_task: Task | None = None
+    event_metadata: EventMetadata | None = None
+    scan_metadata: dict[str, Any] | None = None
+    progress: ShownProgress | None = None
+    last_updated: float = Field(0.0, description="of anything in the manifest, seconds since the epoch")
+    phase: Phase = Phase.QUEUED
+    attempt: int = Field(0, description="launches of its scanner server so far")
+    outcome: Outcome | None = None
+    reason: str | None = Field(None, description="why it is as it is, in a sentence")
+    reason_code: ReasonCode | None = Field(None, description="the same for programs")
+    submitted_by: str | None = None
+
+
+class Result(_Answer):
+    """A scan's result; an empty object before there is one."""
+
+    scan_id: str = ""
+    skyscan_result: dict[str, Any] = Field(
+        default_factory=dict, description="skyreader's `SkyScanResult`, serialized; null stands for NaN"
+    )
+    is_final: bool = False
+
+
+class Scan(_Answer):
+    """A scan's manifest and result."""
+
+    manifest: Manifest
+    result: Result
+
+
+class Pods(_Answer):
+    """The pods of a scan's scanner server."""
+
+    pod_status: dict[str, Any]
+    pod_status_message: str = Field(examples=["retrieved", "in backlog"])
+    pod_message: str = Field(description="the same, under v1's name")
+
+
+class Status(_Answer):
+    """Where a scan stands."""
+
+    scan_state: str = Field(examples=["IN_PROGRESS__PARTIAL_RESULT_GENERATED"])
+    is_deleted: bool
+    scan_complete: bool = Field(description="whether the workforce is done")
+    clusters: list[Cluster]
+    phase: Phase
+    phase_since: float = Field(description="seconds since the epoch")
+    attempt: int
+    outcome: Outcome | None
+    reason: str | None
+    reason_code: ReasonCode | None
+    reported_at: float | None = Field(description="when its scanner server's last progress report came")
+    pods: Pods | None = Field(None, description="if `include_pod_statuses`")
+
+
+class Server(_Answer):
+    """Where a scanner server's logs are."""
+
+    url: str
+
+
+class WorkersLogs(_Answer):
+    """The logs of a cluster's workers, of a scan with `client-logs`."""
+
+    name: str = Field(description="of the cluster, as users call it", examples=["sub-2"])
+    uuid: str
+    cluster_id: int | str
+    n_workers: int = Field(description="whose logs are there")
+    url: str | None = Field(description="of a zip file; valid for an hour")
+    kept_until: float | None
+    reason: str | None = Field(description="why there are none")
+
+
+class Logs(_Answer):
+    """Where logs can be seen."""
+
+    scanner_server: Server
+    worker_clusters: list[WorkersLogs]
+
+
+class Event(_Answer):
+    """A scan's event."""
+
+    i3_event: dict[str, Any]
+
+
+class Step(_Answer):
+    """What happened to a scan."""
+
+    phase: Phase
+    time: float
+    cause: str
+    function: str
+    attempt: int | None = None
+    reason: str | None = None
+    reason_code: ReasonCode | None = None
+
+
+class FailedTry(_Answer):
+    """What was tried for a scan and has failed, once or again and again."""
+
+    function: str
+    cluster: str | None = Field(description="the uuid of the worker cluster that it was tried for, if any")
+    name: str | None = Field(description="what users call that cluster")
+    reason: str
+    reason_code: ReasonCode
+    first: float = Field(description="when it failed first, seconds since the epoch")
+    last: float
+    times: int
+
+
+class History(_Answer):
+    """What happened to a scan, the oldest first, and what has failed on the way."""
+
+    scan_id: str
+    history: list[Step]
+    failed_tries: list[FailedTry]
+
+
+class Found(_Answer):
+    """Manifests that match; without `ewms_task` and the event."""
+
+    manifests: list[Manifest]
+    cursor: str | None = Field(
+        None, description="with a limit: what asks for the next page; null on the last one"
+    )
+
+
+class Waiting(_Answer):
+    """A scan that waits to be started."""
+
+    scan_id: str
+    timestamp: float
+    pending_timestamp: float = Field(description="when it was last tried; 0 if it was not")
+    priority: int
+    next_attempt: int
+    reason: str | None
+    reason_code: ReasonCode | None
+    not_before: float = Field(description="when it may be tried again; 0 if at once")
+
+
+class Limits(_Answer):
+    """How many scans may be started, alerts aside, and how many were."""
+
+    starts_per_minute: int
+    started: int = Field(description="within the last minute")
+    scans_running: int = Field(description="the most that may run at once")
+    running: int
+
+
+class Backlog(_Answer):
+    """The scans that wait to be started, the next one first."""
+
+    entries: list[Waiting]
+    limits: Limits
+
+
+class Request(_Answer):
+    """What was asked for, with defaults filled and the image's tag resolved."""
+
+    scan_id: str
+    rescan_ids: list[str]
+    docker_tag: str
+    scanner_server_memory_bytes: int
+    reco_algo: str
+    nsides: dict[str, int]
+    real_or_simulated_event: str
+    predictive_scanning_threshold: float
+    classifiers: dict[str, str | bool | int | float | None]
+    request_clusters: list[list[str | int]] = Field(examples=[[["sub-2", 1234]]])
+    worker_memory_bytes: int
+    worker_disk_bytes: int
+    max_pixel_reco_time: int
+    max_worker_runtime: int
+    priority: int
+    debug_mode: list[str]
+    skyscan_mq_client_timeout_wait_for_first_message: int
+    i3_event_id: str
+    rest_address: str
+    scanner_server_env_from_user: dict[str, str | bool | int | float | None]
+    submitted_by: str | None

@@ -1,0 +1,78 @@
+"""Answers of REST routes: JSON, and errors as `{code, error}` with a sentence to read."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+import orjson
+from starlette.responses import Response, StreamingResponse
+
+from skydriver.errors import SkyDriverError
+from skydriver.runtime.error_response import error_answer
+
+RETRY_AFTER = "5"
+PIECE = 2**18
+"""Bytes that a streamed answer is sent in at a time."""
+
+
+def json_answer(content: Any) -> Response:
+    """Answer with JSON."""
+    return Response(orjson.dumps(content), media_type="application/json")
+
+
+async def streamed_json(pieces: AsyncIterator[bytes]) -> Response:
+    """Answer with JSON that is written as it is read, so that no more than a part of it is in memory.
+
+    What goes wrong in the first part is an error like any other. What goes wrong later cuts the answer off,
+    which no client takes for a whole one.
+    """
+    parts = _gathered(pieces)
+    first = await anext(parts)
+    if len(first) < PIECE:
+        return Response(first, media_type="application/json")
+    return StreamingResponse(chained(first, parts), media_type="application/json")
+
+
+async def chained(first: bytes, rest: AsyncIterator[bytes], *last: bytes) -> AsyncIterator[bytes]:
+    """Go through a first piece, those that are read, and the last ones."""
+    yield first
+    async for piece in rest:
+        yield piece
+    for piece in last:
+        yield piece
+
+
+async def _gathered(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Put small pieces together: each costs a passage through the whole server. The last one is smaller."""
+    waiting: list[bytes] = []
+    size = 0
+    async for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= PIECE:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    yield b"".join(waiting)
+
+
+def unrouted(method: str, path: str, allowed: tuple[str, ...] = ()) -> Response:
+    """Answer to what no route serves: a path that there is not, or a path but by other methods only."""
+    if allowed:
+        said = f"{method} is not served at {path}, but {' and '.join(allowed)}"
+        served = [*allowed, "HEAD"] if "GET" in allowed else allowed
+        return error_answer(405, said, {"Allow": ", ".join(served)})
+    return error_answer(404, f"there is no {path}; /docs shows what there is")
+
+
+async def without_body(answer: Response) -> Response:
+    """Make the answer to HEAD of that to GET: the same headers, and nothing of what they describe."""
+    if isinstance(answer, StreamingResponse) and isinstance(answer.body_iterator, AsyncGenerator):
+        await answer.body_iterator.aclose()
+    head = Response(status_code=answer.status_code)
+    head.raw_headers = answer.raw_headers
+    return head
+
+
+def answer_of(error: SkyDriverError) -> Response:
+    """Turn one of our errors into the answer that a client gets."""
+    code = error.http_status
+    return error_answer(code, str(error), {"Retry-After": RETRY_AFTER} if code in (429, 503) else None)

@@ -1,0 +1,127 @@
+"""Reading a scan for an answer: is it there, is it deleted, which fields."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from skydriver.errors import InvalidArguments, NotFound, ScanNotFound, TemporaryError
+from skydriver.model.manifest import EVENT_FIELD, FIELDS, manifest_of, resolve_projection
+from skydriver.model.manifest_projection import ProjectionArguments
+from skydriver.store import i3_events, results
+from skydriver.store.scans import document as scan_document
+from skydriver.store.scans import joined
+
+
+async def read_scan(scan_id: str, fields: Iterable[str], *, include_deleted: bool = True) -> dict[str, Any]:
+    """Read fields of a scan in one round trip.
+
+    Raises:
+        NotFound: there is no such scan, or it was deleted and deleted ones are not asked for.
+    """
+    scan = await scan_document.get_fields(scan_id, _stored(fields))
+    return shown(scan_id, scan, include_deleted=include_deleted)
+
+
+async def read_manifest(
+    scan_id: str, fields: tuple[str, ...], *, include_deleted: bool = True
+) -> dict[str, Any]:
+    """Read a scan's manifest in one round trip, the event itself included where it is asked for.
+
+    The event is null where it is kept no longer.
+
+    Raises:
+        NotFound: there is no such scan, or it was deleted and deleted ones are not asked for.
+    """
+    if EVENT_FIELD not in fields:
+        return manifest_of(await read_scan(scan_id, fields, include_deleted=include_deleted), fields)
+    found = await joined.scan_and_event(scan_id, _stored(fields))
+    scan, event = found or (None, None)
+    scan = shown(scan_id, scan, include_deleted=include_deleted)
+    return {**manifest_of(scan, fields), EVENT_FIELD: event and orjson.Fragment(event)}
+
+
+def _stored(fields: Iterable[str]) -> set[str]:
+    """Say which fields of a scan are read: the event itself stands in another collection."""
+    return {*fields, "is_deleted"} - {EVENT_FIELD}
+
+
+def shown(scan_id: str, scan: dict[str, Any] | None, *, include_deleted: bool) -> dict[str, Any]:
+    """Let a scan pass that may be shown.
+
+    Raises:
+        NotFound: there is no such scan, or it was deleted and deleted ones are not asked for.
+    """
+    if scan is None:
+        raise ScanNotFound(scan_id)
+    if scan["is_deleted"] and not include_deleted:
+        raise NotFound(f"scan '{scan_id}' was deleted; pass 'include_deleted' to see it all the same")
+    return scan
+
+
+def projected(
+    arguments: ProjectionArguments, default: tuple[str, ...], all_fields: tuple[str, ...] = FIELDS
+) -> tuple[str, ...]:
+    """Say which manifest fields a call asks for.
+
+    Raises:
+        InvalidArguments: a field that does not exist.
+    """
+    try:
+        return resolve_projection(arguments.fields, default, all_fields)
+    except ValueError as error:
+        name = "manifest_projection" if arguments.manifest_projection is not None else "projection"
+        raise InvalidArguments({name: str(error)}) from None
+
+
+async def manifest(scan: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+    """Make the manifest of a scan, with the event itself where its field is among those asked for."""
+    shown = manifest_of(scan, fields)
+    if EVENT_FIELD in fields:
+        event_id = scan.get("i3_event_id") or (await read_scan(scan["_id"], ["i3_event_id"]))["i3_event_id"]
+        event = await i3_events.get(event_id)
+        shown[EVENT_FIELD] = event and orjson.Fragment(event)
+    return shown
+
+
+async def read_event(event_id: str) -> bytes:
+    """Read an event as JSON.
+
+    Raises:
+        NotFound: it is kept no longer.
+    """
+    event = await i3_events.get(event_id)
+    if event is None:
+        raise NotFound(f"the event '{event_id}' of this scan is kept no longer")
+    return event
+
+
+async def read_result(scan: Mapping[str, Any]) -> Any:
+    """Read the answer of the result that a scan (with its field `result`) points to.
+
+    It is an empty object before there is one, and where it is kept no longer.
+
+    Raises:
+        TemporaryError: a newer result has just taken this one's place.
+    """
+    pointer = scan["result"]
+    if pointer is None or "removed_at" in pointer:
+        return {}
+    content = b"".join([piece async for piece in results.pieces(scan["_id"], pointer["version"])])
+    if len(content) != pointer["bytes"]:
+        raise replaced()
+    before, after = around_result(scan["_id"], is_final=pointer["is_final"])
+    return orjson.Fragment(before + content + after)
+
+
+def around_result(scan_id: str, *, is_final: bool) -> tuple[bytes, bytes]:
+    """Say what stands before and after a result in its answer `{scan_id, skyscan_result, is_final}`."""
+    return (
+        b'{"scan_id":%b,"skyscan_result":' % orjson.dumps(scan_id),
+        b',"is_final":%b}' % orjson.dumps(is_final),
+    )
+
+
+def replaced() -> TemporaryError:
+    """Say that the result that a scan pointed to was removed, since a newer one has taken its place."""
+    return TemporaryError("a newer result has just taken this one's place; try again")

@@ -1,0 +1,4 @@
+"""Scanner servers as Kubernetes Jobs.
+
+It may use everything that `scanner` may.
+"""

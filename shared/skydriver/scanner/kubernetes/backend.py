@@ -1,0 +1,122 @@
+"""Scanner servers as Kubernetes Jobs in the service's own cluster."""
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from skydriver.errors import TemporaryError
+from skydriver.kube.client import Kubernetes, in_cluster
+from skydriver.kube.pod_status import PodState, fate_of
+from skydriver.model.reasons import cut
+from skydriver.scanner.kubernetes.job import (
+    ATTEMPT,
+    FOLDER,
+    KIND,
+    SCAN_ID,
+    job_manifest,
+    secret_manifest,
+    secret_name,
+)
+from skydriver.scanner.protocol import ScannerSpec, ScannerState, ScannerStatus
+from skydriver.settings import settings
+
+JOB_NAME = "job-name"
+"""The label by which Kubernetes itself ties a pod to its Job."""
+
+
+class KubernetesScanners:
+    """One Job a server, and one Secret that the Job owns."""
+
+    program: tuple[str, ...] = ("python", "-m", "skymap_scanner.server")
+    folder = FOLDER
+
+    def __init__(self) -> None:
+        self._cluster = Kubernetes(in_cluster, settings().k8s_namespace)
+
+    async def start(self, spec: ScannerSpec) -> None:
+        """Start a scanner server; where one of this name exists, make sure that it has its Secret.
+
+        Raises:
+            Full: the namespace's quota leaves no room.
+            PermanentError: Kubernetes finds the Job invalid.
+        """
+        # The Job first: it owns the Secret. Its pod waits until the Secret is there.
+        job = await self._cluster.create(job_manifest(spec, settings()))
+        if job is None:
+            job = await self._cluster.get("Job", spec.name)
+            if job is None or "deletionTimestamp" in job["metadata"]:
+                raise TemporaryError(f"a former Job {spec.name} is still being removed")
+        secret = secret_manifest(spec, job)
+        if await self._cluster.create(secret) is None:
+            # Of an earlier try, maybe of another Job of this name. A new one does no harm to a running pod.
+            await self._cluster.delete("Secret", secret_name(spec.name))
+            if await self._cluster.create(secret) is None:
+                raise TemporaryError(f"a former Secret of {spec.name} is still being removed")
+
+    async def stop(self, name: str) -> None:
+        """End a scanner server; returns once it is verified gone, also where there was none."""
+        await self._cluster.remove_job(name, secret=secret_name(name))
+
+    async def list(self) -> dict[str, ScannerStatus]:
+        """List every scanner server of this installation, by name."""
+        jobs = await self._cluster.find("Job", KIND)
+        pods: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for pod in await self._cluster.find("Pod", KIND):
+            pods[pod["metadata"]["labels"].get(JOB_NAME, "")].append(pod)
+        patience = settings().image_pull_patience
+        return {
+            name: status_of(job, pods[name], now=time.time(), pull_patience=patience)
+            for job in jobs
+            if (name := job["metadata"]["name"])
+        }
+
+    async def pods(self, name: str) -> dict[str, Any]:
+        """Tell the status of a scanner server's pods, by pod, in Kubernetes' own words (as v1 did)."""
+        pods = await self._cluster.find("Pod", {JOB_NAME: name})
+        return {pod["metadata"]["name"]: pod.get("status", {}) for pod in pods}
+
+
+def status_of(
+    job: Mapping[str, Any], pods: list[dict[str, Any]], *, now: float, pull_patience: float
+) -> ScannerStatus:
+    """Say what has become of a scanner server.
+
+    Args:
+        job: as the API server gives it.
+        pods: of the job.
+        now: seconds since the epoch.
+        pull_patience: seconds that an image may take to become available.
+    """
+    labels = job["metadata"]["labels"]
+    scan_id, attempt = labels[SCAN_ID], int(labels[ATTEMPT])
+    conditions = {
+        condition["type"]: condition
+        for condition in job.get("status", {}).get("conditions") or ()
+        if condition["status"] == "True"
+    }
+    failed = conditions.get("Failed") or conditions.get("FailureTarget")
+    if failed and failed.get("reason") == "DeadlineExceeded":
+        deadline = job["spec"]["activeDeadlineSeconds"]
+        return ScannerStatus(
+            scan_id,
+            attempt,
+            ScannerState.FAILED,
+            f"the scanner server ran longer than its deadline of {deadline} s",
+            transient=False,
+        )
+    if pods:
+        newest = max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")))
+        fate = fate_of(newest, now=now, pull_patience=pull_patience)
+        if fate.state is PodState.FAILED:
+            words = f"the scanner server died ({fate.reason})"
+            return ScannerStatus(scan_id, attempt, ScannerState.FAILED, words, fate.transient)
+        if not failed:
+            return ScannerStatus(scan_id, attempt, ScannerState(fate.state))
+    if failed:
+        why = cut(": ".join(filter(None, [failed.get("reason"), failed.get("message")])), 300)
+        words = f"the scanner server's pod was removed ({why})"
+        return ScannerStatus(scan_id, attempt, ScannerState.FAILED, words)
+    if "Complete" in conditions:
+        return ScannerStatus(scan_id, attempt, ScannerState.SUCCEEDED)
+    return ScannerStatus(scan_id, attempt, ScannerState.PENDING)

@@ -1,0 +1,38 @@
+"""The outboxes of scans: events that a change has caused, until the broker has taken them."""
+
+from pymongo import ASCENDING
+
+from skydriver.model.documents import Outbox, OutboxOfScan, projection
+from skydriver.store.mongo import collection
+from skydriver.store.scans.document import NAME, get_part
+
+
+async def outbox_of(scan_id: str) -> Outbox:
+    """Read what a scan has not published yet, by slot."""
+    scan = await get_part(scan_id, OutboxOfScan)
+    return scan["outbox"] if scan else {}
+
+
+async def waiting_outboxes(*, before: float, limit: int) -> list[OutboxOfScan]:
+    """Find scans whose outbox has waited since before a time, the oldest first."""
+    cursor = collection(NAME).find({"outbox_since": {"$lt": before}}, projection(OutboxOfScan))
+    found: list[OutboxOfScan] = await cursor.sort("outbox_since", ASCENDING).limit(limit).to_list(limit)
+    return found
+
+
+async def published(scan_id: str, slot: str, event_id: str) -> None:
+    """Take a published event out of a scan's outbox, unless a newer one has taken its slot.
+
+    Where that is lost with the database's primary, the sweep publishes the event again, which is allowed.
+    """
+    await collection(NAME, durable=False).update_one(
+        {"_id": scan_id, f"outbox.{slot}.id": event_id},
+        [
+            {"$unset": f"outbox.{slot}"},
+            {
+                "$set": {
+                    "outbox_since": {"$cond": [{"$eq": ["$outbox", {}]}, "$$REMOVE", "$outbox_since"]},
+                }
+            },
+        ],
+    )

@@ -1,0 +1,73 @@
+"""Searches of scans by a filter of users' making."""
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from pymongo import DESCENDING
+from pymongo.errors import ExecutionTimeout, OperationFailure
+
+from skydriver.errors import InvalidArguments
+from skydriver.store import escaped_names
+from skydriver.store.mongo import collection
+from skydriver.store.scans.document import NAME, Query
+
+BATCH = 128
+"""Scans that are fetched at once in a search, so that a long answer never is in memory."""
+
+BAD_FILTER = frozenset({2, 9, 15998, 16410, 40353, 51091, 51108})
+"""Codes by which MongoDB refuses a filter: BadValue, FailedToParse, wrong field paths and expressions."""
+
+SEARCH = "a user's search"
+"""Tells these queries from the service's own, in the database's log and profile."""
+
+Position = tuple[float, str]
+"""Where a page of found scans ends: the last one's time and id."""
+
+
+async def find(
+    condition: Query,
+    fields: Iterable[str],
+    *,
+    max_time_ms: int,
+    limit: int | None = None,
+    after: Position | None = None,
+) -> AsyncIterator[list[dict[str, Any]]]:
+    """Go through the scans that match a filter (checked by the caller), projected in the database.
+
+    They come in batches: to pass each one on by itself would take longer than to find it.
+
+    Args:
+        condition: the filter.
+        fields: top-level fields of the scans.
+        max_time_ms: what the database may spend on it.
+        limit: the most scans; with one they come in their order, the newest first, else in any.
+        after: only what comes after this position in their order.
+
+    Raises:
+        InvalidArguments: the database does not understand the filter, such as `{"$in": 5}`, or has spent
+            its time on it.
+    """
+    condition = escaped_names.kept_filter(condition)
+    shown: Query = {"_id": 0, **dict.fromkeys(fields, 1)}
+    if after is not None:
+        time_, scan_id = after
+        further = {"$or": [{"timestamp": {"$lt": time_}}, {"timestamp": time_, "_id": {"$lt": scan_id}}]}
+        condition = {"$and": [condition, {"timestamp": {"$lte": time_}}, further]}
+    cursor = collection(NAME).find(condition, shown).max_time_ms(max_time_ms).batch_size(BATCH)
+    cursor = cursor.comment(SEARCH)
+    if limit is not None:
+        cursor = cursor.sort([("timestamp", DESCENDING), ("_id", DESCENDING)]).limit(limit)
+    try:
+        while batch := await cursor.to_list(BATCH):
+            yield [escaped_names.shown(scan) for scan in batch]
+    except ExecutionTimeout:
+        raise InvalidArguments(
+            {
+                "filter": f"the search took more than {max_time_ms / 1000:g} s: narrow it, for instance by "
+                "run and event, time, phase or a classifier, which have indexes"
+            }
+        ) from None
+    except OperationFailure as error:
+        if error.code not in BAD_FILTER:
+            raise
+        raise InvalidArguments({"filter": str((error.details or {}).get("errmsg", "is wrong"))}) from None

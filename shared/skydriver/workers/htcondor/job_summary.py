@@ -1,0 +1,242 @@
+"""HTCondor jobs as a cluster's figures: job ads are counted by kind, kinds become an observation.
+
+Counting runs in the child process that has the ads (it imports little), the rest in the function itself.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from skydriver.model.reasons import cut
+from skydriver.model.redaction import mask_urls
+
+UUID = "SkyDriverClusterUuid"
+"""The job attribute by which a cluster is recognized, whatever its number."""
+
+ATTRIBUTES = (
+    "ClusterId",
+    UUID,
+    "JobStatus",
+    "EnteredCurrentStatus",
+    "HoldReason",
+    "HoldReasonCode",
+    "HoldReasonSubCode",
+    "RemoveReason",
+    "ExitCode",
+    "ExitSignal",
+    "HTChirpEWMSPilotStatus",
+    "HTChirpEWMSPilotError",
+)
+"""What a query asks for of each job, and no more."""
+
+IDLE, RUNNING, REMOVED, COMPLETED, HELD, TRANSFERRING, SUSPENDED = range(1, 8)
+_LABELS = {
+    IDLE: "Idle",
+    RUNNING: "Running",
+    REMOVED: "Removed",
+    COMPLETED: "Completed",
+    HELD: "Held",
+    TRANSFERRING: "Transferring Output",
+    SUSPENDED: "Suspended",
+}
+ENDED = (REMOVED, COMPLETED)
+SPOOLING = 16
+"""The code of a hold that only waits for the input to be spooled, which is no failure."""
+FATAL = "FatalError"
+"""The status of a pilot that has failed, but whose job may go on for the time of its quarantine."""
+
+SUPERSEDED = "SkyDriver: superseded by another submission"
+"""The reason of removals that undo a submission: such jobs are no part of their cluster."""
+
+MOST_KINDS = 60
+MOST_HOLDS = 12
+MOST_ERRORS = 10
+MOST_WORDS = 3
+LONGEST = 200
+OTHER = "other"
+
+_PLACE = re.compile(r"\s*\b(?:at execution point|from)?\s*slot\S*@[^\s:,]+")
+"""Where on earth it happened: without it, equal reasons are equal texts."""
+
+
+class Kind(NamedTuple):
+    """What is the same for many jobs."""
+
+    status: int
+    why: str
+    """Of a hold, a removal or an exit; empty where there is nothing to say."""
+    codes: str
+    """Of a hold, as it is shown: `(6, 2)`."""
+    pilot: str
+    error: str
+    """The pilot's."""
+    spooling: bool
+    """Held only until its input has been spooled, and not for long."""
+
+
+Kinds = Counter[Kind]
+
+
+def count(ads: Iterable[Mapping[str, Any]], *, now: float, patience: float) -> Kinds:
+    """Count job ads by kind.
+
+    Args:
+        ads: with the attributes `ATTRIBUTES`; undefined ones may be missing or have any other type.
+        now: seconds since the epoch, by the schedd's clock.
+        patience: seconds that spooling may take.
+    """
+    return Counter(_kind(ad, now, patience) for ad in ads)
+
+
+def _kind(ad: Mapping[str, Any], now: float, patience: float) -> Kind:
+    status = _number(ad, "JobStatus") or 0
+    code, why, codes, spooling = _number(ad, "HoldReasonCode"), "", "", False
+    if status == HELD:
+        why = _reason(ad, "HoldReason")
+        codes = f"({'' if code is None else code}, {_number(ad, 'HoldReasonSubCode') or 0})"
+        age = now - (_number(ad, "EnteredCurrentStatus") or now)
+        spooling = code == SPOOLING and age <= patience
+    elif status == REMOVED:
+        why = _reason(ad, "RemoveReason")
+        if "PeriodicRemove" in why:
+            why = "over the longest time that a worker may run"
+    elif status == COMPLETED:
+        signal, code = _number(ad, "ExitSignal"), _number(ad, "ExitCode")
+        why = f"signal {signal}" if signal else f"exit code {code}" if code else ""
+    pilot, error = _text(ad, "HTChirpEWMSPilotStatus"), _text(ad, "HTChirpEWMSPilotError")
+    return Kind(status, why, codes, cut(pilot, 50), cut(mask_urls(error), LONGEST), spooling)
+
+
+def _text(ad: Mapping[str, Any], name: str) -> str:
+    value = ad.get(name)
+    return " ".join(value.replace("\0", "").split()) if isinstance(value, str) else ""
+
+
+def _number(ad: Mapping[str, Any], name: str) -> int | None:
+    value = ad.get(name)
+    # Undefined is an enumeration of integers.
+    return value if type(value) is int else None
+
+
+def _reason(ad: Mapping[str, Any], name: str) -> str:
+    return cut(mask_urls(_PLACE.sub("", _text(ad, name))), LONGEST)
+
+
+def bounded(kinds: Kinds) -> Kinds:
+    """Bound how many kinds there are: the rarest ones lose what makes them special."""
+    ordered = ranked(kinds)
+    kept = Counter(dict(ordered[:MOST_KINDS]))
+    for kind, n in ordered[MOST_KINDS:]:
+        kept[kind._replace(why=kind.why and OTHER, codes="", error=kind.error and OTHER)] += n
+    return kept
+
+
+def ranked(counts: Mapping[Any, int]) -> list[tuple[Any, int]]:
+    """Order counts, the highest first, and equal ones always alike."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def pack(kinds: Kinds) -> list[list[Any]]:
+    """Make kinds fit for JSON."""
+    return [[*kind, n] for kind, n in ranked(kinds)]
+
+
+def unpack(packed: Iterable[Iterable[Any]]) -> Kinds:
+    """Read kinds from what `pack` made."""
+    kinds: Kinds = Counter()
+    for *kind, n in packed:
+        kinds[Kind(*kind)] += n
+    return kinds
+
+
+# --- what users see ------------------------------------------------------------------------------------
+
+
+def statuses(kinds: Kinds) -> dict[str, dict[str, int]]:
+    """Count by the job's status, then the pilot's (`null` before it has one), as the v1 README shows them.
+
+    A hold is shown with its codes and its reason; the rarest reasons are put together.
+    """
+    holds: Counter[str] = Counter()
+    for kind, n in kinds.items():
+        if kind.status == HELD:
+            holds[_label(kind)] += n
+    shown = {label for label, _ in ranked(holds)[:MOST_HOLDS]}
+    result: dict[str, dict[str, int]] = {}
+    for kind, n in ranked(kinds):
+        label = _label(kind)
+        if kind.status == HELD and label not in shown:
+            label = f"{_LABELS[HELD]}: {OTHER} reasons"
+        pilots = result.setdefault(label, {})
+        pilot = kind.pilot or "null"
+        pilots[pilot] = pilots.get(pilot, 0) + n
+    return result
+
+
+def _label(kind: Kind) -> str:
+    if kind.status == HELD:
+        return f"{_LABELS[HELD]}: {' '.join(filter(None, [kind.codes, kind.why]))}"
+    return _LABELS.get(kind.status, f"Invalid status code: {kind.status}")
+
+
+def errors(kinds: Kinds) -> dict[str, int]:
+    """Count the pilots' errors: the most common ones, and the others together."""
+    found = _by(kinds, lambda kind: kind.error or None)
+    top = ranked(found)
+    result = dict(top[:MOST_ERRORS])
+    if rest := sum(n for _, n in top[MOST_ERRORS:]):
+        result[OTHER] = result.get(OTHER, 0) + rest
+    return result
+
+
+def alive(kinds: Kinds) -> int:
+    """Count the workers that work, or still may."""
+    return sum(n for kind, n in kinds.items() if _is_alive(kind))
+
+
+def _is_alive(kind: Kind) -> bool:
+    if kind.status == HELD:
+        return kind.spooling
+    # One that failed and was put back into the queue starts afresh.
+    return kind.status not in ENDED and not (kind.status == RUNNING and kind.pilot == FATAL)
+
+
+def reason(kinds: Kinds) -> str | None:
+    """Say why workers are not alive, as the end of a sentence on them: `held: Disk quota exceeded (x480)`."""
+    dead = {kind: n for kind, n in kinds.items() if not _is_alive(kind)}
+    parts: list[str] = []
+    for verb in ("held", "removed", "failed", "ended by themselves"):
+        words = _by({kind: n for kind, n in dead.items() if _verb(kind) == verb}, _words)
+        if not words:
+            continue
+        top = ranked(words)
+        named = [f"{word} (x{n})" for word, n in top[:MOST_WORDS] if word]
+        if rest := sum(n for _, n in top[MOST_WORDS:]):
+            named.append(f"{OTHER} reasons (x{rest})")
+        parts.append(f"{verb}: {', '.join(named)}" if named else f"{verb} (x{sum(words.values())})")
+    return "; ".join(parts) or None
+
+
+def _verb(kind: Kind) -> str:
+    if kind.status == HELD:
+        return "held"
+    if kind.error or kind.pilot == FATAL or (kind.status == COMPLETED and kind.why):
+        return "failed"
+    return "removed" if kind.status == REMOVED else "ended by themselves"
+
+
+def _words(kind: Kind) -> str:
+    if kind.status == HELD:
+        return kind.why or f"hold code {kind.codes}"
+    return kind.error or kind.why or (kind.pilot if kind.pilot == FATAL else "")
+
+
+def _by(kinds: Mapping[Kind, int], text: Callable[[Kind], str | None]) -> Counter[str]:
+    """Count by a text of each kind's; kinds that have none (None) are left out."""
+    found: Counter[str] = Counter()
+    for kind, n in kinds.items():
+        word = text(kind)
+        if word is not None:
+            found[word] += n
+    return found

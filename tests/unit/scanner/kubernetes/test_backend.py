@@ -1,0 +1,75 @@
+"""What a Job and its pods say of a scanner server."""
+
+from typing import Any
+
+from skydriver.scanner.kubernetes.backend import status_of
+from skydriver.scanner.protocol import ScannerState, ScannerStatus
+
+NOW = 1_800_000_000.0
+
+
+def job(*conditions: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": "skyscan-abc-2",
+            "labels": {"skydriver.icecube.org/scan-id": "abc", "skydriver.icecube.org/attempt": "2"},
+        },
+        "spec": {"activeDeadlineSeconds": 172800},
+        "status": {"conditions": list(conditions)},
+    }
+
+
+def condition(kind: str, reason: str = "") -> dict[str, Any]:
+    return {"type": kind, "status": "True", "reason": reason, "message": "in Kubernetes' words"}
+
+
+def pod(phase: str, *, created: str = "2026-11-24T00:00:00Z", code: int | None = None) -> dict[str, Any]:
+    state: dict[str, Any] = {} if code is None else {"terminated": {"exitCode": code, "reason": "Error"}}
+    return {
+        "metadata": {"name": "p", "creationTimestamp": created},
+        "spec": {"containers": [{"name": "server"}]},
+        "status": {"phase": phase, "containerStatuses": [{"name": "server", "state": state}]},
+    }
+
+
+def look(one: dict[str, Any], *pods: dict[str, Any]) -> ScannerStatus:
+    return status_of(one, list(pods), now=NOW, pull_patience=180)
+
+
+def test_it_belongs_to_the_scan_and_the_attempt_of_its_labels() -> None:
+    assert look(job(), pod("Running")) == ScannerStatus("abc", 2, ScannerState.RUNNING)
+
+
+def test_a_job_without_a_pod_is_pending() -> None:
+    assert look(job()).state is ScannerState.PENDING
+
+
+def test_a_job_is_pending_while_its_pod_is() -> None:
+    assert look(job(), pod("Pending")).state is ScannerState.PENDING
+
+
+def test_a_complete_job_has_succeeded_even_if_its_pod_is_gone() -> None:
+    assert look(job(condition("Complete"))).state is ScannerState.SUCCEEDED
+
+
+def test_the_deadline_is_named_and_another_launch_would_not_help() -> None:
+    status = look(job(condition("Failed", "DeadlineExceeded")))
+    assert (status.state, status.transient) == (ScannerState.FAILED, False)
+    assert "its deadline of 172800 s" in str(status.reason)
+
+
+def test_the_pods_own_reason_is_told_rather_than_the_jobs() -> None:
+    status = look(job(condition("Failed", "BackoffLimitExceeded")), pod("Failed", code=1))
+    assert status.reason == "the scanner server died (server ended with exit code 1)"
+    assert not status.transient
+
+
+def test_a_pod_that_was_removed_may_fare_better_the_next_time() -> None:
+    status = look(job(condition("Failed", "BackoffLimitExceeded")))
+    assert (status.state, status.transient) == (ScannerState.FAILED, True)
+    assert "was removed" in str(status.reason)
+
+
+def test_the_newest_pod_counts() -> None:
+    older, newer = pod("Failed", code=1), pod("Running", created="2026-11-24T01:00:00Z")
+    assert look(job(), newer, older).state is ScannerState.RUNNING

@@ -1,0 +1,48 @@
+"""The token for the message broker: a Keycloak of the test gives a new one whenever it is asked."""
+
+from collections.abc import Callable
+from urllib.parse import parse_qsl
+
+import pytest
+
+from skydriver.errors import TemporaryError
+from skydriver.scanner.broker_token import VARIABLE, broker_environment, is_configured
+from tests.support.loopback import Answer, Loopback
+
+REALM = "/auth/realms/IceCube"
+TOKEN = f"{REALM}/protocol/openid-connect/token"
+
+
+@pytest.fixture
+def keycloak(loopback: Loopback, configure: Callable[..., None]) -> Loopback:
+    """A realm whose client for the broker is configured."""
+    configure(
+        KEYCLOAK_OIDC_URL=loopback.url + REALM,
+        KEYCLOAK_OIDC_CLIENT_ID_BROKER="rabbitmq-clients",
+        KEYCLOAK_OIDC_CLIENT_SECRET_BROKER="a secret",
+    )
+    return loopback
+
+
+async def test_each_server_and_each_cluster_gets_a_token_of_its_own(keycloak: Loopback) -> None:
+    answers = [Answer(200, {"access_token": name, "expires_in": 86400}) for name in ("first", "second")]
+    keycloak.on("POST", TOKEN, *answers)
+    assert await broker_environment() == {VARIABLE: "first"}
+    assert await broker_environment() == {VARIABLE: "second"}
+    for asked in keycloak.asked:
+        said = dict(parse_qsl(asked.body.decode()))
+        assert (said["grant_type"], said["client_id"]) == ("client_credentials", "rabbitmq-clients")
+
+
+@pytest.mark.parametrize("status", [401, 500])
+async def test_a_keycloak_that_gives_none_is_asked_again_later(keycloak: Loopback, status: int) -> None:
+    keycloak.on("POST", TOKEN, Answer(status, {"error": "no"}))
+    with pytest.raises(TemporaryError, match=f"Keycloak gives no token for the broker: .*{status}") as caught:
+        await broker_environment()
+    assert "a secret" not in str(caught.value)
+
+
+async def test_without_a_client_there_is_no_token(configure: Callable[..., None]) -> None:
+    configure()
+    assert not is_configured()
+    assert await broker_environment() == {}

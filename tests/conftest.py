@@ -14,6 +14,9 @@ from skydriver.runtime.per_loop import PerLoop
 from tests.components import missing, need
 from tests.support.servers import WORKER, shared_server
 
+# Of the terminal that a run of tests was started in: what commands print must not depend on it.
+os.environ.pop("COLUMNS", None)
+
 pytest_plugins = ("tests.support.owner", "tests.support.distribution", "tests.support.times")
 
 if TYPE_CHECKING:
@@ -92,11 +95,17 @@ def shared_mongodb() -> str:
     return str(shared_server("mongodb"))
 
 
-@pytest.fixture(scope="session")
-def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[RabbitMQ]":
-    """A real RabbitMQ; each test makes its own virtual host there."""
-    from tests.components.rabbitmq.server import rabbitmq
+@pytest.fixture
+def rabbitmq(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> "Iterator[RabbitMQ]":
+    """A real RabbitMQ that all tests share; each makes a virtual host there. `own_server` gives one alone."""
+    from tests.components.rabbitmq.server import check_built, rabbitmq
 
+    check_built()
+    if request.node.get_closest_marker("own_server") is None:
+        yield shared_server("rabbitmq")
+        return
     with rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as broker:
         yield broker
 

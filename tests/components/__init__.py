@@ -23,6 +23,7 @@ COMPONENTS = {
     "htcondor": "an HTCondor pool (make components)",
     "keycloak": "a Keycloak server (make components)",
     "mount": "a small file system (mounted by root)",
+    "pythons": "each Python that an image may have",
     "shared": "the folder ../shared with reference data beside the project",
     "skyreader": "icecube-skyreader (install skydriver[plot])",
     "unshare": "unshare (Debian: util-linux)",

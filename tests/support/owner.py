@@ -68,12 +68,19 @@ def _htcondor(folder: Path) -> AbstractContextManager[Any]:
     return running_pool(folder)
 
 
+def _rabbitmq(folder: Path) -> AbstractContextManager[Any]:
+    from tests.components.rabbitmq.server import rabbitmq
+
+    return rabbitmq(folder)
+
+
 STARTS: dict[str, Start] = {
     "mongodb": _mongodb,
     "s3": _s3,
     "kubernetes": _kubernetes,
     "keycloak": _keycloak,
     "htcondor": _htcondor,
+    "rabbitmq": _rabbitmq,
 }
 
 

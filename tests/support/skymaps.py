@@ -9,10 +9,10 @@ from typing import Any
 import healpix
 import numpy as np
 import numpy.typing as npt
-import pytest
 
 from skydriver.standin import pixelation
 from skydriver.standin.coordinates import Direction
+from tests.components import missing
 from tests.conftest import ROOT
 
 Floats = npt.NDArray[np.float64]
@@ -119,6 +119,6 @@ def shared_result(name: str) -> Mapping[str, Any]:
     """A result of the shared data; the test is skipped where that is missing."""
     path = SHARED_RESULTS / f"{name}.json"
     if not path.exists():
-        pytest.skip("the shared data (../shared/data) are not on this machine")
+        missing("shared", f"there is no {path}")
     result: Mapping[str, Any] = json.loads(path.read_text())
     return result

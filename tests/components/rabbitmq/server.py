@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -59,6 +60,10 @@ class RabbitMQ:
         config = _CONFIG.format(amqp=self.port, management=management, user=USER, password=PASSWORD)
         (folder / "rabbitmq.conf").write_text(config)
         (folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tell another process where the broker is; only the one that started it can stop it."""
+        return {**self.__dict__, "_broker": None, "_mapper": None}
 
     def start(self) -> None:
         """Run the broker, and return when it answers."""
@@ -144,11 +149,15 @@ class RabbitMQ:
             return False
 
 
-@contextmanager
-def rabbitmq(folder: Path) -> Iterator[RabbitMQ]:
-    """Run a broker while the context lasts; the test is skipped where it was not built."""
+def check_built() -> None:
+    """Skip the test (or fail it, where RabbitMQ is required) if it was not built."""
     if not folder_of("rabbitmq").is_dir():
         missing("rabbitmq", "it was not built: make components")
+
+
+@contextmanager
+def rabbitmq(folder: Path) -> Iterator[RabbitMQ]:
+    """Run a broker while the context lasts; it must be built (`check_built`)."""
     broker = RabbitMQ(folder)
     broker.start()
     try:

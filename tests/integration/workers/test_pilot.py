@@ -162,6 +162,7 @@ async def test_a_killed_workers_pixel_is_done_by_another(
     assert queues.waiting() == 0
 
 
+@pytest.mark.own_server
 async def test_an_answer_outlives_the_broker(
     rabbitmq: RabbitMQ, queues: Queues, pilots: Pilots, tmp_path: Path
 ) -> None:

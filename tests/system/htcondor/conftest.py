@@ -50,10 +50,10 @@ def shared_pool() -> Pool:
 def pool(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     """A pool that each test leaves without jobs of its own.
 
-    It is the shared one, except for modules that are marked by `own_pool`: they stop its schedd, change its
+    It is the shared one, except for modules that are marked by `own_server`: they stop its schedd, change its
     configuration, or count what anybody asks of it.
     """
-    if request.node.get_closest_marker("own_pool") is None:
+    if request.node.get_closest_marker("own_server") is None:
         shared: Pool = request.getfixturevalue("shared_pool")
         yield shared
         return

@@ -8,7 +8,7 @@ from tests.components.htcondor.pool import SCHEDD, Pool
 from tests.system.conftest import SLOW, Skydriver
 from tests.system.htcondor.conftest import seen
 
-pytestmark = pytest.mark.own_pool
+pytestmark = pytest.mark.own_server
 
 
 async def test_a_scan_survives_a_schedd_that_is_away_for_a_while(skydriver: Skydriver, pool: Pool) -> None:

@@ -19,7 +19,7 @@ from tests.system.htcondor.clusters import NEVER, SLEEP, Spec, entry_of, look_at
 
 Configure = Callable[..., None]
 
-pytestmark = [pytest.mark.own_pool, pytest.mark.usefixtures("settled")]
+pytestmark = [pytest.mark.own_server, pytest.mark.usefixtures("settled")]
 
 
 async def test_a_schedd_that_is_full_is_tried_again(pool: Pool, spec: Spec) -> None:

@@ -28,7 +28,7 @@ from tests.support.parts import Broker
 
 Configure = Callable[..., None]
 
-pytestmark = [pytest.mark.own_pool, pytest.mark.usefixtures("database")]
+pytestmark = [pytest.mark.own_server, pytest.mark.usefixtures("database")]
 
 GARBLED = "garbled@pool.test"
 

@@ -364,7 +364,9 @@ def test_clusters_as_a_list_may_name_one_twice(pairs: list[tuple[str, int]]) -> 
     )
 )
 def test_clusters_have_positive_whole_numbers_of_workers_or_are_refused(pairs: list[tuple[str, Any]]) -> None:
-    good = all(type(n) is int and 1 <= n < 2**31 for _, n in pairs) and len(pairs) <= MAX_CLUSTERS
+    # As JSON does: 2.0 is a whole number, True is none.
+    whole = all(type(n) is int or (type(n) is float and n.is_integer()) for _, n in pairs)
+    good = whole and all(1 <= n < 2**31 for _, n in pairs) and len(pairs) <= MAX_CLUSTERS
     if good:
         assert scan_arguments(cluster=pairs).cluster == pairs
     else:

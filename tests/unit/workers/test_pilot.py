@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from skydriver.workers import pilot
+from tests.components import missing
 
 SOURCE = Path(pilot.__file__)
 NEEDED = {
@@ -44,7 +45,7 @@ def test_each_python_of_an_image_can_run_it(version: str) -> None:
         if subprocess.run([python, "-c", "pass"], capture_output=True, check=False).returncode == 0:
             break
     else:
-        pytest.skip(f"there is no Python {version} here")
+        missing("pythons", f"there is no Python {version} here")
     done = subprocess.run(
         [python, "-W", "error", SOURCE, "--help"], capture_output=True, text=True, check=False
     )

@@ -12,6 +12,7 @@
             NotTaken                   409
             TooLarge                   413
             UnsupportedEncoding        415
+            Unprocessable              422
         TemporaryError                 503   503
             Full                       503
             NotConfigured              503
@@ -133,6 +134,8 @@ class NotTaken(PermanentError):
 
 class Unprocessable(PermanentError):
     """What is stored is of no use for what was asked, such as a map of a result without likelihoods."""
+
+    http_status = 422
 
 
 class Conflict(PermanentError):

@@ -138,6 +138,9 @@ def check_update(kind: Any, update: Any, array_filters: Iterable[Mapping[str, An
 def _check_stage(kind: Any, stage: Mapping[str, Any]) -> bool:
     """Check a stage of a pipeline; False once its documents are no longer of a type."""
     ((operator, content),) = stage.items()
+    if operator == "$changeStream":
+        # What follows looks at events of changes, not at documents.
+        return False
     if operator == "$match":
         check_filter(kind, content)
     elif operator in ("$set", "$project"):

@@ -1,4 +1,4 @@
-"""What every REST route needs: endpoint, authentication, arguments, responses, views and the OpenAPI document.
+"""What every REST route needs: endpoint, authentication, arguments, responses, views, OpenAPI document.
 
 It may use the scanner, workers, eventing and what stands below those; `lifecycle` is its neighbour.
 """

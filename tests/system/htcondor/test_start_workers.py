@@ -73,7 +73,7 @@ async def test_a_submission_that_was_left_half_done_is_repeated(
 
 _DIE = """
 import asyncio, os, signal, sys
-from skydriver.lifecycle import start
+from skydriver.lifecycle.workers import start_workers as start
 
 class Dying:
     def __init__(self, real):

@@ -257,7 +257,7 @@ OFF = """
 import asyncio, os, sys
 import httpx
 from functions_framework.aio import create_asgi_app
-from skydriver import tracing
+from skydriver.telemetry import traces
 from skydriver.eventing.codec import encode
 from skydriver.eventing.events import entry
 from skydriver.model.transitions import Fact
@@ -268,7 +268,7 @@ async def call(target, source, method, path, **options):
         return (await client.request(method, path, **options)).status_code
 
 async def main():
-    with tracing.beginning() as trace, tracing.continuing({"trace": {"traceparent": "x"}}, linked=True):
+    with traces.beginning() as trace, traces.continuing({"trace": {"traceparent": "x"}}, linked=True):
         (event,) = entry(Fact.REQUESTED, subject="5d2e", cause="0").values()
     headers, body = encode(event)
     print(await call("get_root", "functions/api/get_root.py", "GET", "/"))

@@ -11,8 +11,7 @@ from typing import Any
 import orjson
 from cloudevents.conversion import to_binary
 from cloudevents.exceptions import GenericException
-from cloudevents.http import CloudEvent, from_dict, from_http
-from cloudevents.sdk.converters import is_binary
+from cloudevents.http import CloudEvent, from_dict
 
 from skydriver.errors import PermanentError, UnsupportedEncoding
 from skydriver.eventing.events import Event
@@ -20,6 +19,7 @@ from skydriver.model.json_text import NotUnicodeError, read_json
 
 _CONTEXT = ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema")
 _TRACE = ("traceparent", "tracestate")
+_PREFIX = "ce-"
 
 
 def encode(event: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:
@@ -50,7 +50,7 @@ def decode(headers: Mapping[str, str], body: bytes) -> Event:
     """
     lowered = {name.lower(): value for name, value in headers.items()}
     try:
-        event = from_http(lowered, body, _data) if is_binary(lowered) else _structured(body)
+        event = from_dict(_binary(lowered, body) if _is_binary(lowered) else _structured(body))
     except NotUnicodeError as error:
         raise UnsupportedEncoding(f"the event {error}") from None
     except (GenericException, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
@@ -78,19 +78,38 @@ def decode(headers: Mapping[str, str], body: bytes) -> Event:
     )
 
 
-def _data(content: bytes | str | None) -> Any:
+def _data(content: bytes) -> Any:
     return read_json(content) if content else None
 
 
-def _structured(body: bytes) -> CloudEvent:
+def _is_binary(headers: Mapping[str, str]) -> bool:
+    """Tell the mode: one attribute is enough, so that what is said to be missing is what is missing."""
+    if headers.get("content-type", "").startswith("application/cloudevents"):
+        return False
+    return any(name.startswith(_PREFIX) for name in headers)
+
+
+def _binary(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """Read an event in binary mode, as the object that it is in structured mode."""
+    attributes = {
+        name.removeprefix(_PREFIX): value for name, value in headers.items() if name.startswith(_PREFIX)
+    }
+    return _whole({**attributes, "data": _data(body)})
+
+
+def _structured(body: bytes) -> dict[str, Any]:
     """Read an event in structured mode. The SDK would read and write its data three times."""
     envelope = read_json(body)
     if not isinstance(envelope, dict):
         raise ValueError("it is no JSON object")
-    # The SDK would make them up.
-    for name in ("specversion", "id"):
-        if name not in envelope:
-            raise ValueError(f"it lacks the attribute '{name}'")
     if "data_base64" in envelope:
         envelope["data"] = _data(base64.b64decode(envelope.pop("data_base64"), validate=True))
-    return from_dict(envelope)
+    return _whole(envelope)
+
+
+def _whole(envelope: dict[str, Any]) -> dict[str, Any]:
+    """Check for the attributes that each event has: the SDK would make some of them up."""
+    for name in ("specversion", "id", "source", "type"):
+        if name not in envelope:
+            raise ValueError(f"it lacks the attribute '{name}'")
+    return envelope

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skydriver.errors import PermanentError
+from skydriver.errors import PermanentError, UnsupportedEncoding
 from skydriver.eventing.codec import decode, encode
 from skydriver.eventing.events import Event, entry
 from skydriver.model.transitions import Fact
@@ -115,7 +115,7 @@ def test_further_attributes_travel_as_extensions() -> None:
 
 @pytest.mark.parametrize("name", ["ce-specversion", "ce-id", "ce-source", "ce-type"])
 def test_a_missing_attribute_in_binary_mode(name: str) -> None:
-    with pytest.raises(PermanentError):
+    with pytest.raises(PermanentError, match=f"lacks the attribute '{name.removeprefix('ce-')}'"):
         decode({key: value for key, value in HEADERS.items() if key != name}, b"{}")
 
 
@@ -134,7 +134,7 @@ def test_a_wrong_attribute_in_structured_mode(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize("name", ["specversion", "id", "source", "type"])
 def test_a_missing_attribute_in_structured_mode(name: str) -> None:
-    with pytest.raises(PermanentError):
+    with pytest.raises(PermanentError, match=f"lacks the attribute '{name}'"):
         decode(STRUCTURED, json.dumps({key: ENVELOPE[key] for key in ENVELOPE if key != name}).encode())
 
 
@@ -158,6 +158,18 @@ def test_another_version(version: str) -> None:
 def test_data_that_are_no_json_object(body: bytes) -> None:
     with pytest.raises(PermanentError):
         decode(HEADERS, body)
+
+
+def test_text_in_another_encoding_is_told_in_both_modes() -> None:
+    with pytest.raises(UnsupportedEncoding, match="the event must be text in UTF-8, UTF-16 or UTF-32, in no"):
+        decode(HEADERS, '{"a": "ä"}'.encode("latin-1"))
+    with pytest.raises(UnsupportedEncoding, match="the event must be text in UTF-8, UTF-16 or UTF-32, in no"):
+        decode(STRUCTURED, json.dumps({**ENVELOPE, "id": "ä"}, ensure_ascii=False).encode("latin-1"))
+
+
+def test_data_that_are_no_json_are_told_by_their_place() -> None:
+    with pytest.raises(PermanentError, match="^not a CloudEvent: EOF while parsing an object at line 1 col"):
+        decode(HEADERS, b"{")
 
 
 @pytest.mark.parametrize("data", [[], [1], "text", "{}", 7, True, 1.5])

@@ -27,8 +27,11 @@ def checked_url(text: str, origin: str) -> str:
     Raises:
         WrongUsage: it is none, or holds a user's name or password; the message does not show those.
     """
+    text = text.strip()
     try:
-        url = urlsplit(text.strip())
+        if not text.isprintable():
+            raise ValueError("urlsplit drops line breaks without a word")
+        url = urlsplit(text)
         # Names are sent as IDNA has them; this also finds parts that are too long.
         host, _ = (url.hostname or "").encode("idna").decode(), url.port
     except ValueError:
@@ -40,11 +43,11 @@ def checked_url(text: str, origin: str) -> str:
             f"the address given by {origin} holds a user's name or password, which is not sent: log in with "
             "`skydriver login`, or set SKYDRIVER_TOKEN"
         )
-    if not host or not url.netloc.isprintable() or set(url.netloc) & _NO_HOST:
+    if not host or set(url.netloc) & _NO_HOST:
         raise WrongUsage(f"the address given by {origin} names no host")
     if url.query or url.fragment:
         raise WrongUsage(f"the address given by {origin} must end with its path")
-    return text.strip().rstrip("/")
+    return text.rstrip("/")
 
 
 def xdg_folder(variable: str, *default: str) -> Path | None:

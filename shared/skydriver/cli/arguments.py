@@ -60,7 +60,7 @@ def read_pairs(given: Iterable[str], option: str) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for word in given:
         key, equals, value = word.partition("=")
-        if not equals or not key:
+        if not equals:
             raise typer.BadParameter(f"{word!r} is not KEY=VALUE", param_hint=option)
         if key in pairs:
             raise typer.BadParameter(f"{key} is given twice", param_hint=option)

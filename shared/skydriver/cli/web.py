@@ -15,7 +15,7 @@ from skydriver.cli.errors import CommandError, Unreachable, WrongUsage
 from skydriver.model.json_text import read_json
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}")
 
 NO_ANSWER = (httpx.HTTPError, httpx.InvalidURL, UnicodeError)

@@ -13,6 +13,7 @@ import pytest
 
 from skydriver.cli import sessions
 from skydriver.cli.commands import inspect
+from skydriver.cli.web import CERTIFICATES, PROXIES
 
 DEEP = "[" * 100_000 + "]" * 100_000
 TOKEN = "eyJhbGciOi.a-secret-token.of-somebody"
@@ -245,6 +246,7 @@ def test_a_data_folder_that_cannot_be_written(run: Any, tmp_path: Path) -> None:
         ("HTTP_PROXY", "http://127.0.0.1:99999"),
         ("NO_PROXY", "::1/128"),
         ("SSL_CERT_FILE", "/nonexistent"),
+        ("SSLKEYLOGFILE", "/dev/null/below"),
     ],
 )
 @pytest.mark.parametrize(
@@ -253,7 +255,7 @@ def test_a_data_folder_that_cannot_be_written(run: Any, tmp_path: Path) -> None:
 def test_variables_of_the_shell_that_cannot_be_used_are_named(
     run: Any, monkeypatch: pytest.MonkeyPatch, name: str, value: str, command: list[str]
 ) -> None:
-    for other in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+    for other in (*PROXIES, *CERTIFICATES):
         monkeypatch.delenv(other, raising=False)
         monkeypatch.delenv(other.lower(), raising=False)
     monkeypatch.setenv(name, value)

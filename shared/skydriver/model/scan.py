@@ -108,7 +108,7 @@ def scanner_id(scan_id: str, attempt: int) -> str:
 
 def split_scanner_id(name: str) -> tuple[str, int | None]:
     """Resolve `ID` or `ID_N` to the scan's id and, where named, the attempt."""
-    scan_id, separator, attempt = name.partition("_")
-    if separator and re.fullmatch(r"[1-9][0-9]{0,5}", attempt):
+    scan_id, _, attempt = name.partition("_")
+    if scan_id and re.fullmatch(r"[1-9][0-9]{0,5}", attempt):
         return scan_id, int(attempt)
     return name, None

@@ -168,7 +168,7 @@ def test_text_in_another_encoding_is_told_in_both_modes() -> None:
 
 
 def test_data_that_are_no_json_are_told_by_their_place() -> None:
-    with pytest.raises(PermanentError, match="^not a CloudEvent: EOF while parsing an object at line 1 col"):
+    with pytest.raises(PermanentError, match=r"^not a CloudEvent: EOF while parsing an object at line 1 col"):
         decode(HEADERS, b"{")
 
 

@@ -113,6 +113,6 @@ def test_the_name_that_a_later_attempts_scanner_uses_leads_back_to_the_scan(
     assert scanner_name(scan_id, attempt) != scanner_name(scan_id, attempt + 1)
 
 
-@pytest.mark.parametrize("name", ["5d2e", "5d2e_", "5d2e_x", "a_b_2", "5d2e_-1", "5d2e_²", ""])
+@pytest.mark.parametrize("name", ["5d2e", "5d2e_", "5d2e_x", "a_b_2", "5d2e_-1", "5d2e_²", "_1", ""])
 def test_a_name_that_names_no_attempt_is_the_scans_own(name: str) -> None:
     assert split_scanner_id(name) == (name, None)

@@ -48,7 +48,7 @@ def _size_to_bytes(value: Any) -> int:
     except (humanfriendly.InvalidSize, ValueError, OverflowError):
         raise ValueError("invalid data size: must be like '8G' or '512MiB'") from None
     if not 0 < size < 2**53:
-        raise ValueError("must be a data size greater than zero")
+        raise ValueError("must be a data size greater than zero and below 2^53 bytes")
     return size
 
 

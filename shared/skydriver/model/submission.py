@@ -73,7 +73,7 @@ def _cluster_pairs(value: Any) -> Any:
             raise ValueError("a cluster's name must be a string")
         n_workers = whole(pair[1])
         if isinstance(n_workers, bool) or not isinstance(n_workers, int) or not 1 <= n_workers < 2**31:
-            raise ValueError(f"n_workers of '{pair[0]}' must be a positive whole number")
+            raise ValueError(f"n_workers of '{pair[0]}' must be a positive whole number below {2**31}")
     return pairs
 
 
@@ -107,7 +107,9 @@ def _nsides(value: Any) -> Any:
     progression = sorted((_nside(str(key)), whole(extension)) for key, extension in value.items())
     for nside, extension in progression:
         if isinstance(extension, bool) or not isinstance(extension, int) or not 0 <= extension < 2**31:
-            raise ValueError(f"the pixel extension of nside {nside} must be a whole number")
+            raise ValueError(
+                f"the pixel extension of nside {nside} must be a whole number from 0 to {2**31 - 1}"
+            )
     (smallest, first), *others = progression
     if first != 0:
         raise ValueError(f"the smallest nside ({smallest}) must have the pixel extension 0")
@@ -159,9 +161,11 @@ def _environment(value: Any) -> Any:
             raise ValueError(
                 f"'{name}' looks like a secret, and requests are stored: it cannot be passed here"
             )
-        if isinstance(content, str) and (len(content) > MAX_ENVIRONMENT_VALUE or "\0" in content):
+        if isinstance(content, str) and "\0" in content:
+            raise ValueError(f"the value of '{name}' must not hold a null character")
+        if isinstance(content, str) and len(content) > MAX_ENVIRONMENT_VALUE:
             raise ValueError(
-                f"the value of '{name}' must have {MAX_ENVIRONMENT_VALUE} characters at the most"
+                f"the value of '{name}' must not have more than {MAX_ENVIRONMENT_VALUE} characters"
             )
     return value
 

@@ -213,6 +213,23 @@ def test_a_whole_number_of_an_event_that_is_too_large_is_named(number: int) -> N
         }
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "bound"),
+    [
+        ("cluster", {"sub-2": 2**31}, "below 2147483648"),
+        ("nsides", {"8": 0, "16": 10**20}, "from 0 to 2147483647"),
+        ("worker_memory", "9999999999999GB", "below 2^53 bytes"),
+        ("worker_disk", 2**53, "below 2^53 bytes"),
+        ("scanner_server_env", {"A": "x" * 4097}, "more than 4096 characters"),
+        ("scanner_server_env", {"A": "x\0"}, "a null character"),
+    ],
+)
+def test_the_bound_that_a_value_breaks_is_told(name: str, value: Any, bound: str) -> None:
+    found = problems(**{name: value})
+    assert list(found) == [name]
+    assert bound in found[name]
+
+
 def test_whole_numbers_may_be_written_with_a_point() -> None:
     arguments = scan_arguments(
         cluster={"sub-2": 3.0},

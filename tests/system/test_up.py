@@ -221,6 +221,8 @@ POISON = {
     **dict.fromkeys(["MAX_BODY_BYTES", "PORT", "HOST", "FUNCTION_SOURCE", "FUNCTION_TARGET"], "nope"),
     **dict.fromkeys(["K_SINK", "LOCAL_JOBS_URL", "AUTH_OPENID_URL", "KEYCLOAK_OIDC_URL"], NOWHERE),
     **dict.fromkeys(["SKYSCAN_LOG", "SKYSCAN_BROKER_ADDRESS", "SKYSCAN_EWMS_JSON"], "nope"),
+    # Even where no certificate is looked at.
+    "SSLKEYLOGFILE": "/dev/null/below",
     "MONGODB_URI": "mongodb://127.0.0.1:1/",
     "MONGODB_DATABASE": "nope",
     "SKYDRIVER_URL": NOWHERE,

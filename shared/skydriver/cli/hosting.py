@@ -66,6 +66,7 @@ def host(
         SkyDriverError: it cannot start, or cannot go on.
     """
     try:
+        from skydriver.local.environment import clean_environment, process_environment
         from skydriver.local.service import LocalService
     except ImportError as error:
         raise CommandError(
@@ -74,7 +75,9 @@ def host(
     service = LocalService(
         data, port=port, processes=processes, mongodb_uri=mongodb_uri, verbose=verbose, tell=say
     )
-    return asyncio.run(_host(service, work))
+    # Clients of the service's own parts are made before the functions, which have an environment of theirs.
+    with process_environment(clean_environment()):
+        return asyncio.run(_host(service, work))
 
 
 async def _host(service: "LocalService", work: Callable[[str, Stopping], Work]) -> Work:

@@ -17,7 +17,9 @@ async def record_failure(event: Event) -> None:
     reason = f"{event.type} was given up by the broker: {_cause(event)}"
     logger.error("%s: %s", event.subject, reason)
     why = Why(ReasonCode.DEAD_LETTER, reason)
-    await scan_document.note_failed_try(event.subject, why, cluster=event.data.get("uuid"))
+    await scan_document.note_failed_try(
+        event.subject, why, cluster=event.data.get("uuid"), event_type=event.type
+    )
     await handled_events.remember(event.source, event.id, event.type)
 
 

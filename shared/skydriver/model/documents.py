@@ -212,6 +212,8 @@ class FailedTry(TypedDict):
     """The uuid of the cluster that it was tried for."""
     name: str | None
     """What users call that cluster."""
+    event_type: str | None
+    """Of a dead letter: the type of the event that was not delivered."""
     reason: str
     reason_code: str
     first: float

@@ -52,6 +52,15 @@ async def test_another_dead_letter_is_counted() -> None:
     assert [line["times"] for line in (await read(scan_id))["failed_tries"]] == [2]
 
 
+async def test_dead_letters_of_two_facts_are_told_apart() -> None:
+    scan_id = await stored(Phase.RUNNING)
+    unwanted = event_type(Fact.WORKERS_UNWANTED)
+    await record_failure(_dead(scan_id, "1"))
+    await record_failure(Event("2", "/skydriver/sweep", unwanted, scan_id, {}, {}))
+    lines = (await read(scan_id))["failed_tries"]
+    assert [line["event_type"] for line in lines] == [event_type(Fact.READY), unwanted]
+
+
 async def test_a_dead_letter_about_a_location_or_an_unknown_scan_creates_nothing() -> None:
     await record_failure(_dead("local/localhost/local"))
     assert await scan_document.get("local/localhost/local") is None

@@ -118,9 +118,9 @@ async def test_wrong_answers_are_repeated_and_end_as_dead_letters(
         assert not [name for name in letters["stop-workers"] if name.startswith("knativeerror")]
 
         async def noted() -> bool:
-            lines = (await skydriver.call("GET", f"/scan/{scan_id}/history"))["history"]
-            reasons = [line.get("reason") or "" for line in lines]
-            return all(any(event_type(fact) in reason for reason in reasons) for fact in facts.values())
+            lines = (await skydriver.call("GET", f"/scan/{scan_id}/history"))["failed_tries"]
+            letters = {line["event_type"] for line in lines if line["reason_code"] == "dead_letter"}
+            return letters >= {event_type(fact) for fact in facts.values()}
 
         await eventually(noted)
 

@@ -192,6 +192,7 @@ class FailedTry(_Answer):
     function: str
     cluster: str | None = Field(description="the uuid of the worker cluster that it was tried for, if any")
     name: str | None = Field(description="what users call that cluster")
+    event_type: str | None = Field(description="of a dead letter: the type of the event")
     reason: str
     reason_code: ReasonCode
     first: float = Field(description="when it failed first, seconds since the epoch")

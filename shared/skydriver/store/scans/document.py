@@ -187,20 +187,32 @@ def put_into_outbox(update: Query, outbox: Mapping[str, OutboxEvent] | None, now
 
 
 async def note_failed_try(
-    scan_id: str, why: Why, *, cluster: str | None = None, name: str | None = None
+    scan_id: str,
+    why: Why,
+    *,
+    cluster: str | None = None,
+    name: str | None = None,
+    event_type: str | None = None,
 ) -> bool:
     """Note on a scan that what this function tried for it has failed; False if there is no such scan.
 
-    A repeat (the same function, cluster and reason code) raises `times` and `last` of its line.
+    A repeat (the same function, cluster, event type and reason code) raises `times` and `last` of its line.
 
     Args:
         scan_id: the scan.
         why: why it failed.
         cluster: the uuid of the cluster that it was tried for, if it was one.
         name: what users call that cluster.
+        event_type: of a dead letter, the type of the event that was not delivered.
     """
     now = time.time()
-    same = {"function": work().function, "cluster": cluster, "name": name, "reason_code": why.code}
+    same = {
+        "function": work().function,
+        "cluster": cluster,
+        "name": name,
+        "event_type": event_type,
+        "reason_code": why.code,
+    }
     reason = cut(why.reason)
     repeat: Query = {
         "$set": {"failed_tries.$.last": now, "failed_tries.$.reason": reason},
@@ -211,6 +223,7 @@ async def note_failed_try(
         "function": work().function,
         "cluster": cluster,
         "name": name,
+        "event_type": event_type,
         "reason": reason,
         "reason_code": why.code,
         "first": now,

@@ -45,6 +45,8 @@ async def database(configure: Configure, mongodb_uri: str, database_name: str) -
     One for all tests of this folder, emptied after each: making indexes takes tenths of a second.
     """
     configure(MONGODB_URI=mongodb_uri, MONGODB_DATABASE=database_name)
+    # What came before this test in the process, a service of the system tests, is not its own.
+    list(PATHS.take())
     await ensure_indexes()
     yield
     configure(MONGODB_DATABASE=database_name)

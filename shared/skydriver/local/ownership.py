@@ -63,7 +63,12 @@ async def own(uri: str, database: str, data: Path) -> None:
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
         uri, serverSelectionTimeoutMS=_PATIENCE_MS, connectTimeoutMS=_PATIENCE_MS
     )
-    ours = {"_id": _ID, "installation": installation_of(data), "folder": f"{socket.gethostname()}:{data}"}
+    ours = {
+        "_id": _ID,
+        "schema": 1,
+        "installation": installation_of(data),
+        "folder": f"{socket.gethostname()}:{data}",
+    }
     try:
         async with client:
             there = client[database]

@@ -18,7 +18,7 @@ from starlette.requests import Request
 
 from skydriver.errors import Forbidden
 from skydriver.rest.jwks import ALGORITHMS, issuer
-from skydriver.scanner.tokens import LEEWAY, ScannerToken, header_of, read_scanner_token
+from skydriver.scanner.tokens import LEEWAY, ScannerToken, check_expiry, header_of, read_scanner_token
 from skydriver.settings import settings
 
 MOST_REMEMBERED = 2000
@@ -112,6 +112,7 @@ async def _verify(token: str) -> dict[str, Any]:
             leeway=LEEWAY,
             options={"require": ["exp", "iss", "aud"]},
         )
+        check_expiry(claims)
     except jwt.InvalidTokenError as error:
         raise Forbidden(f"authentication failed: {error}") from None
     if claims.get("typ", "Bearer") != "Bearer":

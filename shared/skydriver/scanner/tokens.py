@@ -19,7 +19,9 @@ _ISSUER = "skydriver"
 _AUDIENCE = "skydriver-scan"
 MOST_REMEMBERED = 2000
 LEEWAY = 60.0
-"""Seconds that the clock of whoever has made a token may be off ours, for each time that it says."""
+"""Seconds that the clock of the maker of a token may be ahead of ours (`iat`, `nbf`)."""
+EXPIRY_LEEWAY = 5.0
+"""Seconds that a token is taken after its end (`exp`): a client renews it by its maker's clock."""
 
 
 @cache
@@ -61,6 +63,16 @@ def make_scanner_token(scan_id: str, attempt: int, *, lifetime: float) -> str:
         "exp": now + int(lifetime),
     }
     return jwt.encode(claims, _key(secret("scanner_token_key")), algorithm=_ALGORITHM)
+
+
+def check_expiry(claims: Mapping[str, Any]) -> None:
+    """Check the end of a token more strictly than PyJWT does, which has one leeway for all times.
+
+    Raises:
+        jwt.ExpiredSignatureError: it has expired.
+    """
+    if claims["exp"] <= time.time() - EXPIRY_LEEWAY:
+        raise jwt.ExpiredSignatureError("Signature has expired")
 
 
 def header_of(token: str) -> Mapping[str, Any]:
@@ -105,6 +117,7 @@ def read_scanner_token(token: str) -> ScannerToken | None:
             options={"require": ["exp", "sub", "attempt"]},
         )
         read = ScannerToken(scan_id=str(claims["sub"]), attempt=int(claims["attempt"]))
+        check_expiry(claims)
     except (jwt.InvalidTokenError, ValueError):
         return None
     if len(_verified()) >= MOST_REMEMBERED:

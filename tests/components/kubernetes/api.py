@@ -86,10 +86,10 @@ class Api:
             # A kind is served a moment after it is established.
             return None if answer.status_code == 404 else answer
 
-        answer: httpx.Response = await eventually(apply, what=name)
+        answer: httpx.Response = await eventually(apply, deadline=90, what=name)
         assert answer.is_success, f"{name}: {answer.text}"
         if manifest["kind"] == "CustomResourceDefinition":
-            await eventually(lambda: self._is_established(manifest), what=name)
+            await eventually(lambda: self._is_established(manifest), deadline=90, what=name)
 
     async def _is_established(self, crd: Object) -> bool:
         conditions = (await self.get(crd)).get("status", {}).get("conditions") or ()

@@ -83,7 +83,7 @@ async def test_a_name_is_shown_as_it_was_given_and_found(api: Api, name: str) ->
 async def test_a_search_by_any_name_uses_the_index(api: Api, name: str) -> None:
     scan_id = (await api.submit(classifiers={name: 5}))["scan_id"]
     for n in range(200):
-        await collection("scans").insert_one({"_id": f"s{n}", "classifiers": {"other": n}})
+        await collection("scans").insert_one({"_id": f"s{n}", "schema": 1, "classifiers": {"other": n}})
     asked: dict[str, Any] = {f"classifiers.{escape(name)}": 5}
     plan = await collection("scans").find(asked).explain()
     assert plan["executionStats"]["totalKeysExamined"] == plan["executionStats"]["totalDocsExamined"] == 1

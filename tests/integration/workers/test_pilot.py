@@ -162,19 +162,20 @@ async def test_a_killed_workers_pixel_is_done_by_another(
     assert queues.waiting() == 0
 
 
+@pytest.mark.serial
 @pytest.mark.own_server
 async def test_an_answer_outlives_the_broker(
     rabbitmq: RabbitMQ, queues: Queues, pilots: Pilots, tmp_path: Path
 ) -> None:
     await queues.send({"number": 1, "pids": str(tmp_path / "pids"), "gate": str(tmp_path / "gate")})
-    pilot = pilots.start(SKYSCAN_MQ_TIMEOUT_TO_CLIENTS="30")
+    pilot = pilots.start(SKYSCAN_MQ_TIMEOUT_TO_CLIENTS="300")
     pids = await began(tmp_path / "pids")
     rabbitmq.stop()
     rabbitmq.start()
     assert psutil.pid_exists(pids[0])
     (tmp_path / "gate").touch()
     # The broker gives the pixel out again: the scanner ignores the second answer.
-    assert [answer["pixel"]["number"] for answer in await queues.receive(2)] == [1, 1]
+    assert [answer["pixel"]["number"] for answer in await queues.receive(2, timeout=180)] == [1, 1]
     pilot.send_signal(signal.SIGTERM)
     assert pilot.wait(DEADLINE) == 0
     assert queues.waiting() == 0

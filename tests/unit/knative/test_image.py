@@ -32,7 +32,7 @@ def test_it_runs_as_nobody_special_and_by_a_number() -> None:
 def test_its_command_is_no_shells() -> None:
     (command,) = instructions("CMD")
     assert yaml.safe_load(command) == ["python", "-m", "skydriver.runtime.serve"]
-    assert (ROOT / "shared" / "skydriver" / "serve.py").is_file()
+    assert (ROOT / "shared" / "skydriver" / "runtime" / "serve.py").is_file()
 
 
 def test_dependencies_are_locked_and_come_before_the_sources() -> None:

@@ -237,9 +237,10 @@ async def test_a_token_of_the_issuer_that_is_not_for_us_or_not_for_now(
     await refusal(keycloak.token(**claims))
 
 
-@pytest.mark.parametrize("seconds", [-50, 50])
-@pytest.mark.parametrize("claim", ["iat", "nbf", "exp"])
-async def test_the_issuers_clock_may_be_a_minute_off(keycloak: Keycloak, claim: str, seconds: int) -> None:
+@pytest.mark.parametrize(
+    ("claim", "seconds"), [("iat", 50), ("iat", -50), ("nbf", 50), ("nbf", -50), ("exp", 50), ("exp", -3)]
+)
+async def test_the_issuers_clock_may_be_a_minute_ahead(keycloak: Keycloak, claim: str, seconds: int) -> None:
     claims: dict[str, Any] = {claim: int(time.time()) + seconds}
     assert (await who(f"Bearer {keycloak.token(**claims)}")).roles == {Role.USER}
 

@@ -393,7 +393,7 @@ async def test_a_server_that_failed_fails_its_scan_with_its_last_words(jobs: Job
     await tend()
     after = await read(scan_id)
     assert after["outcome"] == Outcome.FAILED
-    assert "exited with 3: no such event" in after["reason"]
+    assert "ended with exit code 3: no such event" in after["reason"]
 
 
 async def test_a_scan_with_a_final_result_finishes_once_its_server_is_gone(

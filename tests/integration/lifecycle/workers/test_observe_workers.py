@@ -87,7 +87,7 @@ async def test_workers_that_die_are_noticed_with_the_first_moment_and_the_reason
     assert begun <= first["dead_since"] <= time.time()
     assert first["statuses"] == {"Failed": {"FatalError": 2}}
     [error] = first["top_task_errors"]
-    assert error.startswith("Killed: container worker was ended by SIGKILL")
+    assert error.startswith("Killed: worker was killed")
     assert first["top_task_errors"][error] == 2
     assert first["reason"].endswith("(x2)")
     await local_jobs.delete(job_name("a"))

@@ -15,7 +15,7 @@ BOTH = (joined.scan_and_event, joined.scan_and_result)
 async def test_an_event_comes_with_the_fields_that_are_asked_for() -> None:
     scan_id = await stored()
     await change(scan_id, i3_event_id="an-event", priority=7)
-    await collection(i3_events.NAME).insert_one({"_id": "an-event", "json": b'{"a":1}'})
+    await collection(i3_events.NAME).insert_one({"_id": "an-event", "schema": 1, "json": b'{"a":1}'})
     scan, event = await joined.scan_and_event(scan_id, ["priority"]) or (None, None)
     assert scan == {"_id": scan_id, "i3_event_id": "an-event", "priority": 7}
     assert event == b'{"a":1}'

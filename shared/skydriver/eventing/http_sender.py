@@ -50,6 +50,7 @@ class Poster:
         self._patience = patience
         self._places = asyncio.Semaphore(CONNECTIONS)
         self._idle: list[_Connection] = []
+        self._open: set[_Connection] = set()
 
     async def post(self, headers: Mapping[str, str], body: bytes) -> int:
         """Post, and return the status of the answer; redirects are not followed.
@@ -74,9 +75,12 @@ class Poster:
                 raise PostError(type(error).__name__) from error
 
     async def aclose(self) -> None:
-        """Close all connections."""
-        while self._idle:
-            self._idle.pop().close()
+        """Close all connections, and wait until they are: an event loop may end right after this."""
+        self._idle.clear()
+        connections = list(self._open)
+        for connection in connections:
+            connection.close()
+        await asyncio.gather(*(connection.closed for connection in connections))
 
     def _written(self, headers: Mapping[str, str], body: bytes) -> bytes:
         lines = [f"{name}: {value}" for name, value in headers.items()]
@@ -89,6 +93,8 @@ class Poster:
         context = _authorities() if self._is_safe else None
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(_Connection, self._host, self._port, ssl=context)
+        self._open.add(connection)
+        connection.closed.add_done_callback(lambda _: self._open.discard(connection))
         return connection
 
     async def _exchange(self, connection: "_Connection", message: bytes) -> int:
@@ -110,6 +116,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._answer: asyncio.Future[int] | None = None
         self.is_reusable = False
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -151,3 +158,5 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(ConnectionResetError())
+        if not self.closed.done():
+            self.closed.set_result(None)

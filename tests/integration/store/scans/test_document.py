@@ -224,6 +224,7 @@ async def test_a_failed_try_is_a_line_beside_the_history_and_its_repeat_is_count
         "function": "start_workers",
         "cluster": "u0",
         "name": "local",
+        "event_type": None,
         "reason": "$$ROOT",
         "reason_code": "workers_start_refused",
         "first": first["first"],

@@ -46,7 +46,7 @@ async def database(configure: Configure, mongodb_uri: str, database_name: str) -
     """
     configure(MONGODB_URI=mongodb_uri, MONGODB_DATABASE=database_name)
     # What came before this test in the process, a service of the system tests, is not its own.
-    list(PATHS.take())
+    PATHS.take()
     await ensure_indexes()
     yield
     configure(MONGODB_DATABASE=database_name)
@@ -54,7 +54,7 @@ async def database(configure: Configure, mongodb_uri: str, database_name: str) -
     for name in await everything.list_collection_names():
         await everything[name].delete_many({})
     await PerLoop.close_all()
-    assert list(PATHS.take()) == []
+    assert PATHS.take() == []
 
 
 @pytest_asyncio.fixture

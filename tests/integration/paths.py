@@ -4,7 +4,7 @@ A listener of the driver sees each command as it is sent. In filters, updates, s
 filters, pipelines, indexes and whole documents no field may be named that no type has.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from types import UnionType
 from typing import Any, NotRequired, Required, Union, get_args, get_origin, is_typeddict
 
@@ -237,7 +237,7 @@ class PathListener(CommandListener):
     def failed(self, event: Any) -> None:
         """Do nothing."""
 
-    def take(self) -> Iterator[str]:
+    def take(self) -> list[str]:
         """Give what was found since the last time."""
-        while self._unknown:
-            yield self._unknown.pop(0)
+        found, self._unknown = self._unknown, []
+        return found

@@ -74,4 +74,4 @@ async def test_what_is_really_said_is_heard(database: None) -> None:
     scan_id = await stored(Phase.RUNNING)
     await scan_document.set_fields(scan_id, {"scanner.leased": 1.0}, guard={"attempts": 1})
     await scan_document.insert(scan(misspelt=1))
-    assert len(list(PATHS.take())) == 2
+    assert len(PATHS.take()) == 2

@@ -4,12 +4,15 @@ import json
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from skydriver.standin.event import EventError
 from skydriver.standin.skydriver_api import Client
+
+logger = logging.getLogger("skydriver.standin.server")
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -51,6 +54,24 @@ def set_up(level: str, third_party: str) -> None:
     logging.getLogger("skydriver.standin").setLevel(level)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminate)
+
+
+def exit_status(scan: Callable[[], None], *expected: type[Exception]) -> int:
+    """Run a whole scan, and say how the process ends.
+
+    Args:
+        scan: the scan.
+        expected: errors that end it with a sentence.
+    """
+    try:
+        scan()
+    except expected as error:
+        logger.error("%s", error)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        logger.error("Aborted")
+        return EXIT_ABORTED
+    return 0
 
 
 def _terminate(signum: int, frame: FrameType | None) -> NoReturn:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from os import environ
 
 from skydriver.standin import algorithms, files
@@ -20,7 +21,7 @@ from skydriver.standin.kill_switch import KillSwitch
 from skydriver.standin.ledger import Ledger
 from skydriver.standin.pixel_server import PixelServer, Task
 from skydriver.standin.pixels import PixelQueue
-from skydriver.standin.process import EXIT_ABORTED, EXIT_FAILED, EXIT_USAGE, get_event, set_up
+from skydriver.standin.process import EXIT_USAGE, exit_status, get_event, set_up
 from skydriver.standin.refinement import Progression
 from skydriver.standin.reporter import Reporter, Sink, SkyDriverSink
 from skydriver.standin.reports import ScanFacts
@@ -46,15 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(sys.argv[1:] if argv is None else argv, bool(settings.address))
     set_up(settings.log_level, settings.log_level_third_party)
     logger.info("This is a stand-in for the Skymap Scanner: its likelihood is made up")
-    try:
-        _scan(arguments, settings, start)
-    except (EventError, CallError, NoRecos) as error:
-        logger.error("%s", error)
-        return EXIT_FAILED
-    except KeyboardInterrupt:
-        logger.error("Aborted")
-        return EXIT_ABORTED
-    return 0
+    return exit_status(partial(_scan, arguments, settings, start), EventError, CallError, NoRecos)
 
 
 def _scan(arguments: Arguments, settings: Settings, start: float) -> None:

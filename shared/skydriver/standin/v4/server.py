@@ -6,12 +6,12 @@ environment, an event that cannot be scanned, a SkyDriver or a broker out of rea
 crash; 2 for a wrong command line; 130 after an abort, 143 after SIGTERM.
 """
 
-import functools
 import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from os import environ
 from typing import Any
 
@@ -20,7 +20,7 @@ from skydriver.standin.arguments import Arguments, parse
 from skydriver.standin.event import Event, EventError, decode
 from skydriver.standin.kill_switch import KillSwitch, interrupt_self, stopped_since_v4
 from skydriver.standin.ledger import Ledger
-from skydriver.standin.process import EXIT_ABORTED, EXIT_FAILED, get_event, set_up
+from skydriver.standin.process import EXIT_FAILED, exit_status, get_event, set_up
 from skydriver.standin.recos import RecoId
 from skydriver.standin.reporter import Reporter, Sink, SkyDriverSink
 from skydriver.standin.reports import ScanFacts
@@ -54,15 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     set_up(settings.log_level, settings.log_level_third_party)
     logging.getLogger("mqclient").setLevel(settings.log_level_mqclient)
     logger.info("This is a stand-in for the Skymap Scanner: its likelihood is made up")
-    try:
-        _scan(arguments, settings, start)
-    except (EventError, CallError, NoRecos, BrokerError, BadMessage) as error:
-        logger.error("%s", error)
-        return EXIT_FAILED
-    except KeyboardInterrupt:
-        logger.error("Aborted")
-        return EXIT_ABORTED
-    return 0
+    return exit_status(
+        partial(_scan, arguments, settings, start), EventError, CallError, NoRecos, BrokerError, BadMessage
+    )
 
 
 def _scan(arguments: Arguments, settings: Settings, start: float) -> None:
@@ -98,14 +92,12 @@ def _scan(arguments: Arguments, settings: Settings, start: float) -> None:
             stack.enter_context(
                 KillSwitch(poller, settings.kill_switch_interval, interrupt_self, stopped_since_v4)
             )
-            wait = functools.partial(
+            wait = partial(
                 wait_for_workers, Client.patient(*skydriver).get_workforce, settings.workforce_interval
             )
         if arguments.output_dir is not None:
             sinks.append(files.FileSink(arguments.output_dir, event))
-        body = functools.partial(
-            progress_body, first_round=pointed_pixels(arguments.progression[0].nside, within)
-        )
+        body = partial(progress_body, first_round=pointed_pixels(arguments.progression[0].nside, within))
         reporter = Reporter(
             facts,
             ledger,

@@ -35,6 +35,7 @@ ELSEWHERE = {
     "rest/openapi/schemas": "tests/integration/rest/openapi/test_document.py",
     "rest/openapi/swagger_ui": "tests/integration/rest/openapi/test_document.py",
     "rest/results": "tests/integration/rest/test_reads.py",
+    "runtime/json_web_tokens": "tests/unit/scanner/test_tokens.py",
     "runtime/error_response": "tests/unit/rest/test_responses.py",
     "s3/client": "tests/integration/s3/test_logs.py",
     "skymap/contours": "tests/unit/skymap/test_regions.py",

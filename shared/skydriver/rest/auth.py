@@ -18,7 +18,8 @@ from starlette.requests import Request
 
 from skydriver.errors import Forbidden
 from skydriver.rest.jwks import ALGORITHMS, issuer
-from skydriver.scanner.tokens import LEEWAY, ScannerToken, check_expiry, header_of, read_scanner_token
+from skydriver.runtime.json_web_tokens import header_of, verified_claims
+from skydriver.scanner.tokens import ScannerToken, read_scanner_token
 from skydriver.settings import settings
 
 MOST_REMEMBERED = 2000
@@ -103,16 +104,14 @@ async def _verify(token: str) -> dict[str, Any]:
     if key is None:
         raise Forbidden("authentication failed: the token is not signed by a key of the issuer")
     try:
-        claims: dict[str, Any] = jwt.decode(
+        claims = verified_claims(
             token,
             key,
             algorithms=ALGORITHMS,
-            audience=settings().auth_audience,
             issuer=issuer().url,
-            leeway=LEEWAY,
-            options={"require": ["exp", "iss", "aud"]},
+            audience=settings().auth_audience,
+            require=["iss", "aud"],
         )
-        check_expiry(claims)
     except jwt.InvalidTokenError as error:
         raise Forbidden(f"authentication failed: {error}") from None
     if claims.get("typ", "Bearer") != "Bearer":

@@ -1,16 +1,14 @@
 """The token that a scanner gets for its own scan, signed by the service and stored nowhere."""
 
 import base64
-import json
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from hashlib import sha256
-from typing import Any
 
 import jwt
 
+from skydriver.runtime.json_web_tokens import header_of, verified_claims
 from skydriver.runtime.secrets import secret
 from skydriver.settings import settings
 
@@ -18,10 +16,6 @@ _ALGORITHM = "HS256"
 _ISSUER = "skydriver"
 _AUDIENCE = "skydriver-scan"
 MOST_REMEMBERED = 2000
-LEEWAY = 60.0
-"""Seconds that the clock of the maker of a token may be ahead of ours (`iat`, `nbf`)."""
-EXPIRY_LEEWAY = 5.0
-"""Seconds that a token is taken after its end (`exp`): a client renews it by its maker's clock."""
 
 
 @cache
@@ -65,34 +59,6 @@ def make_scanner_token(scan_id: str, attempt: int, *, lifetime: float) -> str:
     return jwt.encode(claims, _key(secret("scanner_token_key")), algorithm=_ALGORITHM)
 
 
-def check_expiry(claims: Mapping[str, Any]) -> None:
-    """Check the end of a token more strictly than PyJWT does, which has one leeway for all times.
-
-    Raises:
-        jwt.ExpiredSignatureError: it has expired.
-    """
-    if claims["exp"] <= time.time() - EXPIRY_LEEWAY:
-        raise jwt.ExpiredSignatureError("Signature has expired")
-
-
-def header_of(token: str) -> Mapping[str, Any]:
-    """Read what a token says of itself; empty if it is no token. Nothing of it is verified.
-
-    It only tells which check a token is for: to let PyJWT try each of them takes three times as long.
-    """
-    return _header(token.partition(".")[0])
-
-
-# All tokens that a key has signed begin alike.
-@lru_cache(maxsize=32)
-def _header(head: str) -> Mapping[str, Any]:
-    try:
-        header = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
-    except (ValueError, RecursionError):
-        return {}
-    return header if isinstance(header, dict) else {}
-
-
 def read_scanner_token(token: str) -> ScannerToken | None:
     """Check a token's signature, issuer, audience and expiry; None if it is not a valid scanner token.
 
@@ -107,17 +73,15 @@ def read_scanner_token(token: str) -> ScannerToken | None:
     if read is not None and time.time() < expires_at:
         return read
     try:
-        claims = jwt.decode(
+        claims = verified_claims(
             token,
             _key(key),
             algorithms=[_ALGORITHM],
             issuer=_ISSUER,
             audience=_AUDIENCE,
-            leeway=LEEWAY,
-            options={"require": ["exp", "sub", "attempt"]},
+            require=["sub", "attempt"],
         )
         read = ScannerToken(scan_id=str(claims["sub"]), attempt=int(claims["attempt"]))
-        check_expiry(claims)
     except (jwt.InvalidTokenError, ValueError):
         return None
     if len(_verified()) >= MOST_REMEMBERED:

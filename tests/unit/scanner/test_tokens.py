@@ -7,7 +7,8 @@ from typing import Any
 import jwt
 import pytest
 
-from skydriver.scanner.tokens import EXPIRY_LEEWAY, ScannerToken, make_scanner_token, read_scanner_token
+from skydriver.runtime.json_web_tokens import EXPIRY_LEEWAY
+from skydriver.scanner.tokens import ScannerToken, make_scanner_token, read_scanner_token
 from tests.conftest import eventually
 
 KEY = "a key that is only good for tests, and long enough for every algorithm of its kind"

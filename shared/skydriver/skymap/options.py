@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from skydriver.errors import InvalidArguments
-from skydriver.skymap.regions import Definition, Level, levels_of
+from skydriver.skymap.regions import Definition, Level, floor_problem, level_problem
 
 
 class Values(StrEnum):
@@ -104,10 +104,10 @@ class Options:
         if problems:
             raise InvalidArguments(problems)
         options = cls(**values)
-        if "level" in known and options.level not in (has := levels_of(options.definition)):
-            problems["level"] = f"must be one of {_listed(has)} for {options.definition}, not {options.level}"
-        if options.floor and options.definition is not Definition.PROBABILITY:
-            problems["floor"] = f"must be 0 for {options.definition}, whose regions are of the likelihood"
+        if "level" in known and (problem := level_problem(options.definition, options.level)):
+            problems["level"] = problem
+        if problem := floor_problem(options.definition, options.floor):
+            problems["floor"] = problem
         if options.floor and options.values is not Values.PROBABILITY:
             problems["floor"] = "must be 0 for values=llh, since probability is what it smooths"
         if "ordering" in values and options.nside is None:

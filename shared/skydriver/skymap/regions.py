@@ -103,11 +103,6 @@ class Region:
     clipped: bool
 
     @property
-    def line(self) -> bool:
-        """Whether it has a line: not, if it is a single cell or reaches over half of the sky."""
-        return bool(self.pieces)
-
-    @property
     def resolved(self) -> bool:
         """Whether its numbers can be trusted: it has enough pixels, and none that are coarser."""
         return self.pixels >= ENOUGH_PIXELS and not self.touches_coarser
@@ -118,14 +113,18 @@ class Region:
         return bool(np.count_nonzero(self.cells) == 1)
 
 
-def check_level(definition: Definition, level: Level) -> None:
-    """Refuse a level that a definition does not have.
+def level_problem(definition: Definition, level: Level) -> str | None:
+    """Say why a definition does not have a level; None if it has it."""
+    if level in (has := levels_of(definition)):
+        return None
+    return f"must be one of {', '.join(has)} for {definition}, not {level}"
 
-    Raises:
-        InvalidArguments: it does not have it.
-    """
-    if level not in (has := levels_of(definition)):
-        raise InvalidArguments({"level": f"must be one of {', '.join(has)} for {definition}, not {level}"})
+
+def floor_problem(definition: Definition, floor_deg: float) -> str | None:
+    """Say why regions by a definition cannot have a floor (degrees); None if they can."""
+    if not floor_deg or definition is Definition.PROBABILITY:
+        return None
+    return f"must be 0 for {definition}, whose regions are of the likelihood"
 
 
 def regions(
@@ -143,9 +142,10 @@ def regions(
     """
     wanted = levels_of(definition) if levels is None else tuple(levels)
     for level in wanted:
-        check_level(definition, level)
-    if skymap.floor_deg and definition is not Definition.PROBABILITY:
-        raise InvalidArguments({"floor": f"must be 0 for {definition}, whose regions are of the likelihood"})
+        if problem := level_problem(definition, level):
+            raise InvalidArguments({"level": problem})
+    if problem := floor_problem(definition, skymap.floor_deg):
+        raise InvalidArguments({"floor": problem})
     outlines = [_outline(skymap, definition, level) for level in wanted]
     frame = Frame(skymap.centres[skymap.best])
     reach = separations(skymap.centres, frame.middle) + cell_width(skymap.order)

@@ -10,7 +10,6 @@ that was given the same port. A lease belongs to the connection on which it was 
 
 import json
 import logging
-import math
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,7 +20,7 @@ from urllib.parse import quote
 
 from skydriver.standin import pixelation
 from skydriver.standin.pixels import Lease, PixelQueue, QueueClosed, UnknownLease
-from skydriver.standin.recos import Fit, Reco, RecoId
+from skydriver.standin.recos import Fit, Reco, RecoId, finite
 from skydriver.standin.surface import Surface
 
 logger = logging.getLogger(__name__)
@@ -183,19 +182,12 @@ def _reco(reco: RecoId, body: Any) -> Reco:
         ValueError, TypeError, KeyError: if something is missing or no finite number.
     """
     fit = Fit(
-        _finite(body["llh"]),
-        None if body["e_in"] is None else _finite(body["e_in"]),
-        None if body["e_tot"] is None else _finite(body["e_tot"]),
-        _finite(body["x"]),
-        _finite(body["y"]),
-        _finite(body["z"]),
-        _finite(body["t"]),
+        finite(body["llh"]),
+        None if body["e_in"] is None else finite(body["e_in"]),
+        None if body["e_tot"] is None else finite(body["e_tot"]),
+        finite(body["x"]),
+        finite(body["y"]),
+        finite(body["z"]),
+        finite(body["t"]),
     )
-    return Reco(reco, fit, _finite(body.get("started", time.time())), _finite(body["runtime"]))
-
-
-def _finite(value: Any) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{value!r} is no finite number")
-    return number
+    return Reco(reco, fit, finite(body.get("started", time.time())), finite(body["runtime"]))

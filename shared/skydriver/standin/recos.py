@@ -1,6 +1,7 @@
 """The unit of work, a reconstruction of one pixel from one vertex variation, and its outcome."""
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 
 class Pixel(NamedTuple):
@@ -47,3 +48,16 @@ class Reco(NamedTuple):
     fit: Fit
     started: float
     runtime: float
+
+
+def finite(value: Any) -> float:
+    """Read a number of a message.
+
+    Raises:
+        ValueError: it is no finite number.
+        TypeError: it is no number at all.
+    """
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is no finite number")
+    return number

@@ -10,11 +10,10 @@ Used by the client, so it needs the standard library only.
 import base64
 import binascii
 import json
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from skydriver.standin.recos import Fit, Reco, RecoId
+from skydriver.standin.recos import Fit, Reco, RecoId, finite
 from skydriver.standin.surface import Surface
 
 STAND_IN = "made up by a stand-in for the Skymap Scanner"
@@ -73,10 +72,10 @@ def read_pixel(message: Any) -> PixelTask:
             str(message["reco_algo"]),
             _reco_id(frame),
             int(frame["variations"]),
-            _finite(frame["ra"]),
-            _finite(frame["dec"]),
+            finite(frame["ra"]),
+            finite(frame["dec"]),
             Surface.from_json(frame["surface"]),
-            _finite(frame["seconds"]),
+            finite(frame["seconds"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadMessage(f"the pixel lacks something: {type(error).__name__}: {error}") from error
@@ -96,9 +95,9 @@ def read_answer(message: Any, now: float) -> Reco:
     """
     try:
         outcome = _unpack(message["reco_pixel_variation_pkl_b64"])
-        runtime = _finite(message["runtime"])
+        runtime = finite(message["runtime"])
         numbers = {
-            name: None if value is None and name in MAY_BE_MISSING else _finite(value)
+            name: None if value is None and name in MAY_BE_MISSING else finite(value)
             for name, value in outcome["fit"].items()
         }
         return Reco(_reco_id(outcome), Fit(**numbers), now - runtime, runtime)  # type: ignore[arg-type]
@@ -122,10 +121,3 @@ def _unpack(text: Any) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("stand-in") != STAND_IN:
         raise BadMessage("this is no message of a stand-in")
     return content
-
-
-def _finite(value: Any) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{value!r} is no finite number")
-    return number

@@ -211,7 +211,8 @@ class JobHost:
     async def _run_pod(self, job: Job, pod: Pod, request: JobRequest) -> None:
         folder = self._folder / job.name / pod.name
         children: list[Child] = []
-        failure: tuple[Reason, str] | None = None
+        # Whatever is not foreseen below is a failure, too.
+        failure: tuple[Reason, str] | None = "Error", "the job host could not run it"
         try:
             async with asyncio.timeout(request.deadline_seconds):
                 await asyncio.gather(*(self._fetch(item, folder) for item in request.inputs))

@@ -16,6 +16,7 @@ import psutil
 from pymongo.errors import PyMongoError
 
 from skydriver.model.phases import Phase
+from skydriver.store import rate_limit
 from tests.faults.dice import Dice
 from tests.faults.door import Manners
 from tests.faults.invariants import Evidence, Verdict, judge
@@ -140,7 +141,7 @@ async def _unclaimed(here: World) -> list[str]:
 
 async def _evidence(here: World, users: "Users", watch: Watch, disasters: "Disasters") -> Evidence:
     scans = {scan["_id"]: scan async for scan in here.db["scans"].find({})}
-    limits = await here.db["limits"].find_one({"_id": "launches"}) or {"running": []}
+    limits = await here.db[rate_limit.NAME].find_one({"_id": "launches"}) or {"running": []}
     served = {}
     for scan_id, scan in scans.items():
         if scan["outcome"] == "finished":

@@ -11,17 +11,27 @@ from typing import Any, NotRequired, Required, Union, get_args, get_origin, is_t
 from pymongo.monitoring import CommandListener
 
 from skydriver.model import documents
+from skydriver.store import (
+    counters,
+    handled_events,
+    i3_events,
+    idempotency_keys,
+    observation_leases,
+    rate_limit,
+    results,
+)
+from skydriver.store.scans import document as scan_document
 from skydriver.store.scans.search import SEARCH
 
 TYPES: Mapping[str, Any] = {
-    "scans": documents.WholeScan,
-    "events": documents.I3Event,
-    "results": documents.ResultPiece,
-    "submissions": documents.Submission,
-    "inbox": documents.HandledEvent,
-    "limits": documents.Limits,
-    "looks": documents.ObservationLease,
-    "totals": documents.Totals,
+    scan_document.NAME: documents.WholeScan,
+    i3_events.NAME: documents.I3Event,
+    results.NAME: documents.ResultPiece,
+    idempotency_keys.NAME: documents.Submission,
+    handled_events.NAME: documents.HandledEvent,
+    rate_limit.NAME: documents.Limits,
+    observation_leases.NAME: documents.ObservationLease,
+    counters.NAME: documents.Totals,
 }
 _LOGICAL = ("$and", "$or", "$nor")
 

@@ -1,4 +1,4 @@
-"""The `totals` collection: one document of what has been counted, and until when.
+"""The `counters` collection: one document of what has been counted, and until when.
 
 Both are written in one update, on the condition that nobody else has counted meanwhile: so nothing is
 counted twice or forgotten, however many sweeps run or die.
@@ -13,7 +13,7 @@ from pymongo.errors import DuplicateKeyError
 from skydriver.model.documents import SCHEMA, Totals
 from skydriver.store.mongo import collection
 
-NAME = "totals"
+NAME = "counters"
 _ID = "totals"
 
 

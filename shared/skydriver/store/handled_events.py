@@ -1,11 +1,11 @@
-"""The `inbox` collection: events that were handled already. It only saves work."""
+"""The `handled_events` collection: events that were handled already. It only saves work."""
 
 import datetime as dt
 
 from skydriver.model.documents import SCHEMA
 from skydriver.store.mongo import collection
 
-NAME = "inbox"
+NAME = "handled_events"
 KEPT = 24 * 3600
 
 

@@ -1,4 +1,4 @@
-"""The `events` collection: each i3live event once, as JSON bytes under the hash of its content.
+"""The `i3_events` collection: each i3live event once, as JSON bytes under the hash of its content.
 
 `used_at` says when it was last asked for by a scan, or found to be needed by one: so whoever removes what is
 old never removes what somebody has just begun to use.
@@ -15,7 +15,7 @@ from skydriver.model.documents import SCHEMA, I3Event
 from skydriver.settings import settings
 from skydriver.store.mongo import collection
 
-NAME = "events"
+NAME = "i3_events"
 
 
 async def ensure_indexes() -> None:

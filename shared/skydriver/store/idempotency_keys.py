@@ -1,4 +1,4 @@
-"""The `submissions` collection: which scan a user's idempotency key stands for, for a day."""
+"""The `idempotency_keys` collection: which scan a user's idempotency key stands for, for a day."""
 
 import datetime as dt
 from hashlib import sha256
@@ -9,7 +9,7 @@ from skydriver.errors import AlreadyUsed
 from skydriver.model.documents import SCHEMA, Submission
 from skydriver.store.mongo import collection
 
-NAME = "submissions"
+NAME = "idempotency_keys"
 KEPT = dt.timedelta(hours=24)
 
 

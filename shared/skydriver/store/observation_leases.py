@@ -1,4 +1,4 @@
-"""The `looks` collection: who is looking at the workers of a location now, so that only one is.
+"""The `observation_leases` collection: who is looking at the workers of a location now, so that only one is.
 
 Two looks at once could end in the wrong order, and the older one's figures win.
 """
@@ -10,7 +10,7 @@ from pymongo.errors import DuplicateKeyError
 from skydriver.model.documents import SCHEMA
 from skydriver.store.mongo import collection
 
-NAME = "looks"
+NAME = "observation_leases"
 
 
 async def begin(location: str, *, seconds: float) -> bool:

@@ -1,4 +1,4 @@
-"""The `limits` collection: one document that counts starts and placed scans, so that permits are atomic."""
+"""The `rate_limit` collection: one document counts starts and placed scans, so that permits are atomic."""
 
 import contextlib
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from pymongo.errors import DuplicateKeyError
 from skydriver.model.documents import SCHEMA, Limits
 from skydriver.store.mongo import collection
 
-NAME = "limits"
+NAME = "rate_limit"
 _ID = "launches"
 MINUTE = 60.0
 

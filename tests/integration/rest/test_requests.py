@@ -5,6 +5,7 @@ from typing import Any
 
 from skydriver.lifecycle.workers.request_workers import request_workers, scanner_ready
 from skydriver.model.transitions import Fact
+from skydriver.store import i3_events
 from skydriver.store.mongo import collection
 from skydriver.store.scans import document as scan_document
 from skydriver.store.scans import outbox as scan_outbox
@@ -53,7 +54,7 @@ async def test_an_event_can_be_that_of_an_earlier_scan(api: Api) -> None:
     second = await api.submit(event_i3live_json=..., i3_event_id=first["i3_event_id"])
     assert second["i3_event_id"] == first["i3_event_id"]
     assert (await api.call("GET", f"/scan/{second['scan_id']}/i3-event"))["i3_event"] == EVENT
-    assert await collection("events").count_documents({}) == 1
+    assert await collection(i3_events.NAME).count_documents({}) == 1
 
 
 async def post(api: Api, key: str, **changes: Any) -> Any:

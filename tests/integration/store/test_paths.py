@@ -51,7 +51,7 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("aggregate", {"pipeline": [{"$group": {"_id": "$phases"}}]}),
     (
         "aggregate",
-        {"pipeline": [{"$lookup": {"from": "events", "localField": "event", "foreignField": "_id"}}]},
+        {"pipeline": [{"$lookup": {"from": "i3_events", "localField": "event", "foreignField": "_id"}}]},
     ),
     ("createIndexes", {"indexes": [{"key": {"history.when": 1}}]}),
     ("insert", {"documents": [{"_id": "x", "schema": 1, "phas": "QUEUED"}]}),

@@ -16,6 +16,8 @@ from pymongo import AsyncMongoClient
 
 from skydriver.local.service import LocalService
 from skydriver.model.phases import Outcome, Phase
+from skydriver.store import i3_events, idempotency_keys, results
+from skydriver.store.scans import document as scan_document
 from tests.conftest import eventually
 from tests.support.documents import scan
 from tests.support.loopback import Answer, Loopback, loopback
@@ -72,7 +74,7 @@ class Neighbourhood:
         """Read all that is stored, but for what says that somebody looked."""
         async with AsyncMongoClient[dict[str, Any]](self.uri) as client:
             db = client.get_default_database()
-            names = ("scans", "results", "events", "submissions")
+            names = (scan_document.NAME, results.NAME, i3_events.NAME, idempotency_keys.NAME)
             return {name: [doc async for doc in db[name].find({}).sort("_id", 1)] for name in names}
 
     def faults(self) -> int:

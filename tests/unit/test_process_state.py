@@ -1,4 +1,4 @@
-"""What a process keeps between calls is held in one of two ways, which `local.functions.forget` clears.
+"""What a process keeps between calls is held in two ways, which `local.knative.functions.forget` clears.
 
 They are `functools.cache` and `PerLoop`. So services that follow one another in a process start afresh.
 """

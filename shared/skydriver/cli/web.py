@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import httpx
@@ -95,7 +95,7 @@ def route(*parts: str) -> str:
                 f"{part!r} is no scan's id: those are of letters, digits, '-', '_' and '.', and begin with a "
                 "letter or a digit"
             )
-    return "".join(f"/{quote(part, safe='')}" for part in parts)
+    return "".join(f"/{part}" for part in parts)
 
 
 def json_object(answer: httpx.Response, what: str) -> dict[str, Any]:

@@ -119,7 +119,7 @@ class Processes:
         environment: Mapping[str, str],
         folder: Path,
         output: Path | None = None,
-        read_words: "Callable[[Path], str] | None" = None,
+        read_words: Callable[[Path], str] | None = None,
     ) -> Child:
         """Start a process.
 

@@ -81,7 +81,7 @@ class Cluster(TypedDict):
     orchestrator: str
     location: dict[str, str]
     at: str
-    """The location in one word, see `model.clusters.location_key`."""
+    """The location in one word, see `model.worker_pools.location_key`."""
     cluster_id: int | str | None
     """The backend's own name of it; None until it is started."""
     n_workers: int

@@ -67,7 +67,7 @@ class RouteInfo:
         path: with `{scan_id}` where it names a scan.
         roles: whoever has one of them may call it; empty: anybody.
         arguments: their model.
-        answer: the name of the answer's model in `rest.schemas`; None where it is no JSON.
+        answer: the name of the answer's model in `rest.openapi.schemas`; None where it is no JSON.
         description: a sentence.
         takes_event: whether the body is a CloudEvent, not a JSON object of arguments.
     """
@@ -97,8 +97,8 @@ def route(
         line: method and path, e.g. `GET /scan/{scan_id}/manifest`.
         roles: whoever has one of them may call it; empty: anybody, and nobody is asked who they are.
         arguments: the model of the arguments.
-        answer: the model of the answer in `rest.schemas`, for the interface's document; by its name, since no
-            request needs those models.
+        answer: the model of the answer in `rest.openapi.schemas`, for the interface's document. It is given
+            by its name, since no request needs those models.
         limit: says the most bytes that a body may have.
         body_holds_arguments: whether the body is a JSON object of arguments, or left to the handler.
     """

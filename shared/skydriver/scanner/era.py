@@ -127,11 +127,6 @@ def seconds(era: Era, value: float) -> str:
     return str(int(value)) if float(value).is_integer() else str(value)
 
 
-def standin_server(era: Era) -> str:
-    """Name the module of the stand-in scanner's server."""
-    return "skydriver.standin.v4.server" if era is Era.V4 else "skydriver.standin.server"
-
-
 def worker_command(era: Era, *, pilot: str, client: tuple[str, ...], startup_file: str) -> list[str]:
     """Build a worker's command line.
 

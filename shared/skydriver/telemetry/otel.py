@@ -1,6 +1,6 @@
 """OpenTelemetry's SDK, known to this module only: spans and figures to a collector, as OTLP over HTTP.
 
-To import it takes tenths of a second: `tracing` does, where a collector is named. The SDK reads the standard
+To import it takes tenths of a second: `traces` does, where a collector is named. The SDK reads the standard
 variables itself (OTEL_EXPORTER_OTLP_ENDPOINT and _HEADERS, OTEL_TRACES_SAMPLER, OTEL_RESOURCE_ATTRIBUTES...).
 """
 

@@ -31,7 +31,7 @@ async def observe_workers(location: str) -> None:
     instance is at it, nothing is done: two at once could end in the wrong order.
 
     Args:
-        location: as `model.clusters.location_key` names it.
+        location: as `model.worker_pools.location_key` names it.
 
     Raises:
         PermanentError: no known cluster is at this location.

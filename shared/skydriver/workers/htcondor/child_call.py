@@ -27,7 +27,7 @@ Place = Mapping[str, str]
 async def call(
     place: Place, secret: str | None, task: str, *, seconds: float, **arguments: Any
 ) -> dict[str, Any]:
-    """Have a task of `htcondor_child` done, and return its answer.
+    """Have a task of `child` done, and return its answer.
 
     Args:
         place: the location, `{collector, schedd}`.

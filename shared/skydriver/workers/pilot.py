@@ -65,6 +65,8 @@ LONGEST_PAUSE = 10.0
 """Between two tries to reach the broker, or a queue that is not there yet."""
 LONGEST_LOOK = 0.5
 """Between two looks at a client that runs."""
+MISSING_TIMEOUT = 10.0
+"""Seconds that the broker must have said 404 of a queue: one that starts again says it of queues it has."""
 LONGEST_ERROR = 1000
 REFUSED = 403
 NOT_FOUND = 404
@@ -220,7 +222,8 @@ class Broker:
         self._connection: Any = None
         self._channel: Any = None
         self._waiting: list[Message] = []
-        self._was_there = self._is_gone = False
+        self._was_there = self._is_consuming = False
+        self._missing_since: float | None = None
         self._pause = 0.1
         self._trouble: str | None = None
 
@@ -238,7 +241,7 @@ class Broker:
                 return self._waiting.pop()
             if left <= 0:
                 break
-            if self._attempt(self._open):
+            if self._attempt(self._consume):
                 self._attempt(self._connection.process_data_events, min(left, 1.0))
             self._check()
             if self._trouble:
@@ -256,6 +259,8 @@ class Broker:
         began = time.monotonic()
         if self._connection is not None:
             self._attempt(self._connection.process_data_events, seconds)
+            if not self._is_consuming:
+                self._attempt(self._look)
         self._check()
         time.sleep(max(0.0, began + seconds - time.monotonic()))
 
@@ -298,19 +303,32 @@ class Broker:
             self._connection = pika.BlockingConnection(self._parameters)
         if self._channel is None or not self._channel.is_open:
             self._waiting = []
-            channel = self._channel = self._connection.channel()
-            channel.basic_qos(prefetch_count=1)
-            channel.confirm_delivery()
-            channel.add_on_cancel_callback(self._cancelled)
+            self._is_consuming = False
+            self._channel = self._connection.channel()
+            self._channel.basic_qos(prefetch_count=1)
+            self._channel.confirm_delivery()
+            self._channel.add_on_cancel_callback(self._cancelled)
+
+    def _consume(self) -> None:
+        self._open()
+        if not self._is_consuming:
+            channel = self._channel
             channel.basic_consume(
                 self._incoming,
                 lambda _, how, __, body: self._waiting.append(Message(channel, how.delivery_tag, body)),
             )
-            self._was_there = True
+            self._was_there = self._is_consuming = True
+            self._missing_since = None
 
     def _cancelled(self, _: object) -> None:
-        """Hear that a queue was deleted under its consumer."""
-        self._is_gone = True
+        """Hear that the queue was deleted under its consumer, or that its broker shuts down."""
+        self._is_consuming = False
+
+    def _look(self) -> None:
+        """Ask whether the queue of pixels is there, without taking the next pixel."""
+        self._open()
+        self._channel.queue_declare(self._incoming, passive=True)
+        self._missing_since = None
 
     def _attempt(self, call: Callable[..., object], *arguments: object) -> bool:
         """Call the broker; False, with the trouble noted, where that may go better another time.
@@ -329,12 +347,16 @@ class Broker:
         except (exceptions.ChannelClosedByBroker, exceptions.ConnectionClosedByBroker) as error:
             if error.reply_code == REFUSED:
                 raise Failure(f"the broker refuses a queue: {error.reply_text}") from error
-            self._is_gone = error.reply_code == NOT_FOUND and self._was_there
+            if isinstance(error, exceptions.ConnectionClosedByBroker):
+                self.close()  # pika fails in any way where a closed one is used
+            if error.reply_code == NOT_FOUND and self._was_there and self._missing_since is None:
+                self._missing_since = time.monotonic()
             self._note(f"the broker says {error.reply_code} {error.reply_text}")
         except (exceptions.UnroutableError, exceptions.NackError):
             self._note("the queue of answers is not there (yet), or full")
         except (exceptions.AMQPError, OSError) as error:
             self._note(f"the broker is out of reach: {error!r}")
+            self._missing_since = None
             self.close()
         else:
             self._trouble, self._pause = None, 0.1
@@ -342,7 +364,7 @@ class Broker:
         return False
 
     def _check(self) -> None:
-        if self._is_gone:
+        if self._missing_since is not None and time.monotonic() - self._missing_since > MISSING_TIMEOUT:
             raise ScanOver("the queue of pixels was deleted")
 
     def _note(self, trouble: str) -> None:

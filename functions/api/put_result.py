@@ -12,15 +12,11 @@ from skydriver.rest.views import around_result
 from skydriver.settings import settings
 
 
-def _limit() -> int:
-    return settings().max_result_bytes
-
-
 @route(
     "PUT /scan/{scan_id}/result",
     roles=(Role.SYSTEM, Role.SCANNER),
     arguments=ResultReport,
-    limit=_limit,
+    limit=lambda: settings().max_result_bytes,
     answer="Result",
 )
 async def put_result(call: Call[ResultReport]) -> Response | dict[str, Any]:

@@ -13,7 +13,7 @@ from skydriver.errors import InvalidArguments, PermanentError, UnsupportedEncodi
 from skydriver.eventing.codec import decode
 from skydriver.eventing.events import event_type
 from skydriver.lifecycle.scanner.reports import report_manifest, report_result
-from skydriver.lifecycle.workers.request_workers import scanner_ready
+from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
 from skydriver.model.reports import ManifestReport, ResultReport
 from skydriver.model.transitions import Fact
 from skydriver.rest.arguments import NoArguments, validate
@@ -22,14 +22,10 @@ from skydriver.rest.endpoint import Call, route, unless_late
 from skydriver.settings import settings
 
 
-def _limit() -> int:
-    return settings().max_result_bytes
-
-
 @route(
     "POST /scan/{scan_id}/events",
     roles=(Role.SYSTEM, Role.SCANNER),
-    limit=_limit,
+    limit=lambda: settings().max_result_bytes,
     body_holds_arguments=False,
 )
 async def report_scanner_event(call: Call[NoArguments]) -> Response:

@@ -1,4 +1,4 @@
-"""Hears the broker's dead letters, of any type: notes them in the history of their scans."""
+"""Hears the broker's dead letters, of any type: notes them among the failed tries of their scans."""
 
 from skydriver.eventing.events import Event
 from skydriver.eventing.handler import step

@@ -10,9 +10,10 @@ import orjson
 
 from skydriver.lifecycle.scanner.launch_scanner import launch
 from skydriver.lifecycle.scanner.reports import report_manifest, report_result
+from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
 from skydriver.lifecycle.tear_down import tear_down
 from skydriver.lifecycle.users.create_scan import submit
-from skydriver.lifecycle.workers.request_workers import request_workers, scanner_ready
+from skydriver.lifecycle.workers.request_workers import request_workers
 from skydriver.lifecycle.workers.start_workers import start_workers
 from skydriver.lifecycle.workers.stop_workers import stop_workers
 from skydriver.local.service import LocalService

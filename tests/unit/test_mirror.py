@@ -19,6 +19,7 @@ ELSEWHERE = {
     "cli/why": "tests/unit/cli/commands/test_status.py",
     "gateway/httproutes": "tests/unit/knative/test_manifests.py",
     "gateway/proxy": "tests/unit/functions/test_gateway.py",
+    "lifecycle/scanner/scanner_ready": "tests/integration/lifecycle/workers/test_request_workers.py",
     "lifecycle/transition": "tests/integration/lifecycle/test_transition_finish.py",
     "lifecycle/users/add_workers": "tests/integration/rest/test_requests.py",
     "local/environment": "tests/integration/local/test_service.py",

@@ -5,7 +5,6 @@ is true by then. Its id is derived from the scan, the fact and the cause, so tha
 """
 
 import datetime as dt
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +15,6 @@ from skydriver.telemetry import traces
 from skydriver.telemetry.logging import work
 
 SOURCE = "/skydriver/"
-HANDLED: ContextVar[str] = ContextVar("HANDLED", default="")
-"""The id of the event that is being handled, if one is."""
 
 
 def event_type(fact: Fact) -> str:
@@ -83,3 +80,8 @@ def entry(
         event["priorityclass"] = "alert"
     slot = fact.value.replace(".", "_")
     return {f"{slot}:{event['data']['uuid']}" if "uuid" in event["data"] else slot: event}
+
+
+def cluster_event(fact: Fact, scan_id: str, uuid: str) -> Outbox:
+    """Make the entry of an outbox for an event about one worker cluster of a scan."""
+    return entry(fact, subject=scan_id, cause=uuid, data={"uuid": uuid})

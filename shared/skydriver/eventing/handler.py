@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from skydriver.errors import PermanentError, SkyDriverError, TemporaryError
 from skydriver.eventing.codec import decode
-from skydriver.eventing.events import HANDLED, Event, event_type
+from skydriver.eventing.events import Event, event_type
 from skydriver.model.transitions import Fact
 from skydriver.settings import settings
 from skydriver.store.mongo import OUTAGES
@@ -94,7 +94,6 @@ async def _body(request: Request) -> bytes:
 
 
 async def _answer(handle: Step, event: Event) -> Response:
-    token = HANDLED.set(event.id)
     try:
         async with asyncio.timeout(settings().step_deadline):
             await handle(event)
@@ -108,8 +107,6 @@ async def _answer(handle: Step, event: Event) -> Response:
         # A fault of ours: worth another try on another instance, and the dead letters after that.
         logger.exception("event %s of type %s", event.id, event.type)
         return Response(status_code=500)
-    finally:
-        HANDLED.reset(token)
     return Response(status_code=204)
 
 

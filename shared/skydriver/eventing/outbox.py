@@ -6,12 +6,12 @@ from typing import Any
 
 from skydriver.errors import PermanentError, TemporaryError
 from skydriver.eventing.codec import encode
-from skydriver.eventing.events import HANDLED
 from skydriver.eventing.http_sender import Poster, PostError
 from skydriver.runtime.per_loop import PerLoop
 from skydriver.settings import settings
 from skydriver.store.mongo import OUTAGES
 from skydriver.store.scans import outbox as scan_outbox
+from skydriver.telemetry.logging import work
 
 logger = logging.getLogger(__name__)
 
@@ -64,9 +64,9 @@ async def publish(scan_id: str, outbox: Mapping[str, Mapping[str, Any]]) -> bool
     """
     for slot, event in outbox.items():
         try:
-            # What is being handled has been heard. A broker that answers its publisher only after that would
-            # bring it back to its handler again and again.
-            if event["id"] != HANDLED.get():
+            # The cause of a step is the event that it handles, which has been heard. A broker that answers
+            # its publisher only after that would bring it back to its handler again and again.
+            if event["id"] != work().cause:
                 await send(event)
             await scan_outbox.published(scan_id, slot, event["id"])
         except PermanentError as error:

@@ -1,4 +1,4 @@
 """A client of Kubernetes that takes and gives plain objects, and the diagnosis of pods.
 
-It may use the store's floor and below, and needs only settings and errors.
+It may use the store and what stands below that; it needs only settings, errors and the model.
 """

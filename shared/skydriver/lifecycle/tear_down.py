@@ -3,7 +3,7 @@
 import time
 
 from skydriver.errors import Busy, ScanNotFound
-from skydriver.eventing.events import entry
+from skydriver.eventing.events import cluster_event
 from skydriver.eventing.outbox import publish
 from skydriver.lifecycle.transition import apply
 from skydriver.model.documents import Cluster, Outbox, ScanToTearDown
@@ -40,8 +40,7 @@ async def _unwant_workers(scan_id: str, clusters: list[Cluster]) -> None:
     outbox: Outbox = {}
     for cluster in clusters:
         if cluster["state"] == ClusterState.UNWANTED:
-            uuid = cluster["uuid"]
-            outbox |= entry(Fact.WORKERS_UNWANTED, subject=scan_id, cause=uuid, data={"uuid": uuid})
+            outbox |= cluster_event(Fact.WORKERS_UNWANTED, scan_id, cluster["uuid"])
     if outbox and await scan_document.put_events(scan_id, outbox, guard={"phase": Phase.STOPPING}):
         await publish(scan_id, outbox)
 

@@ -1,16 +1,20 @@
 """What happens to a scan: a fact has its effect, by the one table, and is announced."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from skydriver.errors import ScanNotFound
 from skydriver.eventing.events import entry
 from skydriver.eventing.outbox import publish, publish_rest
-from skydriver.model.documents import Outbox, Scan, ScanAlive, ScanReported
+from skydriver.model.documents import Cluster, Outbox, Scan, ScanAlive, ScanReported
+from skydriver.model.phases import ClusterState
 from skydriver.model.reasons import Why
 from skydriver.model.transitions import TABLE, Fact
+from skydriver.settings import settings
 from skydriver.store.scans import document as scan_document
 from skydriver.store.scans.document import Change
+
+MAX_RETRY_DELAY = 300.0
 
 
 async def apply(
@@ -70,13 +74,17 @@ async def fail(scan_id: str, why: Why, *, attempt: int | None = None) -> bool:
     return change.applied
 
 
-async def finish(scan_id: str, *, attempt: int, why: Why | None = None) -> None:
+async def finish(scan_id: str, *, attempt: int, why: Why | None = None) -> Scan:
     """End a scan with a final result as finished, and have it torn down.
+
+    Returns:
+        The scan as it is afterwards.
 
     Raises:
         ScanNotFound: there is no such scan.
     """
-    await apply(scan_id, Fact.FINISHED, attempt=attempt, why=why, guard={"result.is_final": True})
+    guard = {"result.is_final": True}
+    return (await apply(scan_id, Fact.FINISHED, attempt=attempt, why=why, guard=guard)).scan
 
 
 def is_finished(scan: Scan | ScanReported | ScanAlive) -> bool:
@@ -85,3 +93,13 @@ def is_finished(scan: Scan | ScanReported | ScanAlive) -> bool:
     if not result or not report:
         return False
     return bool(result["is_final"] and report["finished"] and result["attempt"] == report["attempt"])
+
+
+def all_gone(clusters: Iterable[Cluster]) -> bool:
+    """Say whether the workers of all clusters are verified gone."""
+    return all(cluster["state"] == ClusterState.GONE for cluster in clusters)
+
+
+def retry_delay(tries: int) -> float:
+    """Say how many seconds to wait after so many failed tries: doubled each time, up to a bound."""
+    return min(settings().retry_delay * 2.0 ** max(tries - 1, 0), MAX_RETRY_DELAY)

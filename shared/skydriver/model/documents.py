@@ -1,7 +1,8 @@
 """Every document that is stored, as a type; at run time they are plain dicts.
 
-A `Part` of a document is what one reader reads of it. The projection that MongoDB gets is made from its
-fields (`projection`), so that neither can name what the other has not. Times are seconds since the epoch.
+A part of a document (`ScanPart` and what follows) is what one reader reads of it. The projection that
+MongoDB gets is made from its fields (`projection`), so that neither can name what the other has not. Times
+are seconds since the epoch.
 """
 
 import datetime as dt
@@ -523,7 +524,7 @@ class Submission(TypedDict):
 
 
 class HandledEvent(TypedDict):
-    """An event that was handled; `_id` is its source and id."""
+    """A dead letter that was noted; `_id` is the source and id of its event."""
 
     _id: str
     schema: int

@@ -1,4 +1,4 @@
 """Clients of S3: startup files that workers fetch, and archives of workers' logs.
 
-It may use the store's floor and below, and needs only settings and errors.
+It may use the store and what stands below that; it needs only settings and errors.
 """

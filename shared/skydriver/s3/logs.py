@@ -5,8 +5,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from skydriver.errors import PermanentError, TemporaryError
-from skydriver.s3.client import client
+from skydriver.errors import TemporaryError
+from skydriver.s3.client import client, presigned, remove_object
 from skydriver.settings import settings
 
 LINK_SECONDS = 3600
@@ -49,18 +49,7 @@ async def url(name: str) -> str:
     Raises:
         PermanentError: the credentials are missing.
     """
-
-    def call() -> str:
-        from botocore.exceptions import BotoCoreError
-
-        try:
-            return client().generate_presigned_url(
-                "get_object", {"Bucket": settings().s3_bucket, "Key": name}, ExpiresIn=LINK_SECONDS
-            )
-        except BotoCoreError as error:
-            raise PermanentError(f"S3 URLs cannot be signed: {error}") from error
-
-    return await asyncio.to_thread(call)
+    return await asyncio.to_thread(presigned, "get_object", {"Key": name}, seconds=LINK_SECONDS)
 
 
 async def remove(name: str) -> None:
@@ -69,13 +58,4 @@ async def remove(name: str) -> None:
     Raises:
         TemporaryError: S3 does not answer.
     """
-
-    def call() -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            client().delete_object(Bucket=settings().s3_bucket, Key=name)
-        except (BotoCoreError, ClientError) as error:
-            raise TemporaryError(f"S3 did not remove workers' logs: {type(error).__name__}") from error
-
-    await asyncio.to_thread(call)
+    await remove_object(name, "workers' logs")

@@ -4,11 +4,9 @@ Calls are made in threads, since boto3 blocks.
 """
 
 import asyncio
-from typing import Any, Literal
+from typing import Literal
 
-from skydriver.errors import PermanentError, TemporaryError
-from skydriver.s3.client import client
-from skydriver.settings import settings
+from skydriver.s3.client import presigned, remove_object
 
 LONGEST = 7 * 24 * 3600
 """Seconds that a presigned URL can be valid (AWS Signature Version 4)."""
@@ -20,16 +18,10 @@ def key(scanner_id: str) -> str:
 
 
 def _presign(method: Literal["get_object", "put_object"], scanner_id: str, seconds: float) -> str:
-    from botocore.exceptions import BotoCoreError
-
-    parameters: dict[str, Any] = {"Bucket": settings().s3_bucket, "Key": key(scanner_id)}
+    parameters = {"Key": key(scanner_id)}
     if method == "put_object":
         parameters["ContentType"] = "application/json"
-    try:
-        return client().generate_presigned_url(method, parameters, ExpiresIn=int(min(seconds, LONGEST)))
-    except BotoCoreError as error:
-        # Signing asks nobody: what fails here is the configuration.
-        raise PermanentError(f"S3 URLs cannot be signed: {error}") from error
+    return presigned(method, parameters, seconds=min(seconds, LONGEST))
 
 
 async def url_to_put(scanner_id: str, *, seconds: float) -> str:
@@ -56,13 +48,4 @@ async def remove(scanner_id: str) -> None:
     Raises:
         TemporaryError: S3 does not answer.
     """
-
-    def call() -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            client().delete_object(Bucket=settings().s3_bucket, Key=key(scanner_id))
-        except (BotoCoreError, ClientError) as error:
-            raise TemporaryError(f"S3 did not remove the startup file: {type(error).__name__}") from error
-
-    await asyncio.to_thread(call)
+    await remove_object(key(scanner_id), "the startup file")

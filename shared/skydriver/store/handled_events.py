@@ -1,4 +1,7 @@
-"""The `handled_events` collection: events that were handled already. It only saves work."""
+"""The `handled_events` collection: dead letters that were noted, for a day.
+
+Repeats are known by it, and dead letters are counted from it.
+"""
 
 import datetime as dt
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from skydriver.lifecycle.workers.request_workers import request_workers, scanner_ready
+from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
+from skydriver.lifecycle.workers.request_workers import request_workers
 from skydriver.model.phases import ClusterState
 from skydriver.model.transitions import Fact
 from skydriver.store.scans import clusters as scan_clusters

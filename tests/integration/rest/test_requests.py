@@ -3,7 +3,8 @@
 import asyncio
 from typing import Any
 
-from skydriver.lifecycle.workers.request_workers import request_workers, scanner_ready
+from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
+from skydriver.lifecycle.workers.request_workers import request_workers
 from skydriver.model.transitions import Fact
 from skydriver.store import i3_events
 from skydriver.store.mongo import collection

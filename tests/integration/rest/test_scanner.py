@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from skydriver.lifecycle.workers.request_workers import scanner_ready
+from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
 from skydriver.model.manifest import DEFAULT_FIELDS
 from skydriver.model.transitions import Fact
 from skydriver.scanner.tokens import make_scanner_token

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from skydriver.eventing.events import entry
+from skydriver.eventing.events import cluster_event
 from skydriver.lifecycle.transition import apply, fail, finish, is_finished
 from skydriver.model.documents import Cluster, Outbox, ScanAlive
 from skydriver.model.phases import PLACED, ClusterState, Phase
@@ -144,8 +144,7 @@ async def _relaunch(scan: ScanAlive, why: Why) -> None:
     outbox: Outbox = {}
     for cluster in clusters:
         if cluster["state"] != ClusterState.GONE:
-            uuid = cluster["uuid"]
-            outbox |= entry(Fact.WORKERS_UNWANTED, subject=scan_id, cause=uuid, data={"uuid": uuid})
+            outbox |= cluster_event(Fact.WORKERS_UNWANTED, scan_id, cluster["uuid"])
     await apply(
         scan_id,
         Fact.RELAUNCHED,

@@ -6,9 +6,9 @@ from skydriver.errors import Busy, Full, PermanentError, ScanNotFound, Temporary
 from skydriver.eventing.outbox import publish_rest
 from skydriver.lifecycle.sweep.admit_backlog import admit
 from skydriver.lifecycle.tear_down import tear_down
-from skydriver.lifecycle.transition import apply, fail, finish
+from skydriver.lifecycle.transition import all_gone, apply, fail, finish, retry_delay
 from skydriver.model.documents import Scan
-from skydriver.model.phases import COMPLETE, ClusterState, Phase
+from skydriver.model.phases import COMPLETE, Phase
 from skydriver.model.reasons import ReasonCode, Why, reason_fields
 from skydriver.model.scan import scanner_id, scanner_name
 from skydriver.model.transitions import Fact
@@ -22,7 +22,6 @@ from skydriver.settings import settings
 from skydriver.store import rate_limit
 from skydriver.store.scans import document as scan_document
 
-LONGEST_DELAY = 300.0
 FULL_DELAY = 60.0
 """Seconds until a start is tried again for which a quota left no room."""
 TOKEN_MARGIN = 3600
@@ -54,7 +53,7 @@ async def launch(scan_id: str) -> None:
 
 async def _start(scan: Scan) -> None:
     scan_id, attempt = scan["_id"], scan["attempt"]
-    if any(cluster["state"] != ClusterState.GONE for cluster in scan["ewms_task"]["clusters"]):
+    if not all_gone(scan["ewms_task"]["clusters"]):
         raise Busy("workers of an earlier attempt are not gone yet")
     if not await scan_document.lease_scanner(
         scan_id, phase=Phase.LAUNCHING, attempt=attempt, seconds=settings().step_lease
@@ -132,7 +131,7 @@ async def _refused(scan: Scan, error: TemporaryError) -> None:
         reason = f"the scanner server could not be started in {refusals} tries: {reason}"
         await _give_up(scan, Why(ReasonCode.SCANNER_START_GIVEN_UP, reason))
         return
-    delay = FULL_DELAY if is_full else min(settings().retry_delay * 2 ** (refusals - 1), LONGEST_DELAY)
+    delay = FULL_DELAY if is_full else retry_delay(refusals)
     code = ReasonCode.SCANNER_START_NO_ROOM if is_full else ReasonCode.SCANNER_START_REFUSED
     change = await apply(
         scan_id,

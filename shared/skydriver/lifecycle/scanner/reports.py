@@ -80,8 +80,7 @@ async def report_manifest(scan_id: str, *, attempt: int, report: ManifestReport)
         return await _unchanged(scan_id, attempt, said, metadata)
     await publish(scan_id, outbox)
     if is_finished(scan) and scan["phase"] in PLACED:
-        await finish(scan_id, attempt=attempt)
-        return await scan_document.get(scan_id) or scan
+        return await finish(scan_id, attempt=attempt)
     return scan
 
 

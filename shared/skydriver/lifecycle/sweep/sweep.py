@@ -18,10 +18,11 @@ from skydriver.lifecycle.sweep.admit_backlog import admit
 from skydriver.lifecycle.sweep.remove_orphaned_results import remove_unclaimed_results
 from skydriver.lifecycle.sweep.retention import remove_old_events, remove_old_results
 from skydriver.lifecycle.sweep.send_metrics import measure
+from skydriver.lifecycle.transition import all_gone
 from skydriver.lifecycle.workers.worker_logs import remove_old_logs
 from skydriver.model.documents import Outbox, ScanAlive
 from skydriver.model.phases import ClusterState, Outcome, Phase
-from skydriver.model.transitions import Fact
+from skydriver.model.transitions import TABLE, Fact
 from skydriver.scanner.backend import backend
 from skydriver.scanner.protocol import ScannerStatus
 from skydriver.settings import Settings, known_clusters, settings
@@ -168,11 +169,7 @@ async def _redrive(scan: ScanAlive) -> None:
         await publish(scan["_id"], events)
 
 
-_SAID_AT_THE_END = {
-    Outcome.FINISHED: Fact.FINISHED,
-    Outcome.ABORTED: Fact.ABORTED,
-    Outcome.FAILED: Fact.FAILED,
-}
+_SAID_AT_THE_END = {row.outcome: fact for fact, row in TABLE.items() if row.outcome is not None}
 
 
 def overdue_events(scan: ScanAlive, *, now: float, after: float) -> Outbox:
@@ -199,7 +196,7 @@ def overdue_events(scan: ScanAlive, *, now: float, after: float) -> Outbox:
     if scan["scanner"]["leased_until"] <= now:
         match scan["phase"]:
             # With workers of an earlier attempt left the launch would be refused.
-            case Phase.LAUNCHING if all(cluster["state"] == ClusterState.GONE for cluster in clusters):
+            case Phase.LAUNCHING if all_gone(clusters):
                 say(Fact.REQUESTED, priority=scan["priority"])
             case Phase.STOPPING if scan["outcome"] is not None:
                 say(_SAID_AT_THE_END[Outcome(scan["outcome"])])

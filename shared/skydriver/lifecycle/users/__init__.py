@@ -1,4 +1,4 @@
-"""What users ask for: a scan, a rescan, more workers, an end. One module per function.
+"""What users ask for: a scan, a rescan, more workers, an end.
 
 It may use everything that `lifecycle` may.
 """

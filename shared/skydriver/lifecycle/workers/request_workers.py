@@ -1,35 +1,21 @@
-"""A scanner server is ready for workers, and workers are asked for."""
+"""The workers of a running scan are asked for."""
 
 import time
 from collections.abc import Collection
 from typing import Any
 
 from skydriver.errors import Busy, ScanNotFound
-from skydriver.eventing.events import entry
+from skydriver.eventing.events import cluster_event
 from skydriver.eventing.outbox import publish, publish_rest
-from skydriver.lifecycle.scanner.reports import check_reports
-from skydriver.lifecycle.transition import apply, fail
+from skydriver.lifecycle.transition import fail
 from skydriver.model.documents import Cluster, Outbox, ScanWithRequest
 from skydriver.model.phases import Phase
-from skydriver.model.reasons import ReasonCode, Why, reason_fields
+from skydriver.model.reasons import ReasonCode, Why
 from skydriver.model.transitions import Fact
 from skydriver.model.worker_pools import cluster_entry, cluster_uuid
 from skydriver.settings import known_clusters
 from skydriver.store.scans import clusters as scan_clusters
 from skydriver.store.scans import document as scan_document
-
-
-async def scanner_ready(scan_id: str, *, attempt: int) -> None:
-    """Take the word of a scanner's uploader that the startup file is in S3.
-
-    Raises:
-        ScanNotFound: there is no such scan.
-        NotTaken: it is at another attempt, or has no scanner server that could be ready.
-    """
-    change = await apply(scan_id, Fact.READY, attempt=attempt, fields=reason_fields(None), cause=str(attempt))
-    if not change.applied:
-        await publish_rest(scan_id)
-        check_reports(change.scan, attempt)
 
 
 async def request_workers(scan_id: str) -> None:
@@ -92,5 +78,5 @@ def cluster_entries(
         new = cluster_entry(name=name, known=known, n_workers=n_workers, uuid=uuid, attempt=attempt)
         new["due"] = time.time()
         entries.append(new)
-        outbox |= entry(Fact.WORKERS_REQUESTED, subject=scan_id, cause=uuid, data={"uuid": uuid})
+        outbox |= cluster_event(Fact.WORKERS_REQUESTED, scan_id, uuid)
     return entries, outbox

@@ -4,7 +4,8 @@ import time
 
 from skydriver.errors import Busy, Full, PermanentError, ScanNotFound, TemporaryError
 from skydriver.eventing.outbox import publish_rest
-from skydriver.model.documents import Cluster, ScanToStopWorkers, ScanWithRequest
+from skydriver.lifecycle.transition import retry_delay
+from skydriver.model.documents import Cluster, ScanWithRequest
 from skydriver.model.phases import ClusterState, Phase
 from skydriver.model.reasons import ReasonCode, Why, reason_fields
 from skydriver.model.scan import scanner_id
@@ -16,8 +17,6 @@ from skydriver.store.scans import clusters as scan_clusters
 from skydriver.store.scans import document as scan_document
 from skydriver.workers.backend import backend
 from skydriver.workers.protocol import Started, WorkersSpec
-
-LONGEST_DELAY = 300.0
 
 
 async def start_workers(scan_id: str, uuid: str) -> None:
@@ -35,7 +34,7 @@ async def start_workers(scan_id: str, uuid: str) -> None:
     scan = await scan_document.get_part(scan_id, ScanWithRequest)
     if scan is None:
         raise ScanNotFound(scan_id)
-    cluster = find_cluster(scan, uuid)
+    cluster = scan_clusters.find_cluster(scan, uuid)
     if scan["phase"] != Phase.RUNNING or cluster["state"] != ClusterState.REQUESTED:
         await publish_rest(scan_id)
         return
@@ -75,18 +74,6 @@ async def start_workers(scan_id: str, uuid: str) -> None:
         )
 
 
-def find_cluster(scan: ScanWithRequest | ScanToStopWorkers, uuid: str) -> Cluster:
-    """Find a scan's cluster entry.
-
-    Raises:
-        PermanentError: it has no such cluster.
-    """
-    for cluster in scan["ewms_task"]["clusters"]:
-        if cluster["uuid"] == uuid:
-            return cluster
-    raise PermanentError(f"scan '{scan['_id']}' has no cluster '{uuid}'")
-
-
 async def _start(scan: ScanWithRequest, cluster: Cluster) -> Started:
     request = scan["request"]
     known = known_clusters().get(cluster["name"])
@@ -120,7 +107,7 @@ async def _not_this_time(scan_id: str, cluster: Cluster, error: TemporaryError) 
     # within seconds: good for a short outage, but no reason to give up sooner.
     if due <= time.time():
         tries += not is_full
-        due = time.time() + min(settings().retry_delay * 2 ** max(tries - 1, 0), LONGEST_DELAY)
+        due = time.time() + retry_delay(tries)
     if tries >= settings().max_cluster_tries:
         reason = f"given up after {tries} tries: {error}"
         await _failed(scan_id, cluster, Why(ReasonCode.WORKERS_START_GIVEN_UP, reason))

@@ -6,8 +6,8 @@ from skydriver.errors import Busy, ScanNotFound, SkyDriverError, TemporaryError
 from skydriver.eventing.events import entry
 from skydriver.eventing.outbox import publish
 from skydriver.lifecycle.tear_down import end_if_all_is_gone
+from skydriver.lifecycle.transition import all_gone
 from skydriver.lifecycle.workers import worker_logs
-from skydriver.lifecycle.workers.start_workers import find_cluster
 from skydriver.model.documents import Cluster, ScanToStopWorkers, ScanWithClusters
 from skydriver.model.phases import ClusterState, Phase
 from skydriver.model.reasons import ReasonCode, Why, reason_fields
@@ -40,7 +40,7 @@ async def stop_workers(scan_id: str, uuid: str, *, again: bool = False) -> None:
     scan = await scan_document.get_part(scan_id, ScanToStopWorkers)
     if scan is None:
         raise ScanNotFound(scan_id)
-    cluster = find_cluster(scan, uuid)
+    cluster = scan_clusters.find_cluster(scan, uuid)
     if cluster["state"] == ClusterState.UNWANTED:
         if not await scan_clusters.lease_cluster(
             scan_id, uuid, states=_UNWANTED, seconds=settings().step_lease, guard={}
@@ -91,9 +91,7 @@ async def _go_on(scan_id: str) -> None:
         return
     if scan["phase"] == Phase.STOPPING:
         await end_if_all_is_gone(scan_id)
-    elif scan["phase"] == Phase.LAUNCHING and all(
-        cluster["state"] == ClusterState.GONE for cluster in scan["ewms_task"]["clusters"]
-    ):
+    elif scan["phase"] == Phase.LAUNCHING and all_gone(scan["ewms_task"]["clusters"]):
         outbox = entry(
             Fact.REQUESTED,
             subject=scan_id,

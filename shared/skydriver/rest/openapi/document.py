@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from skydriver.eventing.events import event_type
+from skydriver.model.transitions import Fact
 from skydriver.rest.arguments import IDEMPOTENCY_KEY, MAX_KEY
 from skydriver.rest.auth import Role
 from skydriver.rest.endpoint import RouteInfo
@@ -245,8 +247,8 @@ _EVENT = {
                     "source": {"type": "string", "minLength": 1},
                     "type": {
                         "enum": [
-                            f"org.icecube.skydriver.{fact}.v1"
-                            for fact in ("scanner.ready", "scan.progress_reported", "scan.result_reported")
+                            event_type(fact)
+                            for fact in (Fact.READY, Fact.PROGRESS_REPORTED, Fact.RESULT_REPORTED)
                         ]
                     },
                     "subject": {"type": "string"},

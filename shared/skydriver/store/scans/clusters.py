@@ -7,6 +7,7 @@ from typing import Any
 
 from pymongo import ReturnDocument
 
+from skydriver.errors import PermanentError
 from skydriver.model.documents import (
     Cluster,
     ClustersOfScan,
@@ -14,6 +15,8 @@ from skydriver.model.documents import (
     OutboxEvent,
     Scan,
     ScanAtLocation,
+    ScanToStopWorkers,
+    ScanWithRequest,
     projection,
 )
 from skydriver.model.phases import PLACED, ClusterState, Phase
@@ -21,6 +24,18 @@ from skydriver.model.reasons import Why, reason_fields
 from skydriver.store import escaped_names
 from skydriver.store.mongo import collection
 from skydriver.store.scans.document import INTERNALS, NAME, Query, put_into_outbox
+
+
+def find_cluster(scan: ScanWithRequest | ScanToStopWorkers, uuid: str) -> Cluster:
+    """Find a scan's cluster entry.
+
+    Raises:
+        PermanentError: it has no such cluster.
+    """
+    for cluster in scan["ewms_task"]["clusters"]:
+        if cluster["uuid"] == uuid:
+            return cluster
+    raise PermanentError(f"scan '{scan['_id']}' has no cluster '{uuid}'")
 
 
 async def add_clusters(

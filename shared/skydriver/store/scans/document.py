@@ -1,11 +1,12 @@
 """The `scans` collection: one document a scan, changed by atomic guarded updates only.
 
 Every change that causes events puts them into the document's `outbox` in the same update; `eventing`
-publishes them afterwards and tells `scan_outbox`. The outbox is an object by slot, so at most one event of
+publishes them afterwards and tells `outbox`. The outbox is an object by slot, so at most one event of
 a kind waits there: a newer progress event takes the place of an older one that was not yet published.
 
-Beside this module, which changes a scan as a whole: `scan_reports` (what scanners say), `scan_clusters` (its
-workers), `scan_outbox`, `scan_search` (what users look for), `scan_overview` (many scans at once).
+Beside this module, which changes a scan as a whole: `reports` (what scanners say), `clusters` (its workers),
+`outbox`, `search` (what users look for), `overview` (many scans at once), `joined` (a scan with its event or
+result).
 """
 
 import logging

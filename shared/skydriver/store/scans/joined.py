@@ -12,11 +12,7 @@ from skydriver.store.scans.document import Query
 async def scan_and_event(scan_id: str, fields: Iterable[str]) -> tuple[dict[str, Any], bytes | None] | None:
     """Read fields of a scan (dotted paths) and its event as JSON; None if there is no such scan."""
     join: Query = {"from": i3_events.NAME, "localField": "i3_event_id", "foreignField": "_id"}
-    found = await _join(scan_id, {*fields, "i3_event_id"}, join)
-    if found is None:
-        return None
-    scan, joined = found
-    return scan, bytes(joined[0]["json"]) if joined else None
+    return await _join(scan_id, {*fields, "i3_event_id"}, join)
 
 
 async def scan_and_result(scan_id: str, fields: Iterable[str]) -> tuple[dict[str, Any], bytes | None] | None:
@@ -25,20 +21,19 @@ async def scan_and_result(scan_id: str, fields: Iterable[str]) -> tuple[dict[str
     The other pieces, of a large result, are not read: they are sent one by one.
     """
     join: Query = {"from": results.NAME, "localField": "result.version", "foreignField": "_id"}
-    found = await _join(scan_id, {*fields, "result"}, join)
-    if found is None:
-        return None
-    scan, joined = found
-    return scan, bytes(joined[0]["json"]) if joined else None
+    return await _join(scan_id, {*fields, "result"}, join)
 
 
 async def _join(
     scan_id: str, fields: Iterable[str], join: Query
-) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
+) -> tuple[dict[str, Any], bytes | None] | None:
     pipeline: list[Query] = [
         {"$match": {"_id": scan_id}},
         {"$project": dict.fromkeys(fields, 1)},
         {"$lookup": {**join, "as": "joined"}},
     ]
     found = await collection(scan_document.NAME).aggregate(pipeline).to_list(1)
-    return (escaped_names.shown(found[0]), found[0].pop("joined")) if found else None
+    if not found:
+        return None
+    joined = found[0].pop("joined")
+    return escaped_names.shown(found[0]), bytes(joined[0]["json"]) if joined else None

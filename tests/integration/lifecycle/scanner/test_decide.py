@@ -11,10 +11,11 @@ from skydriver.errors import Busy, NotTaken
 from skydriver.lifecycle.scanner.decide import Decision, Verdict, act, all_workers_dead, decide
 from skydriver.lifecycle.scanner.launch_scanner import launch
 from skydriver.lifecycle.scanner.reports import report_manifest, report_result
+from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
 from skydriver.lifecycle.sweep.sweep import tend
 from skydriver.lifecycle.tear_down import tear_down
 from skydriver.lifecycle.users.delete_scan import delete
-from skydriver.lifecycle.workers.request_workers import request_workers, scanner_ready
+from skydriver.lifecycle.workers.request_workers import request_workers
 from skydriver.lifecycle.workers.start_workers import start_workers
 from skydriver.lifecycle.workers.stop_workers import stop_workers
 from skydriver.model.phases import PLACED, ClusterState, Outcome, Phase

@@ -8,10 +8,11 @@ import jwt
 import pytest
 
 from skydriver.errors import Busy, Full, NotTaken, PermanentError
-from skydriver.lifecycle.scanner.launch_scanner import LONGEST_DELAY, launch
+from skydriver.lifecycle.scanner.launch_scanner import launch
+from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
 from skydriver.lifecycle.tear_down import tear_down
+from skydriver.lifecycle.transition import MAX_RETRY_DELAY
 from skydriver.lifecycle.users.delete_scan import delete
-from skydriver.lifecycle.workers.request_workers import scanner_ready
 from skydriver.lifecycle.workers.start_workers import start_workers
 from skydriver.model.phases import ClusterState, Outcome, Phase
 from skydriver.model.transitions import Fact
@@ -165,7 +166,7 @@ async def test_a_refused_start_goes_back_to_the_backlog_each_time_for_longer(con
         assert after["outcome"] is None
         assert await rate_limit.holders() == []
         delays.append(after["not_before"] - begun)
-    assert delays == pytest.approx([100, 200, LONGEST_DELAY, LONGEST_DELAY], abs=10)
+    assert delays == pytest.approx([100, 200, MAX_RETRY_DELAY, MAX_RETRY_DELAY], abs=10)
 
 
 async def test_a_refused_scan_is_left_alone_until_its_time(jobs: Jobs) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from skydriver.errors import Conflict, NotFound, NotTaken
 from skydriver.lifecycle.scanner.reports import report_cluster, report_manifest, report_result
+from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
 from skydriver.lifecycle.sweep.sweep import tend
-from skydriver.lifecycle.workers.request_workers import scanner_ready
 from skydriver.model.phases import PLACED, Outcome, Phase, scan_state
 from skydriver.model.reports import CondorClusterReport, ManifestReport
 from skydriver.model.transitions import Fact

@@ -9,6 +9,7 @@ import pytest
 
 from skydriver.eventing.events import entry
 from skydriver.lifecycle.scanner.launch_scanner import launch
+from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
 from skydriver.lifecycle.sweep import sweep as sweeping
 from skydriver.lifecycle.sweep.sweep import (
     admit_backlog,
@@ -21,7 +22,7 @@ from skydriver.lifecycle.sweep.sweep import (
     tend,
 )
 from skydriver.lifecycle.tear_down import tear_down
-from skydriver.lifecycle.workers.request_workers import request_workers, scanner_ready
+from skydriver.lifecycle.workers.request_workers import request_workers
 from skydriver.lifecycle.workers.start_workers import start_workers
 from skydriver.lifecycle.workers.stop_workers import stop_workers
 from skydriver.model.phases import ClusterState, Outcome, Phase

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from skydriver.errors import NotFound, NotTaken, PermanentError
-from skydriver.lifecycle.workers.request_workers import request_workers, scanner_ready
+from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
+from skydriver.lifecycle.workers.request_workers import request_workers
 from skydriver.model.manifest import manifest_of
 from skydriver.model.phases import ClusterState, Outcome, Phase, scan_state
 from skydriver.model.transitions import Fact

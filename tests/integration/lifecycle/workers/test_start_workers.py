@@ -10,8 +10,9 @@ import pytest
 
 from skydriver.errors import Busy, PermanentError, TemporaryError
 from skydriver.lifecycle.tear_down import tear_down
+from skydriver.lifecycle.transition import MAX_RETRY_DELAY
 from skydriver.lifecycle.users.delete_scan import delete
-from skydriver.lifecycle.workers.start_workers import LONGEST_DELAY, start_workers
+from skydriver.lifecycle.workers.start_workers import start_workers
 from skydriver.lifecycle.workers.stop_workers import stop_workers
 from skydriver.model.phases import ClusterState, Outcome, Phase
 from skydriver.store.scans import clusters as scan_clusters
@@ -157,7 +158,7 @@ async def test_a_cluster_that_does_not_answer_is_tried_again_each_time_later(
         assert entry["leased_until"] == 0
         assert "answered 503" in entry["reason"]
         delays.append(entry["due"] - begun)
-    assert delays == pytest.approx([100, 200, LONGEST_DELAY, LONGEST_DELAY], abs=10)
+    assert delays == pytest.approx([100, 200, MAX_RETRY_DELAY, MAX_RETRY_DELAY], abs=10)
 
     jobs.refusal = None
     await _start(scan_id)

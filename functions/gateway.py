@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from skydriver.gateway.proxy import forward, proxy_client
 from skydriver.gateway.route_table import MethodNotAllowed, NotFound, RouteTable
-from skydriver.rest.responses import unrouted
+from skydriver.rest.responses import not_found_or_method_not_allowed
 from skydriver.runtime.per_loop import PerLoop
 
 _client = PerLoop(proxy_client, lambda client: client.aclose())
@@ -35,9 +35,9 @@ async def gateway(request: Request) -> Response:
     path: str = request.scope["path"]
     match _table().match(request.method, path):
         case NotFound():
-            return unrouted(request.method, path)
+            return not_found_or_method_not_allowed(request.method, path)
         case MethodNotAllowed(allowed):
-            return unrouted(request.method, path, allowed)
+            return not_found_or_method_not_allowed(request.method, path, allowed)
         case service:
             address = os.environ["FUNCTION_ADDRESS"].format(
                 service=service, namespace=os.environ["K8S_NAMESPACE"]

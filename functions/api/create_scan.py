@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from skydriver.lifecycle.users.create_scan import submit
+from skydriver.lifecycle.users import create_scan as lifecycle
 from skydriver.model.manifest import DEFAULT_FIELDS
 from skydriver.model.submission import ScanArguments
 from skydriver.rest.arguments import idempotency_key
-from skydriver.rest.auth import Role, may_alert
-from skydriver.rest.endpoint import Call, route
-from skydriver.rest.views import manifest, projected
+from skydriver.rest.auth import Role, may_send_alerts
+from skydriver.rest.endpoint import RequestContext, endpoint
+from skydriver.rest.views import manifest_with_event, requested_fields
 from skydriver.settings import settings
 
 
@@ -17,14 +17,14 @@ def _limit() -> int:
     return 2 * settings().max_event_bytes + settings().max_body_bytes
 
 
-@route("POST /scan", roles=(Role.USER,), arguments=ScanArguments, limit=_limit, answer="Manifest")
-async def create_scan(call: Call[ScanArguments]) -> dict[str, Any]:
+@endpoint("POST /scan", roles=(Role.USER,), arguments=ScanArguments, limit=_limit, answer="Manifest")
+async def create_scan(request: RequestContext[ScanArguments]) -> dict[str, Any]:
     """Store the scan, say that it was requested, and answer its manifest."""
-    fields = projected(call.arguments, DEFAULT_FIELDS)
-    scan = await submit(
-        call.arguments,
-        submitted_by=call.caller.name,
-        key=idempotency_key(call.headers),
-        may_alert=may_alert(call.caller),
+    fields = requested_fields(request.arguments, DEFAULT_FIELDS)
+    scan = await lifecycle.create_scan(
+        request.arguments,
+        submitted_by=request.caller.name,
+        key=idempotency_key(request.headers),
+        may_alert=may_send_alerts(request.caller),
     )
-    return await manifest(scan, fields)
+    return await manifest_with_event(scan, fields)

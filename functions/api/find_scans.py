@@ -8,19 +8,19 @@ from starlette.responses import Response
 
 from skydriver.model.manifest import FIND_FIELDS, manifest_of
 from skydriver.rest.auth import Role
-from skydriver.rest.endpoint import Call, route
-from skydriver.rest.responses import streamed_json
+from skydriver.rest.endpoint import RequestContext, endpoint
+from skydriver.rest.responses import streaming_json_response
 from skydriver.rest.search import FindArguments, write_cursor
-from skydriver.rest.views import projected
+from skydriver.rest.views import requested_fields
 from skydriver.settings import settings
 from skydriver.store.scans import search as scan_search
 
 
-@route("POST /scans/find", roles=(Role.USER,), arguments=FindArguments, answer="Found")
-async def find_scans(call: Call[FindArguments]) -> Response:
+@endpoint("POST /scans/find", roles=(Role.USER,), arguments=FindArguments, answer="Found")
+async def find_scans(request: RequestContext[FindArguments]) -> Response:
     """Answer the manifests that match as they are found, deleted ones only if they are asked for."""
-    asked = call.arguments
-    fields = projected(asked, FIND_FIELDS, FIND_FIELDS)
+    asked = request.arguments
+    fields = requested_fields(asked, FIND_FIELDS, FIND_FIELDS)
     found = scan_search.find(
         asked.condition,
         {*fields, "timestamp", "scan_id"},
@@ -29,7 +29,7 @@ async def find_scans(call: Call[FindArguments]) -> Response:
         limit=None if asked.limit is None else asked.limit + 1,
         after=asked.cursor,
     )
-    return await streamed_json(_answer(found, fields, asked.limit))
+    return await streaming_json_response(_answer(found, fields, asked.limit))
 
 
 async def _answer(

@@ -5,16 +5,16 @@ from typing import Any
 
 from skydriver.rest.arguments import NoArguments
 from skydriver.rest.auth import Role
-from skydriver.rest.endpoint import Call, route
+from skydriver.rest.endpoint import RequestContext, endpoint
 from skydriver.settings import settings
 from skydriver.store import rate_limit
 from skydriver.store.scans import overview as scan_overview
 
 
-@route("GET /scans/backlog", roles=(Role.USER,), answer="Backlog")
-async def get_backlog(call: Call[NoArguments]) -> dict[str, Any]:
+@endpoint("GET /scans/backlog", roles=(Role.USER,), answer="Backlog")
+async def get_backlog(request: RequestContext[NoArguments]) -> dict[str, Any]:
     """Answer the backlog, the next to start first, and the limits within which scans are started."""
-    started, running = await rate_limit.used(now=time.time())
+    started, running = await rate_limit.usage(now=time.time())
     return {
         "entries": [
             {

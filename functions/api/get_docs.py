@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import HTMLResponse, Response
 
-from skydriver.rest.endpoint import Call, route
+from skydriver.rest.endpoint import RequestContext, endpoint
 from skydriver.rest.openapi import swagger_ui
 
 DAY = 24 * 3600
@@ -22,10 +22,10 @@ class DocsArguments(BaseModel):
     )
 
 
-@route("GET /docs", roles=(), arguments=DocsArguments)
-async def get_docs(call: Call[DocsArguments]) -> Response:
+@endpoint("GET /docs", roles=(), arguments=DocsArguments)
+async def get_docs(request: RequestContext[DocsArguments]) -> Response:
     """Answer a page that shows this interface, or one of its files."""
-    name = call.arguments.file
+    name = request.arguments.file
     if name is None:
         return HTMLResponse(swagger_ui.PAGE, headers={"Content-Security-Policy": swagger_ui.POLICY})
     return Response(

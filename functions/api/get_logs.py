@@ -7,21 +7,21 @@ from urllib.parse import urlencode
 from skydriver.model.scan import scanner_name
 from skydriver.rest.arguments import NoArguments
 from skydriver.rest.auth import Role
-from skydriver.rest.endpoint import Call, route
+from skydriver.rest.endpoint import RequestContext, endpoint
 from skydriver.rest.views import read_scan
 from skydriver.s3 import logs
 from skydriver.settings import settings
 
 
-@route("GET /scan/{scan_id}/logs", roles=(Role.USER,), answer="Logs")
-async def get_logs(call: Call[NoArguments]) -> dict[str, Any]:
+@endpoint("GET /scan/{scan_id}/logs", roles=(Role.USER,), answer="Logs")
+async def get_logs(request: RequestContext[NoArguments]) -> dict[str, Any]:
     """Answer links: to the dashboard with the scanner server's logs, and to workers' logs that were kept.
 
     The former is empty where no dashboard is configured; the latter are valid for an hour.
     """
-    scan = await read_scan(call.scan_id, ["attempt", "ewms_task.clusters"])
+    scan = await read_scan(request.scan_id, ["attempt", "ewms_task.clusters"])
     base = settings().grafana_dashboard_baseurl
-    container = scanner_name(call.scan_id, scan["attempt"]).replace("skyscan-", "skyscan-server-", 1)
+    container = scanner_name(request.scan_id, scan["attempt"]).replace("skyscan-", "skyscan-server-", 1)
     query = urlencode({"var-namespace": settings().k8s_namespace, "var-container": container})
     return {
         "scanner_server": {"url": f"{base}&{query}" if base else ""},

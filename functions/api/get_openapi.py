@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from functions import api
 from skydriver.rest.arguments import NoArguments
-from skydriver.rest.endpoint import Call, RouteInfo, route
+from skydriver.rest.endpoint import EndpointInfo, RequestContext, endpoint
 from skydriver.rest.openapi.document import document
 from skydriver.settings import settings
 
 
-@route("GET /openapi.json", roles=())
-async def get_openapi(call: Call[NoArguments]) -> Response:
+@endpoint("GET /openapi.json", roles=())
+async def get_openapi(request: RequestContext[NoArguments]) -> Response:
     """Answer the OpenAPI document of this interface."""
     return Response(_document(), media_type="application/json")
 
@@ -26,7 +26,7 @@ def _document() -> bytes:
     return orjson.dumps(made)
 
 
-def _routes() -> list[RouteInfo]:
+def _routes() -> list[EndpointInfo]:
     """Ask every function of the interface what it says of itself."""
     found = []
     for place in pkgutil.iter_modules(api.__path__):

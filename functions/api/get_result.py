@@ -4,11 +4,11 @@ from starlette.responses import Response
 
 from skydriver.rest.arguments import ReadArguments
 from skydriver.rest.auth import Role
-from skydriver.rest.endpoint import Call, route
+from skydriver.rest.endpoint import RequestContext, endpoint
 from skydriver.rest.results import result_answer
 
 
-@route("GET /scan/{scan_id}/result", roles=(Role.USER,), arguments=ReadArguments, answer="Result")
-async def get_result(call: Call[ReadArguments]) -> Response:
+@endpoint("GET /scan/{scan_id}/result", roles=(Role.USER,), arguments=ReadArguments, answer="Result")
+async def get_result(request: RequestContext[ReadArguments]) -> Response:
     """Answer the result, or an empty object before there is one."""
-    return await result_answer(call.scan_id, include_deleted=call.arguments.include_deleted)
+    return await result_answer(request.scan_id, include_deleted=request.arguments.include_deleted)

@@ -4,10 +4,10 @@ from typing import Any
 
 from skydriver.rest.arguments import NoArguments
 from skydriver.rest.auth import Role
-from skydriver.rest.endpoint import Call, route
+from skydriver.rest.endpoint import RequestContext, endpoint
 
 
-@route("GET /", roles=(Role.USER, Role.SYSTEM), answer="Nothing")
-async def get_root(call: Call[NoArguments]) -> dict[str, Any]:
+@endpoint("GET /", roles=(Role.USER, Role.SYSTEM), answer="Nothing")
+async def get_root(request: RequestContext[NoArguments]) -> dict[str, Any]:
     """Answer an empty object."""
     return {}

@@ -8,7 +8,7 @@ from skydriver.model.phases import COMPLETE, Phase, scan_state
 from skydriver.model.scan import scanner_name
 from skydriver.rest.arguments import StatusArguments
 from skydriver.rest.auth import Role
-from skydriver.rest.endpoint import Call, route
+from skydriver.rest.endpoint import RequestContext, endpoint
 from skydriver.rest.views import read_scan
 from skydriver.scanner.backend import backend
 
@@ -25,15 +25,15 @@ _FIELDS = (
 )
 
 
-@route(
+@endpoint(
     "GET /scan/{scan_id}/status",
     roles=(Role.USER, Role.SYSTEM, Role.SCANNER),
     arguments=StatusArguments,
     answer="Status",
 )
-async def get_status(call: Call[StatusArguments]) -> dict[str, Any]:
+async def get_status(request: RequestContext[StatusArguments]) -> dict[str, Any]:
     """Answer the state code, deleted scans included; scanner servers read it as their kill switch."""
-    scan = await read_scan(call.scan_id, _FIELDS, include_deleted=call.arguments.include_deleted)
+    scan = await read_scan(request.scan_id, _FIELDS, include_deleted=request.arguments.include_deleted)
     answer: dict[str, Any] = {
         "scan_state": scan_state(scan),
         "is_deleted": scan["is_deleted"],
@@ -47,8 +47,8 @@ async def get_status(call: Call[StatusArguments]) -> dict[str, Any]:
         "reason_code": scan["reason_code"],
         "reported_at": scan["report"] and scan["report"]["at"],
     }
-    if call.arguments.include_pod_statuses:
-        status, message = await _pods(call.scan_id, scan)
+    if request.arguments.include_pod_statuses:
+        status, message = await _pods(request.scan_id, scan)
         # README and v1 name the message differently: both are served.
         answer["pods"] = {"pod_status": status, "pod_status_message": message, "pod_message": message}
     return answer

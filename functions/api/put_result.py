@@ -7,29 +7,29 @@ from starlette.responses import Response
 from skydriver.lifecycle.scanner.reports import report_result
 from skydriver.model.reports import ResultReport
 from skydriver.rest.auth import Role
-from skydriver.rest.endpoint import Call, route, unless_late
+from skydriver.rest.endpoint import RequestContext, endpoint, unless_late
 from skydriver.rest.views import around_result
 from skydriver.settings import settings
 
 
-@route(
+@endpoint(
     "PUT /scan/{scan_id}/result",
     roles=(Role.SYSTEM, Role.SCANNER),
     arguments=ResultReport,
     limit=lambda: settings().max_result_bytes,
     answer="Result",
 )
-async def put_result(call: Call[ResultReport]) -> Response | dict[str, Any]:
+async def put_result(request: RequestContext[ResultReport]) -> Response | dict[str, Any]:
     """Store the result and answer it; an empty one is answered with an empty object and not stored.
 
     A result that the scan does not take is a 409, and to a scanner server an empty object.
     """
-    content, is_final = call.arguments.skyscan_result, call.arguments.is_final
+    content, is_final = request.arguments.skyscan_result, request.arguments.is_final
     taken = await unless_late(
-        call,
-        report_result(call.scan_id, attempt=call.attempt, content=content, is_final=is_final),
+        request,
+        report_result(request.scan_id, attempt=request.attempt, content=content, is_final=is_final),
     )
     if not taken:
         return {}
-    before, after = around_result(call.scan_id, is_final=is_final)
+    before, after = around_result(request.scan_id, is_final=is_final)
     return Response(before + content + after, media_type="application/json")

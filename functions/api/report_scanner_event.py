@@ -18,28 +18,28 @@ from skydriver.model.reports import ManifestReport, ResultReport
 from skydriver.model.transitions import Fact
 from skydriver.rest.arguments import NoArguments, validate
 from skydriver.rest.auth import Role
-from skydriver.rest.endpoint import Call, route, unless_late
+from skydriver.rest.endpoint import RequestContext, endpoint, unless_late
 from skydriver.settings import settings
 
 
-@route(
+@endpoint(
     "POST /scan/{scan_id}/events",
     roles=(Role.SYSTEM, Role.SCANNER),
     limit=lambda: settings().max_result_bytes,
     body_holds_arguments=False,
 )
-async def report_scanner_event(call: Call[NoArguments]) -> Response:
+async def report_scanner_event(request: RequestContext[NoArguments]) -> Response:
     """Take the event, and answer with nothing.
 
     What the scan does not take is a 409, but not to a scanner server.
     """
     try:
-        event = decode(call.headers, call.body)
+        event = decode(request.headers, request.body)
     except UnsupportedEncoding:
         raise
     except PermanentError as error:
         raise InvalidArguments({"event": str(error)}) from None
-    scan_id, attempt = call.scan_id, call.attempt
+    scan_id, attempt = request.scan_id, request.attempt
     said: Coroutine[Any, Any, Any]
     if event.type == event_type(Fact.READY):
         said = scanner_ready(scan_id, attempt=attempt)
@@ -52,5 +52,5 @@ async def report_scanner_event(call: Call[NoArguments]) -> Response:
         said = report_result(scan_id, attempt=attempt, content=content, is_final=is_final)
     else:
         raise InvalidArguments({"event": f"a scanner says nothing of the type '{event.type}'"})
-    await unless_late(call, said)
+    await unless_late(request, said)
     return Response(status_code=204)

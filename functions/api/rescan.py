@@ -5,21 +5,21 @@ from typing import Any
 from skydriver.lifecycle.users import create_scan
 from skydriver.model.manifest import DEFAULT_FIELDS
 from skydriver.model.submission import RescanArguments
-from skydriver.rest.auth import Role, may_alert
-from skydriver.rest.endpoint import Call, route
-from skydriver.rest.views import manifest, projected
+from skydriver.rest.auth import Role, may_send_alerts
+from skydriver.rest.endpoint import RequestContext, endpoint
+from skydriver.rest.views import manifest_with_event, requested_fields
 
 
-@route(
+@endpoint(
     "POST /scan/{scan_id}/actions/rescan", roles=(Role.USER,), arguments=RescanArguments, answer="Manifest"
 )
-async def rescan(call: Call[RescanArguments]) -> dict[str, Any]:
+async def rescan(request: RequestContext[RescanArguments]) -> dict[str, Any]:
     """Store a new scan with the request of the former, and answer its manifest."""
-    fields = projected(call.arguments, DEFAULT_FIELDS)
+    fields = requested_fields(request.arguments, DEFAULT_FIELDS)
     scan = await create_scan.rescan(
-        call.scan_id,
-        call.arguments,
-        submitted_by=call.caller.name,
-        may_alert=may_alert(call.caller),
+        request.scan_id,
+        request.arguments,
+        submitted_by=request.caller.name,
+        may_alert=may_send_alerts(request.caller),
     )
-    return await manifest(scan, fields)
+    return await manifest_with_event(scan, fields)

@@ -2,11 +2,11 @@
 
 from skydriver.eventing.events import Event
 from skydriver.eventing.handler import step
-from skydriver.lifecycle.scanner.launch_scanner import launch
+from skydriver.lifecycle.scanner import launch_scanner as lifecycle
 from skydriver.model.transitions import Fact
 
 
 @step(Fact.REQUESTED)
 async def launch_scanner(event: Event) -> None:
     """Launch the scan that the event is about."""
-    await launch(event.subject)
+    await lifecycle.launch_scanner(event.subject)

@@ -125,7 +125,7 @@ class Settings(BaseModel):
     scanner_service_account: str = Field("scanner", description="of scanner servers; it has no rights")
     scanner_user: int = Field(1000, ge=1, description="the user id that scanner servers and workers run as")
     scanner_ttl: int = Field(600, ge=0, description="seconds that an ended scanner server's Job is kept")
-    image_pull_patience: float = Field(
+    image_pull_timeout: float = Field(
         180.0, ge=0, description="seconds after which an image that cannot be pulled is given up"
     )
     worker_priority_class: str | None = Field(None, description="the PriorityClass of workers' pods")

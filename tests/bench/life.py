@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import orjson
 
-from skydriver.lifecycle.scanner.launch_scanner import launch
+from skydriver.lifecycle.scanner.launch_scanner import launch_scanner
 from skydriver.lifecycle.scanner.reports import report_manifest, report_result
 from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
 from skydriver.lifecycle.tear_down import tear_down
-from skydriver.lifecycle.users.create_scan import submit
+from skydriver.lifecycle.users.create_scan import create_scan
 from skydriver.lifecycle.workers.request_workers import request_workers
 from skydriver.lifecycle.workers.start_workers import start_workers
 from skydriver.lifecycle.workers.stop_workers import stop_workers
@@ -33,7 +33,7 @@ TIMES = 5
 RESULT = orjson.dumps({"nside-8": [[1.0, 2.0]] * 768})
 
 HANDLERS: dict[str, Callable[[str, dict[str, Any]], Awaitable[Any]]] = {
-    Fact.REQUESTED: lambda scan_id, _: launch(scan_id),
+    Fact.REQUESTED: lambda scan_id, _: launch_scanner(scan_id),
     Fact.READY: lambda scan_id, _: request_workers(scan_id),
     Fact.WORKERS_REQUESTED: lambda scan_id, data: start_workers(scan_id, data["uuid"]),
     Fact.FINISHED: lambda scan_id, _: tear_down(scan_id),
@@ -94,7 +94,7 @@ async def _by_events(stage: Stage, client: httpx.AsyncClient, number: int) -> No
 
 
 async def _directly(stage: Stage, number: int) -> None:
-    scan = await submit(ScanArguments.model_validate(arguments(number=number)), submitted_by=None)
+    scan = await create_scan(ScanArguments.model_validate(arguments(number=number)), submitted_by=None)
     scan_id = scan["_id"]
     await _handle_all(stage)
     await scanner_ready(scan_id, attempt=1)

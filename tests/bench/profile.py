@@ -33,7 +33,7 @@ PARTS = (
     ("Motor, and the threads it runs the driver in", r"\bmotor/|concurrent/futures/|threading\.py|queue\.py"),
     ("checking the token", r"\b(jwt|cryptography)/|skydriver/(rest/(auth|issuer)|tokens)\.py"),
     ("validating arguments", r"\bpydantic/|skydriver/(rest/arguments|model/)"),
-    ("publishing", r"skydriver/(poster|eventing/)|cloudevents/"),
+    ("publishing", r"skydriver/eventing/|cloudevents/"),
     ("our other code", r"skydriver/|functions/"),
     ("HTTP server", r"\b(uvicorn|httptools|h11)/"),
     ("Starlette, functions-framework", r"\b(starlette|functions_framework|anyio)/"),

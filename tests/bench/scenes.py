@@ -8,7 +8,7 @@ import bson
 import orjson
 
 from skydriver.eventing.codec import encode
-from skydriver.eventing.events import entry
+from skydriver.eventing.events import outbox_entry
 from skydriver.model.phases import ClusterState, Phase
 from skydriver.model.transitions import Fact
 from skydriver.model.worker_pools import location_key
@@ -102,7 +102,7 @@ def arguments(size: int = 1_000, *, number: int = 50579430, **changes: Any) -> D
 
 def step_request(fact: Fact, subject: str, data: Document | None = None) -> bytes:
     """Write the request by which a broker hands over an event."""
-    (said,) = entry(fact, subject=subject, cause="bench", data=data).values()
+    (said,) = outbox_entry(fact, subject=subject, cause="bench", data=data).values()
     headers, body = encode(said)
     return request("POST", "/", headers=headers, body=body)
 
@@ -110,7 +110,7 @@ def step_request(fact: Fact, subject: str, data: Document | None = None) -> byte
 async def every_function(stage: Stage) -> dict[str, bytes]:
     """Store what each function needs for a 2xx, and return the requests by the functions' files."""
     await store(SCAN, Phase.RUNNING)
-    await store(ENDED, Phase.ENDED, clusters=[cluster("u0", ClusterState.GONE, name="c0")])
+    await store(ENDED, Phase.ENDED, clusters=[cluster("u0", ClusterState.STOPPED, name="c0")])
     await store_result(SCAN, orjson.dumps({"nside-8": [1.0] * 100}))
     token = stage.issuer.token()
     location = location_key("local", known_clusters()["c0"].location.model_dump())

@@ -77,7 +77,7 @@ async def _fill(stage: Stage, database: str, *, ended: int) -> dict[str, Any]:
             "pods": [{"name": f"{name}-0", "phase": "Running", "reason": None, "message": None}],
         }
     for number in range(ended):
-        clusters = [cluster(f"e{number}", ClusterState.GONE, name=f"c{number % LOCATIONS}")]
+        clusters = [cluster(f"e{number}", ClusterState.STOPPED, name=f"c{number % LOCATIONS}")]
         documents.append(running(f"end{number}", clusters=clusters) | {"phase": Phase.ENDED})
     for start in range(0, len(documents), 1_000):
         await collection("scans").insert_many(documents[start : start + 1_000], ordered=False)

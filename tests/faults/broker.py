@@ -10,7 +10,7 @@ from skydriver.local.event import Event
 from skydriver.local.knative.broker import Broker, Failure
 from tests.faults.dice import Dice, Tally
 
-LONGEST_DELAY = 12.0
+MAX_DELAY = 12.0
 LOST, TWICE, LATE = 0.04, 0.10, 0.10
 
 
@@ -73,7 +73,7 @@ class FaultyBroker(Broker):
 
     def _take_later(self, event: Event) -> None:
         async def wait() -> None:
-            await asyncio.sleep(self._dice.uniform(0.0, LONGEST_DELAY))
+            await asyncio.sleep(self._dice.uniform(0.0, MAX_DELAY))
             Broker.take(self, event)
 
         task = asyncio.create_task(wait(), name=f"later: {event.attributes['id']}")

@@ -26,7 +26,7 @@ from tests.faults.world import SCANS_RUNNING, STEP_LEASE, UNCLAIMED_RESULT_AGE, 
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
-MOST_ALIVE = 32
+MAX_ALIVE = 32
 """Scans that users have under way at once: more than the limits allow to run."""
 QUIET = 180.0
 """Seconds in which everything must have ended after the last fault."""
@@ -203,7 +203,7 @@ class Users:
         """Ask until the time is over or it was enough."""
         until = time.time() + self._plan.seconds
         while time.time() < until and self._asked < self._plan.most_scans:
-            if await self._alive() < MOST_ALIVE:
+            if await self._alive() < MAX_ALIVE:
                 await self._ask()
             await asyncio.sleep(self._dice.uniform(0.0, 0.2))
         for aside in self._asides:
@@ -215,7 +215,7 @@ class Users:
         try:
             return int(await self._here.db["scans"].count_documents({"phase": {"$ne": Phase.ENDED}}))
         except PyMongoError:
-            return MOST_ALIVE
+            return MAX_ALIVE
 
     async def _ask(self) -> None:
         self._asked += 1

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.faults.dice import Dice, Tally
 
-LONGEST_DELAY = 5.0
+MAX_DELAY = 5.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Door:
                 self._tally.add("late", self.name)
                 receive = await _taken_in(receive)
                 # What is late has its effect all the same, also where the caller has given up.
-                await asyncio.sleep(self._dice.uniform(0.1, LONGEST_DELAY))
+                await asyncio.sleep(self._dice.uniform(0.1, MAX_DELAY))
             await self._part(scope, receive, send)
 
 

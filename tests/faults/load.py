@@ -25,7 +25,7 @@ from tests.faults.door import Manners
 from tests.faults.points import Odds
 from tests.faults.world import World, world
 
-MOST_GROWTH = 1.15
+MAX_GROWTH = 1.15
 """By how much a function's memory may grow from the first third of a run to the last."""
 IN_FLIGHT = 12
 """Scanner servers that may be made between an alert's submission and its own: their launches had begun."""
@@ -162,7 +162,7 @@ async def main(scans: int, running: int, seconds: float, seed: int) -> int:
     bad += [
         f"{name} grew by {growth(samples):.2f}"
         for name, samples in found.memory.items()
-        if len(samples) > 30 and growth(samples) > MOST_GROWTH
+        if len(samples) > 30 and growth(samples) > MAX_GROWTH
     ]
     print(f"{sum(ends.values())} scans in {took:.0f} s: {dict(ends)}")
     print(f"at most {max(found.running, default=0)} servers at once, {len(here.play.reports)} reports")

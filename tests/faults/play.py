@@ -18,7 +18,7 @@ from skydriver.local.jobs.host import Container, ContainerState, Job, JobRequest
 from skydriver.model.scan import split_scanner_id
 from tests.faults.dice import Dice, Tally
 
-PATIENCE = 240.0
+TIMEOUT = 240.0
 """Seconds that the uploader and the final reports are tried for."""
 NO_WORKERS = 120.0
 """Seconds without a worker after which a scanner server gives up."""
@@ -165,7 +165,7 @@ class Play:
 
     async def _persist(self, method: str, url: str, content: bytes, headers: Mapping[str, str]) -> int:
         """Repeat a call until it is answered for good; its status."""
-        until, delay = time.time() + PATIENCE, 0.2
+        until, delay = time.time() + TIMEOUT, 0.2
         while time.time() < until:
             with suppress(httpx.HTTPError):
                 answer = await self._client.request(method, url, content=content, headers=dict(headers))
@@ -305,7 +305,7 @@ class Speaker:
         return False
 
     async def _say(self, method: str, path: str, kind: str, body: dict[str, Any], insists: bool) -> bool:
-        until, delay, content = time.time() + (PATIENCE if insists else 0.0), 0.2, json.dumps(body).encode()
+        until, delay, content = time.time() + (TIMEOUT if insists else 0.0), 0.2, json.dumps(body).encode()
         while True:
             asked = time.time()
             with suppress(httpx.HTTPError):

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from skydriver.local.http_server import listen, serve, url
 from skydriver.local.jobs.api import JobApi
 from skydriver.local.knative import function_client
-from skydriver.local.knative.ingress import Front
+from skydriver.local.knative.ingress import Ingress
 from skydriver.local.knative.overlay import Overlay, read_overlay
 from skydriver.local.knative.ping_source import Schedule
 from skydriver.local.knative.proxy import Proxy
@@ -167,7 +167,7 @@ async def world(
             client=functions,
         )
         parts: dict[str, ASGIApp] = {
-            "front": Front(routes=overlay.routes, functions=apps, brokers={}),
+            "front": Ingress(routes=overlay.routes, functions=apps, brokers={}),
             "jobs": jobs_api.app,
             "s3": objects,
             "broker": _ingress(broker),

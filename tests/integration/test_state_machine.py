@@ -27,9 +27,9 @@ from hypothesis.stateful import (
 )
 
 from skydriver.errors import NotTaken
-from skydriver.eventing.events import entry
+from skydriver.eventing.events import outbox_entry
 from skydriver.lifecycle.scanner.reports import report_manifest, report_result
-from skydriver.lifecycle.tear_down import end_if_all_is_gone
+from skydriver.lifecycle.tear_down import end_scan_if_all_gone
 from skydriver.model.phases import ClusterState, Phase, scan_state
 from skydriver.model.reasons import ReasonCode, Why
 from skydriver.model.transitions import Fact
@@ -95,8 +95,8 @@ class Model:
 
     def want_no_workers(self) -> None:
         for uuid, state in self.clusters.items():
-            if state != "gone":
-                self.clusters[uuid] = "unwanted"
+            if state != "stopped":
+                self.clusters[uuid] = "stopping"
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def follow(model: Model, it: Said, scan_id: str) -> None:
             model.want_no_workers()
             taken = True
         case "ended" if now == "STOPPING" and model.gone and not model.leased:
-            if all(state == "gone" for state in model.clusters.values()):
+            if all(state == "stopped" for state in model.clusters.values()):
                 model.enter("ENDED")
                 model.outbox["scan_ended"] = f"{scan_id}/scan.ended/0"
         case "progress" if now in WITH_A_SERVER and own:
@@ -242,8 +242,8 @@ def follow(model: Model, it: Said, scan_id: str) -> None:
             if model.clusters.get(uuid) == "requested":
                 model.clusters[uuid] = "started"
         case "workers gone":
-            if model.clusters.get(uuid) == "unwanted":
-                model.clusters[uuid] = "gone"
+            if model.clusters.get(uuid) == "stopping":
+                model.clusters[uuid] = "stopped"
         case "lease" if now == ("STOPPING" if it.flag else "LAUNCHING") and own and not model.leased:
             model.leased, model.gone = True, False
         case "release" if own:
@@ -281,10 +281,10 @@ async def tell(scan_id: str, it: Said) -> None:
     attempt, uuid = it.attempt, it.uuid
     outbox: dict[str, Document] = {}
     if fact := FACTS.get(it.what):
-        outbox = entry(fact, subject=scan_id, cause=str(it.number))
+        outbox = outbox_entry(fact, subject=scan_id, cause=str(it.number))
     match it.what:
         case "ended":
-            await end_if_all_is_gone(scan_id)
+            await end_scan_if_all_gone(scan_id)
         case "progress":
             await scan_reports.report_progress(
                 scan_id,
@@ -300,7 +300,7 @@ async def tell(scan_id: str, it: Said) -> None:
             pointer["came_at"] = time.time()
             await scan_reports.point_to_result(scan_id, attempt=attempt, pointer=pointer, outbox=outbox)
         case "request workers":
-            asked = entry(
+            asked = outbox_entry(
                 Fact.WORKERS_REQUESTED,
                 subject=scan_id,
                 cause=str(it.number),
@@ -317,8 +317,8 @@ async def tell(scan_id: str, it: Said) -> None:
                 guard={"phase": Phase.RUNNING, "attempt": attempt},
             )
         case "workers gone":
-            gone = {"state": ClusterState.GONE}
-            await scan_clusters.update_cluster(scan_id, uuid, gone, states=[ClusterState.UNWANTED])
+            gone = {"state": ClusterState.STOPPED}
+            await scan_clusters.update_cluster(scan_id, uuid, gone, states=[ClusterState.STOPPING])
         case "lease":
             phase = Phase.STOPPING if it.flag else Phase.LAUNCHING
             await scan_document.lease_scanner(scan_id, phase=phase, attempt=attempt, seconds=3600)
@@ -326,7 +326,7 @@ async def tell(scan_id: str, it: Said) -> None:
             await scan_document.release_scanner(scan_id, attempt=attempt, gone=it.flag)
         case "published":
             if it.slot and it.event_id:
-                await scan_outbox.published(scan_id, it.slot, it.event_id)
+                await scan_outbox.mark_published(scan_id, it.slot, it.event_id)
         case _:
             await scan_document.advance(
                 scan_id,
@@ -351,7 +351,7 @@ async def look(scan_id: str) -> tuple[Model, Document]:
         result=pointer and (pointer["attempt"], pointer["is_final"], pointer["version"]),
         clusters={one["uuid"]: one["state"] for one in scan["ewms_task"]["clusters"]},
         outbox={slot: event["id"] for slot, event in scan["outbox"].items()},
-        gone=scan["scanner"]["gone"],
+        gone=scan["scanner"]["stopped"],
         leased=scan["scanner"]["leased_until"] > 0,
     ), scan
 
@@ -463,7 +463,7 @@ class Scan(RuleBasedStateMachine):
         if seen.phase in ("STOPPING", "ENDED"):
             assert not WORKS.intersection(seen.clusters.values())
         if seen.phase == "ENDED":
-            assert set(seen.clusters.values()) <= {"gone"}
+            assert set(seen.clusters.values()) <= {"stopped"}
 
     def teardown(self) -> None:
         self.run(_forget())

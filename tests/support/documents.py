@@ -113,8 +113,8 @@ def cluster(
     entry["state"] = state
     if state is ClusterState.STARTED:
         entry["cluster_id"] = f"skyscan-workers-{uuid}"
-    if state is ClusterState.UNWANTED:
-        entry["unwanted_since"] = time.time()
+    if state is ClusterState.STOPPING:
+        entry["stopping_since"] = time.time()
     return entry | fields
 
 

@@ -85,12 +85,12 @@ def scanned(surface: Surface, progression: Sequence[tuple[int, int]] = ((8, 0), 
             )
             theta, phi = healpix.pix2ang(nside, pixel)
             middle = Direction(float(phi), math.pi / 2 - float(theta))
-            radius = math.sqrt(extension * pixelation.area(coarse) / math.pi)
+            radius = math.sqrt(extension * pixelation.nside2pixarea(coarse) / math.pi)
             add(
                 scan,
                 surface,
                 fine,
-                pixelation.children(coarse, pixelation.within(coarse, middle, radius), fine),
+                pixelation.children(coarse, pixelation.query_disc(coarse, middle, radius), fine),
             )
     return scan
 

@@ -17,7 +17,7 @@ from skydriver.scanner.kubernetes.job import KIND
 from skydriver.settings import known_clusters, settings
 
 Check = Callable[[], Awaitable[str]]
-PATIENCE = 15.0
+TIMEOUT = 15.0
 CHECKED = "org.icecube.skydriver.check.v1"
 """The type of an event that no Trigger wants."""
 
@@ -53,10 +53,10 @@ def _settings_problems() -> list[Finding]:
 
 async def _find(what: str, check: Check) -> Finding:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             return Finding(what, True, await check())
     except TimeoutError:
-        return Finding(what, False, f"no answer within {PATIENCE:g} s")
+        return Finding(what, False, f"no answer within {TIMEOUT:g} s")
     except (Missing, SkyDriverError) as error:
         return Finding(what, False, str(error))
 
@@ -120,7 +120,7 @@ async def _broker() -> str:
 
 async def _get(url: str, setting: str) -> httpx.Response:
     try:
-        async with httpx.AsyncClient(timeout=PATIENCE) as client:
+        async with httpx.AsyncClient(timeout=TIMEOUT) as client:
             return await client.get(url)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Missing(f"nothing answers at {setting}: {type(error).__name__}") from error

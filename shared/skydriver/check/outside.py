@@ -10,7 +10,7 @@ import httpx
 from skydriver.check.finding import Finding
 from skydriver.gateway.route_table import Route, RouteTable
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds for an answer: functions may have to be started first."""
 AT_ONCE = 4
 

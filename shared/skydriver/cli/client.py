@@ -18,8 +18,8 @@ from skydriver.model.json_text import write_json
 
 Json = dict[str, Any]
 
-FIRST_DELAY_S = 0.2
-LONGEST_DELAY_S = 10.0
+FIRST_DELAY_SECONDS = 0.2
+MAX_DELAY_SECONDS = 10.0
 
 
 class Client:
@@ -31,7 +31,7 @@ class Client:
         address: where the service is.
         token: bearer token, sent with every request; None sends none.
         auth: adds a token that changes.
-        patience_s: how long a read goes on trying, in seconds.
+        timeout_seconds: how long a read goes on trying, in seconds.
         pause: waits for the given seconds; may raise to end the waiting.
     """
 
@@ -41,11 +41,11 @@ class Client:
         token: str | None = None,
         *,
         auth: httpx.Auth | None = None,
-        patience_s: float = 3.0,
+        timeout_seconds: float = 3.0,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.address = address
-        self._patience_s = patience_s
+        self._timeout_seconds = timeout_seconds
         self._pause = pause
         self._http = http_client(
             address.url,
@@ -118,7 +118,7 @@ class Client:
         is_read: bool | None = None,
     ) -> Json:
         repeatable = method == "GET" if is_read is None else is_read
-        response = self._send(method, path, query, body, self._patience_s if repeatable else 0.0)
+        response = self._send(method, path, query, body, self._timeout_seconds if repeatable else 0.0)
         if response.is_error:
             raise Refused(response.status_code, _refusal(response))
         return json_object(response, self._misunderstood(path))
@@ -139,15 +139,15 @@ class Client:
         path: str,
         query: Mapping[str, str] | None,
         body: Mapping[str, object] | None,
-        patience_s: float,
+        timeout_seconds: float,
     ) -> httpx.Response:
         try:
             content = None if body is None else write_json(body)
         except ValueError as error:
             raise WrongUsage(f"what was given cannot be sent: {error}") from None
         headers = {} if content is None else {"Content-Type": "application/json"}
-        deadline = time.monotonic() + patience_s
-        delay = FIRST_DELAY_S
+        deadline = time.monotonic() + timeout_seconds
+        delay = FIRST_DELAY_SECONDS
         while True:
             response: httpx.Response | None = None
             failure: Exception | None = None
@@ -160,7 +160,7 @@ class Client:
             if time.monotonic() + delay > deadline:
                 break
             self._pause(delay)
-            delay = min(2 * delay, LONGEST_DELAY_S)
+            delay = min(2 * delay, MAX_DELAY_SECONDS)
         if response is not None:
             raise Unreachable(f"The service at {self.address.url} is overloaded: {_refusal(response)}")
         raise Unreachable(

@@ -57,7 +57,7 @@ def given_token() -> str | None:
     return checked_token(token, "SKYDRIVER_TOKEN") if token else None
 
 
-def connect(ctx: typer.Context, *, patience_s: float = 3.0, pause: Pause = time.sleep) -> Client:
+def connect(ctx: typer.Context, *, timeout_seconds: float = 3.0, pause: Pause = time.sleep) -> Client:
     """Talk to the service, as whoever SKYDRIVER_TOKEN or a login there says.
 
     Raises:
@@ -68,7 +68,7 @@ def connect(ctx: typer.Context, *, patience_s: float = 3.0, pause: Pause = time.
     token = given_token()
     session = None if token else load(address.url)
     auth = None if session is None else Renewing(address.url, session)
-    return Client(address, token, auth=auth, patience_s=patience_s, pause=pause)
+    return Client(address, token, auth=auth, timeout_seconds=timeout_seconds, pause=pause)
 
 
 def user_name(ctx: typer.Context) -> str:

@@ -14,8 +14,8 @@ from skydriver.cli.client import Client
 from skydriver.cli.progress import FIELDS, Snapshot, Tally, take_snapshot
 from skydriver.cli.screen import clean
 
-SHORTEST_WAIT_S = 0.3
-LONGEST_WAIT_S = 5.0
+MIN_WAIT_SECONDS = 0.3
+MAX_WAIT_SECONDS = 5.0
 
 Pause = Callable[[float], None]
 
@@ -34,18 +34,18 @@ def snapshots(
 
     It looks often while things change and ever less often while they do not.
     """
-    wait = SHORTEST_WAIT_S
+    wait = MIN_WAIT_SECONDS
     former: Snapshot | None = None
     while True:
         now = look(client, scan_id)
         if now != former:
             yield now
-            wait = SHORTEST_WAIT_S
+            wait = MIN_WAIT_SECONDS
         if is_last(now):
             return
         former = now
         pause(wait)
-        wait = min(1.3 * wait, LONGEST_WAIT_S)
+        wait = min(1.3 * wait, MAX_WAIT_SECONDS)
 
 
 def follow(client: Client, scan_id: str, console: Console, pause: Pause = time.sleep) -> Snapshot:

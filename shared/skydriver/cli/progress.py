@@ -120,7 +120,7 @@ def describe_cluster(cluster: Mapping[str, Any]) -> str:
             doing[job_status if pilot in ("null", "", None) else f"{job_status}/{pilot}"] += count
     told = ", ".join(f"{count} {what}" for what, count in doing.most_common()) or "nothing heard yet"
     # What was last heard of workers that are gone is no news.
-    told = {"gone": "all gone", "unwanted": "being removed"}.get(str(cluster.get("state")), told)
+    told = {"stopped": "all gone", "stopping": "being removed"}.get(str(cluster.get("state")), told)
     if cluster.get("stale_since") and cluster.get("state") == "started":
         since = datetime.fromtimestamp(cluster["stale_since"], UTC)
         told += f"; nothing newer since {since:%H:%M:%S} UTC: {cluster.get('stale_reason')}"

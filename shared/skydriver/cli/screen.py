@@ -34,12 +34,12 @@ def print_json(answer: Any) -> None:
     typer.echo(text)
 
 
-def when(epoch_s: object) -> str:
+def when(epoch_seconds: object) -> str:
     """Seconds since the epoch as local date and time; "-" for none, 0, or what is no time."""
-    if not epoch_s or not isinstance(epoch_s, int | float):
+    if not epoch_seconds or not isinstance(epoch_seconds, int | float):
         return "-"
     try:
-        return datetime.fromtimestamp(epoch_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return datetime.fromtimestamp(epoch_seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):
         return "-"
 

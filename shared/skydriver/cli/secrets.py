@@ -11,7 +11,7 @@ _SENDABLE = re.compile(r"[\x21-\x7e]+")
 # Three parts in base64url, the first of which begins an object (RFC 7519).
 _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 _BEARER = re.compile(r"(?i)(bearer\s+)[^\s'\"]+")
-SHORTEST = 8
+MIN_LENGTH = 8
 """Shorter words are not masked: they would take parts of other words with them."""
 
 
@@ -22,7 +22,7 @@ def _kept() -> set[str]:
 
 def keep_secret(secret: str) -> str:
     """Mask a secret from now on in whatever `masked` is given; returns it."""
-    if len(secret) >= SHORTEST:
+    if len(secret) >= MIN_LENGTH:
         _kept().add(secret)
     return secret
 

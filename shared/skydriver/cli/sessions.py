@@ -20,9 +20,9 @@ from skydriver.cli.secrets import checked_token, keep_secret
 from skydriver.cli.web import NO_ANSWER, cause, http_client, json_object
 from skydriver.model.json_text import read_json
 
-LONGEST_S = 10 * 365 * 86400
+MAX_SECONDS = 10 * 365 * 86400
 """What a realm says of times is within so many seconds."""
-EARLY_S = 30.0
+EARLY_SECONDS = 30.0
 """Seconds before its end at which a token is renewed."""
 
 
@@ -101,7 +101,7 @@ class RealmAnswer:
             Unreachable: it is none.
         """
         found = self._content.get(name, default)
-        if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= LONGEST_S:
+        if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= MAX_SECONDS:
             raise Unreachable(f"{self._misunderstood}: {name} is no number of seconds")
         return float(found)
 
@@ -170,7 +170,7 @@ class Renewing(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Add the token."""
-        if time.time() > self.session.ends_at - EARLY_S:
+        if time.time() > self.session.ends_at - EARLY_SECONDS:
             self.session = renewed(self.session)
             save(self._url, self.session)
         request.headers["Authorization"] = f"Bearer {self.session.access_token}"

@@ -12,9 +12,9 @@ from skydriver.model.reasons import ReasonCode
 
 Json = Mapping[str, Any]
 
-QUIET_S = 900.0
+QUIET_SECONDS = 900.0
 """Seconds without a report after which a scanner is said to be quiet; it reports about once a minute."""
-LONG_S = 180.0
+LONG_SECONDS = 180.0
 """Seconds after which a start is said to take long."""
 _TIME_LEFT = re.compile(r"(?:(\d+) days?, )?(\d+):(\d\d):(\d\d)")
 _LIVE = ("started", "reported", None)
@@ -212,7 +212,7 @@ def _queued(facts: Facts) -> str:
 
 
 def _launching(facts: Facts) -> str:
-    leaving = [cluster for cluster in facts.clusters if cluster.get("state") == "unwanted"]
+    leaving = [cluster for cluster in facts.clusters if cluster.get("state") == "stopping"]
     if leaving:
         return (
             "It is to be launched again, once the workers of its last attempt are gone: "
@@ -221,7 +221,7 @@ def _launching(facts: Facts) -> str:
     sentence = f"Its scanner server is being started, for {duration(facts.waited)} now"
     if facts.reasons:
         sentence += f"; last was said: {facts.reasons[-1]}"
-    elif facts.waited > LONG_S:
+    elif facts.waited > LONG_SECONDS:
         sentence += ", which is long: `skydriver check` says whether the service can reach what it needs"
     return f"{sentence}."
 
@@ -257,7 +257,7 @@ def _running(facts: Facts) -> str:
     reported = facts.status.get("reported_at")
     if not progress or reported is None:
         return f"Its {workers} run, but its scanner has not reported yet."
-    if facts.now - reported > QUIET_S:
+    if facts.now - reported > QUIET_SECONDS:
         return f"Its scanner has not reported for {duration(facts.now - reported)}, though {workers} run."
     return f"It is being scanned by {workers}: {_pixels(progress)}{_until(facts)}."
 
@@ -284,7 +284,7 @@ _ENDS = {"finished": "has finished", "aborted": "was aborted", "failed": "has fa
 
 
 def _stopping(facts: Facts) -> str:
-    leaving = [_place(cluster) for cluster in facts.clusters if cluster.get("state") == "unwanted"]
+    leaving = [_place(cluster) for cluster in facts.clusters if cluster.get("state") == "stopping"]
     left = f"its workers on {'; '.join(leaving)}" if leaving else "its scanner server"
     return f"{_end(facts)}. What is left is being removed, for {duration(facts.waited)} now: {left}."
 

@@ -43,7 +43,7 @@ class Event:
     extensions: dict[str, str]
 
 
-def entry(
+def outbox_entry(
     fact: Fact,
     *,
     subject: str,
@@ -71,7 +71,7 @@ def entry(
         "time": dt.datetime.now(dt.UTC).isoformat(),
         "data": data or {},
     }
-    trace = traces.carried()
+    trace = traces.current_trace()
     if "traceparent" in trace:
         event["traceparent"] = trace["traceparent"]
     if "tracestate" in trace:
@@ -84,4 +84,4 @@ def entry(
 
 def cluster_event(fact: Fact, scan_id: str, uuid: str) -> Outbox:
     """Make the entry of an outbox for an event about one worker cluster of a scan."""
-    return entry(fact, subject=scan_id, cause=uuid, data={"uuid": uuid})
+    return outbox_entry(fact, subject=scan_id, cause=uuid, data={"uuid": uuid})

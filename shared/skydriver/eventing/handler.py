@@ -22,7 +22,7 @@ from skydriver.model.transitions import Fact
 from skydriver.settings import settings
 from skydriver.store.mongo import OUTAGES
 from skydriver.telemetry import traces
-from skydriver.telemetry.logging import about, configure_logging, working
+from skydriver.telemetry.logging import configure_logging, log_context, working
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +49,10 @@ def step(*facts: Fact) -> Callable[[Step], HttpFunction]:
                     raise PermanentError(f"this step does not hear events of type {event.type}")
             except PermanentError as error:
                 return _refusal(400, str(error))
-            with working(handle.__name__, event.id), about(scan_id=event.subject, event_id=event.id):
-                if not traces.is_on():
+            with working(handle.__name__, event.id), log_context(scan_id=event.subject, event_id=event.id):
+                if not traces.is_enabled():
                     return await _answer(handle, event)
-                with traces.calling(
+                with traces.start_span(
                     f"process {event.type}",
                     kind="consumer",
                     parent=event.extensions,

@@ -29,25 +29,25 @@ def _authorities() -> "ssl.SSLContext":
     return ssl.create_default_context()
 
 
-class PostError(Exception):
+class SendError(Exception):
     """There was no answer; the message says why."""
 
 
-class Poster:
+class HttpSender:
     """A client that posts.
 
     Args:
         address: of `http` or `https`.
-        patience: seconds that a post may take once it has a connection.
+        timeout: seconds that a post may take once it has a connection.
     """
 
-    def __init__(self, address: str, *, patience: float) -> None:
+    def __init__(self, address: str, *, timeout: float) -> None:
         url = urlsplit(address)
         self._host, self._is_safe = url.hostname or "", url.scheme == "https"
         self._port = url.port or (443 if self._is_safe else 80)
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
         self._head = f"POST {target} HTTP/1.1\r\nHost: {url.netloc.rpartition('@')[2]}\r\n"
-        self._patience = patience
+        self._timeout = timeout
         self._places = asyncio.Semaphore(CONNECTIONS)
         self._idle: list[_Connection] = []
         self._open: set[_Connection] = set()
@@ -59,12 +59,12 @@ class Poster:
         new one. What is posted here may come twice.
 
         Raises:
-            PostError: there was no answer in time, or a header cannot be sent.
+            SendError: there was no answer in time, or a header cannot be sent.
         """
         message = self._written(headers, body)
         async with self._places:
             try:
-                async with asyncio.timeout(self._patience):
+                async with asyncio.timeout(self._timeout):
                     while self._idle:
                         try:
                             return await self._exchange(self._idle.pop(), message)
@@ -72,7 +72,7 @@ class Poster:
                             continue
                     return await self._exchange(await self._connect(), message)
             except (OSError, httptools.HttpParserError) as error:  # a TimeoutError is an OSError
-                raise PostError(type(error).__name__) from error
+                raise SendError(type(error).__name__) from error
 
     async def aclose(self) -> None:
         """Close all connections, and wait until they are: an event loop may end right after this."""
@@ -85,7 +85,7 @@ class Poster:
     def _written(self, headers: Mapping[str, str], body: bytes) -> bytes:
         lines = [f"{name}: {value}" for name, value in headers.items()]
         if not all(_VISIBLE.fullmatch(line) for line in lines):
-            raise PostError("a header holds characters that headers cannot have")
+            raise SendError("a header holds characters that headers cannot have")
         lines.append(f"Content-Length: {len(body)}\r\n\r\n")
         return (self._head + "\r\n".join(lines)).encode() + body
 

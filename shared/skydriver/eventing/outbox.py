@@ -6,7 +6,7 @@ from typing import Any
 
 from skydriver.errors import PermanentError, TemporaryError
 from skydriver.eventing.codec import encode
-from skydriver.eventing.http_sender import Poster, PostError
+from skydriver.eventing.http_sender import HttpSender, SendError
 from skydriver.runtime.per_loop import PerLoop
 from skydriver.settings import settings
 from skydriver.store.mongo import OUTAGES
@@ -15,26 +15,26 @@ from skydriver.telemetry.logging import work
 
 logger = logging.getLogger(__name__)
 
-LATER: tuple[type[Exception], ...] = (TemporaryError, *OUTAGES)
-NOT_NOW = (404, 408, 409, 429)
+RETRYABLE_ERRORS: tuple[type[Exception], ...] = (TemporaryError, *OUTAGES)
+RETRYABLE_STATUSES = (404, 408, 409, 429)
 """Client errors that Knative's delivery takes for passing, too (404: the broker is not there yet)."""
-PATIENCE = 3.0
+TIMEOUT = 3.0
 """Seconds that the broker has to take an event; what it does not take stays in the outbox for the sweep."""
 
 
-async def _close(posters: dict[str, Poster]) -> None:
-    for poster in posters.values():
-        await poster.aclose()
+async def _close(senders: dict[str, HttpSender]) -> None:
+    for sender in senders.values():
+        await sender.aclose()
 
 
-_posters: PerLoop[dict[str, Poster]] = PerLoop(dict, _close)
+_senders: PerLoop[dict[str, HttpSender]] = PerLoop(dict, _close)
 
 
-def _poster(address: str) -> Poster:
-    posters = _posters.get()
-    if address not in posters:
-        posters[address] = Poster(address, patience=PATIENCE)
-    return posters[address]
+def _sender(address: str) -> HttpSender:
+    senders = _senders.get()
+    if address not in senders:
+        senders[address] = HttpSender(address, timeout=TIMEOUT)
+    return senders[address]
 
 
 async def send(event: Mapping[str, Any]) -> None:
@@ -46,12 +46,12 @@ async def send(event: Mapping[str, Any]) -> None:
     """
     headers, body = encode(event)
     try:
-        status = await _poster(settings().k_sink).post(headers, body)
-    except PostError as error:
+        status = await _sender(settings().k_sink).post(headers, body)
+    except SendError as error:
         raise TemporaryError(f"the event broker does not answer: {error}") from error
     if 200 <= status < 300:
         return
-    if 400 <= status < 500 and status not in NOT_NOW:
+    if 400 <= status < 500 and status not in RETRYABLE_STATUSES:
         raise PermanentError(f"the event broker refused it with {status}")
     raise TemporaryError(f"the event broker answered {status}")
 
@@ -68,18 +68,18 @@ async def publish(scan_id: str, outbox: Mapping[str, Mapping[str, Any]]) -> bool
             # its publisher only after that would bring it back to its handler again and again.
             if event["id"] != work().cause:
                 await send(event)
-            await scan_outbox.published(scan_id, slot, event["id"])
+            await scan_outbox.mark_published(scan_id, slot, event["id"])
         except PermanentError as error:
             logger.error("scan %s: %s cannot be published: %s", scan_id, event["type"], error)
-        except LATER as error:
+        except RETRYABLE_ERRORS as error:
             logger.warning("scan %s: %s is left to the sweep: %s", scan_id, event["type"], error)
             return False
     return True
 
 
-async def publish_rest(scan_id: str) -> None:
+async def publish_pending(scan_id: str) -> None:
     """Publish whatever a scan's outbox still holds: what a repeat does of a change made before."""
-    await publish(scan_id, await scan_outbox.outbox_of(scan_id))
+    await publish(scan_id, await scan_outbox.read_outbox(scan_id))
 
 
 async def send_all(events: Iterable[Mapping[str, Any]]) -> None:

@@ -20,7 +20,7 @@ from skydriver.gateway.route_table import Route, RouteTable
 
 FALLBACK = "gateway"
 """The function that answers what no route matches."""
-MOST_RULES = 16
+MAX_RULES = 16
 """Rules that one HTTPRoute may have (Gateway API v1)."""
 GATEWAY = {"name": "skydriver", "namespace": "gateways"}
 """The Gateway that the routes are attached to."""
@@ -50,10 +50,10 @@ def http_routes(table: RouteTable, *, host: str, namespace: str) -> list[dict[st
             "spec": {
                 "parentRefs": [dict(GATEWAY)],
                 "hostnames": [host],
-                "rules": rules[start : start + MOST_RULES],
+                "rules": rules[start : start + MAX_RULES],
             },
         }
-        for number, start in enumerate(range(0, len(rules), MOST_RULES), start=1)
+        for number, start in enumerate(range(0, len(rules), MAX_RULES), start=1)
     ]
 
 

@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 from skydriver.runtime.error_response import error_answer
 
 # Headers of one connection, not of the message (RFC 9110, 7.6.1); the host is that of the address.
-_OF_THE_CONNECTION = frozenset(
+_HOP_BY_HOP_HEADERS = frozenset(
     {
         "connection",
         "host",
@@ -42,7 +42,7 @@ async def forward(request: Request, *, client: httpx.AsyncClient, address: str) 
     path, query = request.scope["raw_path"], request.scope["query_string"]
     target = httpx.URL(address).copy_with(raw_path=path + b"?" * bool(query) + query)
     onward = client.build_request(
-        request.method, target, headers=_of_the_message(request.headers.raw), content=request.stream()
+        request.method, target, headers=_end_to_end_headers(request.headers.raw), content=request.stream()
     )
     try:
         return _Answer(await client.send(onward, stream=True))
@@ -55,7 +55,7 @@ class _Answer(StreamingResponse):
 
     def __init__(self, answer: httpx.Response) -> None:
         super().__init__(answer.aiter_raw(), status_code=answer.status_code)
-        self.raw_headers = _of_the_message(answer.headers.raw)
+        self.raw_headers = _end_to_end_headers(answer.headers.raw)
         self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,5 +65,5 @@ class _Answer(StreamingResponse):
             await self._answer.aclose()
 
 
-def _of_the_message(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    return [(name, value) for name, value in headers if name.decode().lower() not in _OF_THE_CONNECTION]
+def _end_to_end_headers(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    return [(name, value) for name, value in headers if name.decode().lower() not in _HOP_BY_HOP_HEADERS]

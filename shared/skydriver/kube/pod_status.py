@@ -14,8 +14,8 @@ from skydriver.model.reasons import cut
 
 Pod = Mapping[str, Any]
 
-MOST_WORDS = 300
-REMOVAL_PATIENCE = 30.0
+MAX_WORDS = 300
+REMOVAL_GRACE_PERIOD = 30.0
 """Seconds after the end of its grace period that a pod's node has to say that it is gone."""
 
 
@@ -29,7 +29,7 @@ class PodState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Fate:
+class PodDiagnosis:
     """What has become of a pod.
 
     Attributes:
@@ -64,7 +64,7 @@ _DISRUPTIONS = {
 }
 
 
-def fate_of(pod: Pod, *, now: float, pull_patience: float) -> Fate:
+def diagnose_pod(pod: Pod, *, now: float, pull_timeout: float) -> PodDiagnosis:
     """Say what has become of a pod whose containers are not restarted.
 
     The pod has failed as soon as one of its containers has, whatever the others do; it has succeeded once
@@ -73,31 +73,31 @@ def fate_of(pod: Pod, *, now: float, pull_patience: float) -> Fate:
     Args:
         pod: as the API server gives it.
         now: seconds since the epoch.
-        pull_patience: seconds that an image may take to become available.
+        pull_timeout: seconds that an image may take to become available.
     """
     status = pod.get("status", {})
     if lost := _lost(pod, now):
-        return Fate(PodState.FAILED, lost)
+        return PodDiagnosis(PodState.FAILED, lost)
     if status.get("reason") == "DeadlineExceeded":
-        return Fate(PodState.FAILED, "the pod ran longer than it may", transient=False)
+        return PodDiagnosis(PodState.FAILED, "the pod ran longer than it may", transient=False)
     containers = _containers(pod)
     for container in containers:
         if failure := _failure(container, pod):
             return failure
-    late = now - _since(pod) > pull_patience
+    late = now - _since(pod) > pull_timeout
     for container in containers:
         waiting = container.get("state", {}).get("waiting") or {}
         why = waiting.get("reason")
         if why in _NEVER_PULLED or (why in _NOT_PULLED and late):
             words = _words(f"the image {container.get('image')} cannot be pulled", waiting.get("message"))
-            return Fate(PodState.FAILED, words, transient=False)
+            return PodDiagnosis(PodState.FAILED, words, transient=False)
         if why in _NOT_STARTED and late:
             words = _words(f"the container cannot be started: {why}", waiting.get("message"))
-            return Fate(PodState.FAILED, words, transient=False)
+            return PodDiagnosis(PodState.FAILED, words, transient=False)
     return _still(pod)
 
 
-def _still(pod: Pod) -> Fate:
+def _still(pod: Pod) -> PodDiagnosis:
     """Say what has become of a pod in which nothing has failed."""
     status = pod.get("status", {})
     phase = status.get("phase")
@@ -106,10 +106,12 @@ def _still(pod: Pod) -> Fate:
         container["name"] == main and container.get("state", {}).get("terminated")
         for container in status.get("containerStatuses") or ()
     ):
-        return Fate(PodState.SUCCEEDED)
+        return PodDiagnosis(PodState.SUCCEEDED)
     if phase == "Failed":
-        return Fate(PodState.FAILED, _words("the pod failed", status.get("reason"), status.get("message")))
-    return Fate(PodState.RUNNING if phase == "Running" else PodState.PENDING)
+        return PodDiagnosis(
+            PodState.FAILED, _words("the pod failed", status.get("reason"), status.get("message"))
+        )
+    return PodDiagnosis(PodState.RUNNING if phase == "Running" else PodState.PENDING)
 
 
 def _lost(pod: Pod, now: float) -> str | None:
@@ -128,13 +130,13 @@ def _lost(pod: Pod, now: float) -> str | None:
                 return _words(words, condition.get("message"))
     # Its time to end is over (the timestamp has the grace period in it), and no node says that it ended.
     removal = pod["metadata"].get("deletionTimestamp")
-    overdue = removal is not None and now > _seconds(removal) + REMOVAL_PATIENCE
+    overdue = removal is not None and now > _seconds(removal) + REMOVAL_GRACE_PERIOD
     if phase == "Unknown" or (overdue and phase not in ("Succeeded", "Failed")):
         return _LOST["NodeLost"]
     return None
 
 
-def _failure(container: Mapping[str, Any], pod: Pod) -> Fate | None:
+def _failure(container: Mapping[str, Any], pod: Pod) -> PodDiagnosis | None:
     ended = container.get("state", {}).get("terminated") or {}
     code, reason = ended.get("exitCode", 0), ended.get("reason")
     if not code and reason in (None, "Completed"):
@@ -142,14 +144,16 @@ def _failure(container: Mapping[str, Any], pod: Pod) -> Fate | None:
     name = container["name"]
     if reason == "OOMKilled":
         limit = _memory_limit(pod, name)
-        return Fate(PodState.FAILED, f"{name} ran out of memory" + (f" (limit {limit})" if limit else ""))
+        return PodDiagnosis(
+            PodState.FAILED, f"{name} ran out of memory" + (f" (limit {limit})" if limit else "")
+        )
     if reason in _NOT_STARTED:
         words = _words(f"{name} cannot be started: {reason}", ended.get("message"))
-        return Fate(PodState.FAILED, words, transient=False)
+        return PodDiagnosis(PodState.FAILED, words, transient=False)
     return bad_end(name, code, ended.get("message"))
 
 
-def bad_end(name: str, code: int, output: str | None) -> Fate:
+def bad_end(name: str, code: int, output: str | None) -> PodDiagnosis:
     """Say what has become of a pod by how its container has ended.
 
     Args:
@@ -159,7 +163,7 @@ def bad_end(name: str, code: int, output: str | None) -> Fate:
     """
     words = f"{name} was {_KILLED[code]}" if code in _KILLED else f"{name} ended with exit code {code}"
     # What ended by itself will do so again; what was killed may not.
-    return Fate(PodState.FAILED, _words(words, _last_line(output)), transient=code in _KILLED)
+    return PodDiagnosis(PodState.FAILED, _words(words, _last_line(output)), transient=code in _KILLED)
 
 
 def _last_line(message: str | None) -> str | None:
@@ -197,4 +201,4 @@ def _seconds(timestamp: str) -> float:
 
 
 def _words(*parts: object) -> str:
-    return cut(": ".join(str(part) for part in parts if part), MOST_WORDS)
+    return cut(": ".join(str(part) for part in parts if part), MAX_WORDS)

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 async def record_failure(event: Event) -> None:
     """Note a dead letter on its scan, whose phase is left to the sweep: that tries again."""
-    if await handled_events.seen(event.source, event.id):
+    if await handled_events.is_handled(event.source, event.id):
         return
     reason = f"{event.type} was given up by the broker: {_cause(event)}"
     logger.error("%s: %s", event.subject, reason)

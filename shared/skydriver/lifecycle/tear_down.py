@@ -30,16 +30,16 @@ async def tear_down(scan_id: str) -> None:
         raise ScanNotFound(scan_id)
     if scan["phase"] != Phase.STOPPING:
         return
-    await _unwant_workers(scan_id, scan["ewms_task"]["clusters"])
+    await _request_stops(scan_id, scan["ewms_task"]["clusters"])
     if not scan["scanner"]["gone"]:
         await _remove_scanner(scan_id, scan["attempt"])
-    await end_if_all_is_gone(scan_id)
+    await end_scan_if_all_gone(scan_id)
 
 
-async def _unwant_workers(scan_id: str, clusters: list[Cluster]) -> None:
+async def _request_stops(scan_id: str, clusters: list[Cluster]) -> None:
     outbox: Outbox = {}
     for cluster in clusters:
-        if cluster["state"] == ClusterState.UNWANTED:
+        if cluster["state"] == ClusterState.STOPPING:
             outbox |= cluster_event(Fact.WORKERS_UNWANTED, scan_id, cluster["uuid"])
     if outbox and await scan_document.put_events(scan_id, outbox, guard={"phase": Phase.STOPPING}):
         await publish(scan_id, outbox)
@@ -61,7 +61,7 @@ async def _remove_scanner(scan_id: str, attempt: int) -> None:
         await scan_document.release_scanner(scan_id, attempt=attempt, gone=gone)
 
 
-async def end_if_all_is_gone(scan_id: str) -> None:
+async def end_scan_if_all_gone(scan_id: str) -> None:
     """End a stopping scan whose scanner server and workers are all verified gone, with no lease open.
 
     Raises:
@@ -73,7 +73,7 @@ async def end_if_all_is_gone(scan_id: str) -> None:
         guard={
             "scanner.gone": True,
             "scanner.leased_until": {"$lte": time.time()},
-            "ewms_task.clusters": {"$not": {"$elemMatch": {"state": {"$ne": ClusterState.GONE}}}},
+            "ewms_task.clusters": {"$not": {"$elemMatch": {"state": {"$ne": ClusterState.STOPPED}}}},
         },
     )
     if change.scan["phase"] != Phase.ENDED:

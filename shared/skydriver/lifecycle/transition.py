@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from skydriver.errors import ScanNotFound
-from skydriver.eventing.events import entry
-from skydriver.eventing.outbox import publish, publish_rest
+from skydriver.eventing.events import outbox_entry
+from skydriver.eventing.outbox import publish, publish_pending
 from skydriver.model.documents import Cluster, Outbox, Scan, ScanAlive, ScanReported
 from skydriver.model.phases import ClusterState
 from skydriver.model.reasons import Why
@@ -50,7 +50,7 @@ async def apply(
     events: Outbox = dict(outbox or {})
     announced = TABLE[fact].announces
     if announced is not None and announce:
-        events |= entry(announced, subject=scan_id, cause=cause, priority=priority)
+        events |= outbox_entry(announced, subject=scan_id, cause=cause, priority=priority)
     change = await scan_document.advance(
         scan_id, fact, attempt=attempt, why=why, fields=fields, outbox=events, guard=guard
     )
@@ -70,7 +70,7 @@ async def fail(scan_id: str, why: Why, *, attempt: int | None = None) -> bool:
     guard = {"result.is_final": {"$ne": True}}
     change = await apply(scan_id, Fact.FAILED, attempt=attempt, why=why, guard=guard)
     if not change.applied:
-        await publish_rest(scan_id)
+        await publish_pending(scan_id)
     return change.applied
 
 
@@ -97,7 +97,7 @@ def is_finished(scan: Scan | ScanReported | ScanAlive) -> bool:
 
 def all_gone(clusters: Iterable[Cluster]) -> bool:
     """Say whether the workers of all clusters are verified gone."""
-    return all(cluster["state"] == ClusterState.GONE for cluster in clusters)
+    return all(cluster["state"] == ClusterState.STOPPED for cluster in clusters)
 
 
 def retry_delay(tries: int) -> float:

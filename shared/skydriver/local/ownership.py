@@ -20,7 +20,7 @@ DEFAULT_DATABASE = Settings.model_fields["mongodb_database"].default
 """What a database is called where its address names none."""
 COLLECTION = "local_installation"
 _ID = "owner"
-_PATIENCE_MS = 8_000
+_TIMEOUT_MS = 8_000
 
 
 def database_of(uri: str) -> str | None:
@@ -61,7 +61,7 @@ async def own(uri: str, database: str, data: Path) -> None:
         LocalError: it is another installation's, or cannot be reached.
     """
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
-        uri, serverSelectionTimeoutMS=_PATIENCE_MS, connectTimeoutMS=_PATIENCE_MS
+        uri, serverSelectionTimeoutMS=_TIMEOUT_MS, connectTimeoutMS=_TIMEOUT_MS
     )
     ours = {
         "_id": _ID,

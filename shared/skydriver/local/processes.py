@@ -23,7 +23,7 @@ import psutil
 import skydriver
 from skydriver.local.errors import LocalError
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG = 1
 _SAME_MOMENT = 1.0  # seconds that a creation time may be off where the clock was set
@@ -160,7 +160,7 @@ class Processes:
             try:
                 path.write_text(content)
             except OSError as error:  # a full disk: the child is ended by us or by the kernel all the same
-                _LOG.warning("%s is not recorded: %s", name, error)
+                logger.warning("%s is not recorded: %s", name, error)
         return path
 
     async def end_leftovers(self) -> int:

@@ -23,7 +23,7 @@ from skydriver.local.jobs.api import JobApi
 from skydriver.local.jobs.host import JobHost
 from skydriver.local.knative import function_client, functions
 from skydriver.local.knative.broker import Broker
-from skydriver.local.knative.ingress import Front, ingress_path
+from skydriver.local.knative.ingress import Ingress, ingress_path
 from skydriver.local.knative.overlay import Overlay, read_overlay
 from skydriver.local.knative.ping_source import Schedule
 from skydriver.local.processes import Processes, free_port
@@ -164,7 +164,7 @@ class LocalService:
             )
             for name in overlay.brokers
         }
-        front = Front(routes=overlay.routes, functions=apps, brokers=brokers)
+        front = Ingress(routes=overlay.routes, functions=apps, brokers=brokers)
         await stack.enter_async_context(serve(front, listener))
         await stack.enter_async_context(serve(jobs_api.app, jobs_listener))
         stack.push_async_callback(jobs.stop)

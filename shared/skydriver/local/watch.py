@@ -12,13 +12,13 @@ from typing import NoReturn, Self
 from skydriver.local.errors import LocalError
 from skydriver.local.processes import Child
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 RESTARTS = 3
 """Times that a server is started again within the window."""
 WINDOW = 600.0
 """Seconds."""
-LEAST_ROOM = 50_000_000
+MIN_FREE_BYTES = 50_000_000
 """Bytes that must be free: a database that finds none does not end, but answers nothing any more."""
 _LOOK = 2.0  # seconds between looks at the disk
 
@@ -76,14 +76,14 @@ class Watch:
 
     def note(self, sentence: str) -> None:
         """Tell that a server is started again."""
-        _LOG.warning("%s", sentence)
+        logger.warning("%s", sentence)
         self._tell(sentence)
 
     def lose(self, reason: str) -> None:
         """Give up: only the first reason counts, others follow from it."""
         if self._is_full():
             reason = f"{self._no_room()}; {reason}"
-        _LOG.error("%s", reason)
+        logger.error("%s", reason)
         if not self._loss.done():
             self._loss.set_result(LocalError(reason))
 
@@ -93,12 +93,11 @@ class Watch:
         self.lose("everything is stopped while that can still be done in order")
 
     def _is_full(self) -> bool:
-        return shutil.disk_usage(self._data).free < LEAST_ROOM
+        return shutil.disk_usage(self._data).free < MIN_FREE_BYTES
 
     def _no_room(self) -> str:
-        return (
-            f"the disk that {self._data} is on is full: the service needs {LEAST_ROOM // 10**6} MB free there"
-        )
+        megabytes = MIN_FREE_BYTES // 10**6
+        return f"the disk that {self._data} is on is full: the service needs {megabytes} MB free there"
 
 
 class Kept:

@@ -108,7 +108,7 @@ class Cluster(TypedDict):
     dead_since: float | None
     """Since when no worker works any more."""
     started_at: NotRequired[float]
-    unwanted_since: NotRequired[float]
+    stopping_since: NotRequired[float]
     logs: NotRequired[KeptLogs]
     memory: NotRequired[FreeForm | None]
     """What its backend wants to find at its next look."""

@@ -31,8 +31,8 @@ class ClusterState(StrEnum):
     STARTED = "started"
     REPORTED = "reported"
     """Started by somebody else, who reports on it; we only stop it."""
-    UNWANTED = "unwanted"
-    GONE = "gone"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
     FAILED = "failed"
 
 

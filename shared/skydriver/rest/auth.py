@@ -17,12 +17,12 @@ import jwt
 from starlette.requests import Request
 
 from skydriver.errors import Forbidden
-from skydriver.rest.jwks import ALGORITHMS, issuer
+from skydriver.rest.jwks import ALGORITHMS, jwks_cache
 from skydriver.runtime.json_web_tokens import header_of, verified_claims
 from skydriver.scanner.tokens import ScannerToken, read_scanner_token
 from skydriver.settings import settings
 
-MOST_REMEMBERED = 2000
+MAX_CACHED = 2000
 
 _ICECUBE = re.compile(r"/institutions/IceCube(/.*)?", re.DOTALL)
 """The group of IceCube's members, and those below it: an institution's, for instance."""
@@ -52,7 +52,7 @@ class Caller:
     scanner: ScannerToken | None = None
 
 
-ANYBODY = Caller(None, frozenset({Role.USER, Role.SYSTEM, Role.REALTIME}))
+ANONYMOUS = Caller(None, frozenset({Role.USER, Role.SYSTEM, Role.REALTIME}))
 
 
 @cache
@@ -61,7 +61,7 @@ def _verified() -> dict[bytes, tuple[float, Caller]]:
     return {}
 
 
-async def caller_of(request: Request) -> Caller:
+async def authenticate(request: Request) -> Caller:
     """Find out who asks.
 
     Raises:
@@ -78,19 +78,19 @@ async def caller_of(request: Request) -> Caller:
     if token and (scanner := read_scanner_token(token)) is not None:
         return Caller(f"scanner of {scanner.scan_id}", frozenset({Role.SCANNER}), scanner)
     if settings().skydriver_no_auth:
-        return ANYBODY
+        return ANONYMOUS
     if not token:
         raise Forbidden("authentication failed: send a token as 'Authorization: Bearer TOKEN'")
     claims = await _verify(token)
     caller = Caller(_name(claims), _roles(claims))
-    if len(verified) >= MOST_REMEMBERED:
+    if len(verified) >= MAX_CACHED:
         verified.clear()
     # No longer than keys are trusted: a key that the issuer withdraws takes its tokens with it.
     verified[digest] = (min(float(claims["exp"]), now + settings().auth_keys_max_age), caller)
     return caller
 
 
-def may_alert(caller: Caller) -> bool:
+def may_send_alerts(caller: Caller) -> bool:
     """Say whether a caller may use the priorities that the v1 README reserves for realtime alerts."""
     return not settings().alerts_need_role or not caller.roles.isdisjoint({Role.REALTIME, Role.SYSTEM})
 
@@ -100,7 +100,7 @@ async def _verify(token: str) -> dict[str, Any]:
     if not header:
         raise Forbidden("authentication failed: this is no token")
     key_id = header.get("kid")
-    key = await issuer().key(key_id) if isinstance(key_id, str) else None
+    key = await jwks_cache().key(key_id) if isinstance(key_id, str) else None
     if key is None:
         raise Forbidden("authentication failed: the token is not signed by a key of the issuer")
     try:
@@ -108,7 +108,7 @@ async def _verify(token: str) -> dict[str, Any]:
             token,
             key,
             algorithms=ALGORITHMS,
-            issuer=issuer().url,
+            issuer=jwks_cache().url,
             audience=settings().auth_audience,
             require=["iss", "aud"],
         )

@@ -17,24 +17,29 @@ from starlette.responses import Response
 from skydriver.errors import Forbidden, NotTaken, SkyDriverError
 from skydriver.model.scan import split_scanner_id
 from skydriver.rest.arguments import NoArguments, parse_body, query_arguments, read_body, validate
-from skydriver.rest.auth import ANYBODY, Caller, Role, caller_of
-from skydriver.rest.responses import answer_of, json_answer, unrouted, without_body
+from skydriver.rest.auth import ANONYMOUS, Caller, Role, authenticate
+from skydriver.rest.responses import (
+    json_response,
+    not_found_or_method_not_allowed,
+    response_of_error,
+    without_body,
+)
 from skydriver.runtime.error_response import error_answer
 from skydriver.settings import settings
 from skydriver.store.mongo import OUTAGES
 from skydriver.telemetry import traces
-from skydriver.telemetry.logging import about, configure_logging, working
+from skydriver.telemetry.logging import configure_logging, log_context, working
 
 logger = logging.getLogger(__name__)
 
 Arguments = TypeVar("Arguments", bound=BaseModel)
 Taken = TypeVar("Taken")
-LATER: tuple[type[Exception], ...] = (*OUTAGES, TimeoutError)
+RETRYABLE_ERRORS: tuple[type[Exception], ...] = (*OUTAGES, TimeoutError)
 HttpFunction = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
-class Call(Generic[Arguments]):
+class RequestContext(Generic[Arguments]):
     """A call of a route.
 
     Attributes:
@@ -54,11 +59,11 @@ class Call(Generic[Arguments]):
     body: bytes
 
 
-Handler = Callable[[Call[Arguments]], Awaitable[Response | dict[str, Any]]]
+Handler = Callable[[RequestContext[Arguments]], Awaitable[Response | dict[str, Any]]]
 
 
 @dataclass(frozen=True)
-class RouteInfo:
+class EndpointInfo:
     """What a route function says of itself: for the interface's document, and for tests.
 
     Attributes:
@@ -82,7 +87,7 @@ class RouteInfo:
     takes_event: bool
 
 
-def route(
+def endpoint(
     line: str,
     *,
     roles: tuple[Role, ...],
@@ -106,7 +111,7 @@ def route(
     pattern = re.compile(path.replace("{scan_id}", r"(?P<scan_id>\w{1,64})"))
 
     def decorate(handle: Handler[Arguments]) -> HttpFunction:
-        info = RouteInfo(
+        info = EndpointInfo(
             name=handle.__name__,
             method=method,
             path=path,
@@ -121,8 +126,8 @@ def route(
             if match is None:
                 return error_answer(404, f"there is no such path; this function serves {path}")
             if request.method != method and (request.method, method) != ("HEAD", "GET"):
-                return unrouted(request.method, request.scope["path"], (method,))
-            caller = await caller_of(request) if roles else ANYBODY
+                return not_found_or_method_not_allowed(request.method, request.scope["path"], (method,))
+            caller = await authenticate(request) if roles else ANONYMOUS
             if roles and caller.roles.isdisjoint(roles):
                 raise Forbidden(f"authorization failed: this needs the role {' or '.join(roles)}")
             scan_id, attempt = _scan(match.groupdict().get("scan_id", ""), caller)
@@ -130,17 +135,17 @@ def route(
             body = b"" if method == "GET" else await read_body(request, limit=limit())
             if body_holds_arguments:
                 given |= parse_body(body, content_type=request.headers.get("content-type", ""))
-            call = Call(validate(arguments, given), caller, scan_id, attempt, request.headers, body)
+            call = RequestContext(validate(arguments, given), caller, scan_id, attempt, request.headers, body)
             content = await _handled(handle, call, method)
-            return content if isinstance(content, Response) else json_answer(content)
+            return content if isinstance(content, Response) else json_response(content)
 
         async def reply(request: Request, match: re.Match[str] | None) -> Response:
             try:
                 async with asyncio.timeout(settings().step_deadline):
                     return await respond(request, match)
             except SkyDriverError as error:
-                return answer_of(error)
-            except LATER as error:
+                return response_of_error(error)
+            except RETRYABLE_ERRORS as error:
                 logger.warning("%s: %s", line, error)
                 return error_answer(503, "the database does not answer; try again", {"Retry-After": "5"})
             except ClientDisconnect:
@@ -160,10 +165,10 @@ def route(
             # Not that of `request.url`, which is without line breaks.
             match = pattern.fullmatch(request.scope["path"])
             names = match.groupdict() if match else {}
-            with working(handle.__name__, line), about(**names):
-                if not traces.is_on():
+            with working(handle.__name__, line), log_context(**names):
+                if not traces.is_enabled():
                     return await answered(request, match)
-                with traces.calling(
+                with traces.start_span(
                     line, kind="server", parent=request.headers, attributes=_attributes(request, path)
                 ) as said:
                     response = await answered(request, match)
@@ -177,20 +182,20 @@ def route(
 
 
 async def _handled(
-    handle: Handler[Arguments], call: Call[Arguments], method: str
+    handle: Handler[Arguments], call: RequestContext[Arguments], method: str
 ) -> Response | dict[str, Any]:
     """Handle a call. With traces, what it sets off goes on with the trace of the scan that it is about."""
-    if method == "GET" or not call.scan_id or not traces.is_on():
+    if method == "GET" or not call.scan_id or not traces.is_enabled():
         return await handle(call)
     # The few functions that know of no scan need not import this.
     from skydriver.model.documents import TraceOfScan
     from skydriver.store.scans import document as scan_document
 
-    with traces.continuing(await scan_document.get_part(call.scan_id, TraceOfScan), linked=True):
+    with traces.attach_trace(await scan_document.get_part(call.scan_id, TraceOfScan), linked=True):
         return await handle(call)
 
 
-async def unless_late(call: Call[Any], report: Awaitable[Taken]) -> Taken | None:
+async def unless_late(call: RequestContext[Any], report: Awaitable[Taken]) -> Taken | None:
     """Wait for a report to be taken; None where it is not, and a scanner has sent it.
 
     A scanner dies of an error, so it is answered as if there had been nothing in its report.

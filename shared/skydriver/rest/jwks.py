@@ -27,7 +27,7 @@ _lock = PerLoop(asyncio.Lock, lambda _: asyncio.sleep(0))
 
 
 @dataclass
-class Issuer:
+class JWKSCache:
     """A Keycloak realm, and its keys as they were last seen.
 
     Attributes:
@@ -98,6 +98,6 @@ def _read_keys(found: list[dict[str, str]]) -> dict[str, jwt.PyJWK]:
 
 
 @cache
-def issuer() -> Issuer:
+def jwks_cache() -> JWKSCache:
     """Return the issuer that the settings name."""
-    return Issuer((settings().auth_openid_url or "").rstrip("/"))
+    return JWKSCache((settings().auth_openid_url or "").rstrip("/"))

@@ -10,29 +10,29 @@ from skydriver.errors import SkyDriverError
 from skydriver.runtime.error_response import error_answer
 
 RETRY_AFTER = "5"
-PIECE = 2**18
+CHUNK_BYTES = 2**18
 """Bytes that a streamed answer is sent in at a time."""
 
 
-def json_answer(content: Any) -> Response:
+def json_response(content: Any) -> Response:
     """Answer with JSON."""
     return Response(orjson.dumps(content), media_type="application/json")
 
 
-async def streamed_json(pieces: AsyncIterator[bytes]) -> Response:
+async def streaming_json_response(pieces: AsyncIterator[bytes]) -> Response:
     """Answer with JSON that is written as it is read, so that no more than a part of it is in memory.
 
     What goes wrong in the first part is an error like any other. What goes wrong later cuts the answer off,
     which no client takes for a whole one.
     """
-    parts = _gathered(pieces)
+    parts = _merge_chunks(pieces)
     first = await anext(parts)
-    if len(first) < PIECE:
+    if len(first) < CHUNK_BYTES:
         return Response(first, media_type="application/json")
-    return StreamingResponse(chained(first, parts), media_type="application/json")
+    return StreamingResponse(chain_chunks(first, parts), media_type="application/json")
 
 
-async def chained(first: bytes, rest: AsyncIterator[bytes], *last: bytes) -> AsyncIterator[bytes]:
+async def chain_chunks(first: bytes, rest: AsyncIterator[bytes], *last: bytes) -> AsyncIterator[bytes]:
     """Go through a first piece, those that are read, and the last ones."""
     yield first
     async for piece in rest:
@@ -41,20 +41,20 @@ async def chained(first: bytes, rest: AsyncIterator[bytes], *last: bytes) -> Asy
         yield piece
 
 
-async def _gathered(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _merge_chunks(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Put small pieces together: each costs a passage through the whole server. The last one is smaller."""
     waiting: list[bytes] = []
     size = 0
     async for piece in pieces:
         waiting.append(piece)
         size += len(piece)
-        if size >= PIECE:
+        if size >= CHUNK_BYTES:
             yield b"".join(waiting)
             waiting, size = [], 0
     yield b"".join(waiting)
 
 
-def unrouted(method: str, path: str, allowed: tuple[str, ...] = ()) -> Response:
+def not_found_or_method_not_allowed(method: str, path: str, allowed: tuple[str, ...] = ()) -> Response:
     """Answer to what no route serves: a path that there is not, or a path but by other methods only."""
     if allowed:
         said = f"{method} is not served at {path}, but {' and '.join(allowed)}"
@@ -72,7 +72,7 @@ async def without_body(answer: Response) -> Response:
     return head
 
 
-def answer_of(error: SkyDriverError) -> Response:
+def response_of_error(error: SkyDriverError) -> Response:
     """Turn one of our errors into the answer that a client gets."""
     code = error.http_status
     return error_answer(code, str(error), {"Retry-After": RETRY_AFTER} if code in (429, 503) else None)

@@ -7,8 +7,8 @@ from bson import ObjectId
 from starlette.responses import Response
 
 from skydriver.errors import NotFound
-from skydriver.rest.responses import chained, json_answer, streamed_json
-from skydriver.rest.views import around_result, replaced, shown
+from skydriver.rest.responses import chain_chunks, json_response, streaming_json_response
+from skydriver.rest.views import around_result, replaced, visible_scan
 from skydriver.store import results
 from skydriver.store.scans import joined
 
@@ -24,9 +24,9 @@ async def result_answer(scan_id: str, *, include_deleted: bool) -> Response:
         TemporaryError: a newer result has just taken this one's place.
     """
     scan, piece = await joined.scan_and_result(scan_id, ["is_deleted"]) or (None, None)
-    pointer = shown(scan_id, scan, include_deleted=include_deleted)["result"]
+    pointer = visible_scan(scan_id, scan, include_deleted=include_deleted)["result"]
     if pointer is None:
-        return json_answer({})
+        return json_response({})
     if "removed_at" in pointer:
         removed = dt.datetime.fromtimestamp(pointer["removed_at"], dt.UTC)
         raise NotFound(f"the result of scan '{scan_id}' was kept until {removed:%Y-%m-%d} only; rescan it")
@@ -37,12 +37,12 @@ async def result_answer(scan_id: str, *, include_deleted: bool) -> Response:
     if missing <= 0:
         return Response(b"".join((before, piece, after)), media_type="application/json")
     rest = _rest(scan_id, pointer["version"], missing)
-    return await streamed_json(chained(before + piece, rest, after))
+    return await streaming_json_response(chain_chunks(before + piece, rest, after))
 
 
 async def _rest(scan_id: str, version: ObjectId, missing: int) -> AsyncIterator[bytes]:
     """Read all pieces but the first, which must have so many bytes: else the answer is cut off."""
-    async for piece in results.pieces(scan_id, version, first=1):
+    async for piece in results.chunks(scan_id, version, first=1):
         missing -= len(piece)
         yield piece
     if missing:

@@ -20,7 +20,7 @@ async def read_scan(scan_id: str, fields: Iterable[str], *, include_deleted: boo
         NotFound: there is no such scan, or it was deleted and deleted ones are not asked for.
     """
     scan = await scan_document.get_fields(scan_id, _stored(fields))
-    return shown(scan_id, scan, include_deleted=include_deleted)
+    return visible_scan(scan_id, scan, include_deleted=include_deleted)
 
 
 async def read_manifest(
@@ -37,7 +37,7 @@ async def read_manifest(
         return manifest_of(await read_scan(scan_id, fields, include_deleted=include_deleted), fields)
     found = await joined.scan_and_event(scan_id, _stored(fields))
     scan, event = found or (None, None)
-    scan = shown(scan_id, scan, include_deleted=include_deleted)
+    scan = visible_scan(scan_id, scan, include_deleted=include_deleted)
     return {**manifest_of(scan, fields), EVENT_FIELD: event and orjson.Fragment(event)}
 
 
@@ -46,7 +46,7 @@ def _stored(fields: Iterable[str]) -> set[str]:
     return {*fields, "is_deleted"} - {EVENT_FIELD}
 
 
-def shown(scan_id: str, scan: dict[str, Any] | None, *, include_deleted: bool) -> dict[str, Any]:
+def visible_scan(scan_id: str, scan: dict[str, Any] | None, *, include_deleted: bool) -> dict[str, Any]:
     """Let a scan pass that may be shown.
 
     Raises:
@@ -59,7 +59,7 @@ def shown(scan_id: str, scan: dict[str, Any] | None, *, include_deleted: bool) -
     return scan
 
 
-def projected(
+def requested_fields(
     arguments: ProjectionArguments, default: tuple[str, ...], all_fields: tuple[str, ...] = FIELDS
 ) -> tuple[str, ...]:
     """Say which manifest fields a call asks for.
@@ -74,7 +74,7 @@ def projected(
         raise InvalidArguments({name: str(error)}) from None
 
 
-async def manifest(scan: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+async def manifest_with_event(scan: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
     """Make the manifest of a scan, with the event itself where its field is among those asked for."""
     shown = manifest_of(scan, fields)
     if EVENT_FIELD in fields:
@@ -107,7 +107,7 @@ async def read_result(scan: Mapping[str, Any]) -> Any:
     pointer = scan["result"]
     if pointer is None or "removed_at" in pointer:
         return {}
-    content = b"".join([piece async for piece in results.pieces(scan["_id"], pointer["version"])])
+    content = b"".join([piece async for piece in results.chunks(scan["_id"], pointer["version"])])
     if len(content) != pointer["bytes"]:
         raise replaced()
     before, after = around_result(scan["_id"], is_final=pointer["is_final"])

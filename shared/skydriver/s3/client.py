@@ -18,7 +18,7 @@ def client() -> "S3Client":
     import boto3
     from botocore.config import Config
 
-    patience = settings().call_timeout
+    timeout = settings().call_timeout
     made: S3Client = boto3.client(
         "s3",
         endpoint_url=settings().s3_endpoint_url,
@@ -27,8 +27,8 @@ def client() -> "S3Client":
         aws_secret_access_key=settings().aws_secret_access_key.get_secret_value() or None,
         config=Config(
             signature_version="s3v4",
-            connect_timeout=patience,
-            read_timeout=patience,
+            connect_timeout=timeout,
+            read_timeout=timeout,
             retries={"total_max_attempts": 2},
             s3={"addressing_style": "path"},
         ),

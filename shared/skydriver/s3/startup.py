@@ -8,7 +8,7 @@ from typing import Literal
 
 from skydriver.s3.client import presigned, remove_object
 
-LONGEST = 7 * 24 * 3600
+MAX_SECONDS = 7 * 24 * 3600
 """Seconds that a presigned URL can be valid (AWS Signature Version 4)."""
 
 
@@ -21,7 +21,7 @@ def _presign(method: Literal["get_object", "put_object"], scanner_id: str, secon
     parameters = {"Key": key(scanner_id)}
     if method == "put_object":
         parameters["ContentType"] = "application/json"
-    return presigned(method, parameters, seconds=min(seconds, LONGEST))
+    return presigned(method, parameters, seconds=min(seconds, MAX_SECONDS))
 
 
 async def url_to_put(scanner_id: str, *, seconds: float) -> str:

@@ -30,7 +30,7 @@ Tags = dict[str, str | None]
 
 REPOSITORY = f"/v2/repositories/{IMAGE}/tags"
 PAGE = 100
-MOST_PAGES = 20
+MAX_PAGES = 20
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 """What a tag may be (the OCI's distribution specification, "Pulling manifests")."""
 
@@ -111,7 +111,7 @@ async def _in_time(asking: Awaitable[Tags]) -> Tags:
 async def _list_dockerhub() -> Tags:
     tags: Tags = {}
     async with _dockerhub() as client:
-        for number in range(1, MOST_PAGES + 1):
+        for number in range(1, MAX_PAGES + 1):
             answer = await client.get(REPOSITORY, params={"page_size": PAGE, "page": number})
             page = answer.raise_for_status().json()
             tags |= {tag["name"]: digest_of(tag) for tag in page["results"]}
@@ -133,9 +133,9 @@ async def _dockerhub() -> "AsyncIterator[httpx.AsyncClient]":
     """Connect to Docker Hub; whatever goes wrong within is a TemporaryError."""
     import httpx
 
-    address, patience = settings().dockerhub_url, settings().call_timeout
+    address, timeout = settings().dockerhub_url, settings().call_timeout
     try:
-        async with httpx.AsyncClient(base_url=address, timeout=patience) as client:
+        async with httpx.AsyncClient(base_url=address, timeout=timeout) as client:
             yield client
     except httpx.HTTPStatusError as error:
         raise TemporaryError(f"Docker Hub answered {error.response.status_code}") from error

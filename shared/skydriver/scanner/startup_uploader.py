@@ -19,8 +19,8 @@ from pathlib import Path
 
 POLL = 0.2
 RETRY_DELAY = 1.0
-LONGEST_DELAY = 60.0
-PATIENCE = 3600.0
+MAX_DELAY = 60.0
+TIMEOUT = 3600.0
 TYPE = "org.icecube.skydriver.scanner.ready.v1"
 
 
@@ -41,7 +41,7 @@ def persist(what: str, call: Callable[[], None]) -> None:
     Raises:
         SystemExit: it was refused for good, or the hour is over.
     """
-    delay, deadline = RETRY_DELAY, time.monotonic() + PATIENCE
+    delay, deadline = RETRY_DELAY, time.monotonic() + TIMEOUT
     while True:
         try:
             return call()
@@ -55,7 +55,7 @@ def persist(what: str, call: Callable[[], None]) -> None:
             sys.exit(f"{what}: given up after an hour ({reason})")
         print(f"{what}: {reason}, trying again in {delay:.0f} s", file=sys.stderr, flush=True)  # noqa: T201
         time.sleep(delay)
-        delay = min(delay * 2, LONGEST_DELAY)
+        delay = min(delay * 2, MAX_DELAY)
 
 
 def request(url: str, method: str, body: bytes, headers: dict[str, str]) -> None:

@@ -15,7 +15,7 @@ from skydriver.settings import settings
 _ALGORITHM = "HS256"
 _ISSUER = "skydriver"
 _AUDIENCE = "skydriver-scan"
-MOST_REMEMBERED = 2000
+MAX_CACHED = 2000
 
 
 @cache
@@ -84,7 +84,7 @@ def read_scanner_token(token: str) -> ScannerToken | None:
         read = ScannerToken(scan_id=str(claims["sub"]), attempt=int(claims["attempt"]))
     except (jwt.InvalidTokenError, ValueError):
         return None
-    if len(_verified()) >= MOST_REMEMBERED:
+    if len(_verified()) >= MAX_CACHED:
         _verified().clear()
     _verified()[digest] = (float(claims["exp"]), read)
     return read

@@ -217,8 +217,8 @@ class Worker:
             try:
                 message = self._server.lease(min(left, POLL_SECONDS))
             except OutOfReach as error:
-                patience = self._patience(error, limit)
-                if time.monotonic() - last_answer + RETRY_SECONDS > patience:
+                timeout = self._timeout(error, limit)
+                if time.monotonic() - last_answer + RETRY_SECONDS > timeout:
                     raise
                 time.sleep(RETRY_SECONDS)
                 continue
@@ -227,7 +227,7 @@ class Worker:
                 return message
         return None
 
-    def _patience(self, error: OutOfReach, limit: float) -> float:
+    def _timeout(self, error: OutOfReach, limit: float) -> float:
         """How long, in seconds, to go on trying to reach the server."""
         if self._server.was_there:
             return REACH_AGAIN_SECONDS

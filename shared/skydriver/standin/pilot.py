@@ -22,7 +22,7 @@ PREFIX = "HTChirpEWMSPilot"
 COUNT_SECONDS = 10.0
 """Between two reports of counts: thousands of workers report to one schedd."""
 TIMEOUT_SECONDS = 10.0
-LONGEST_TRACEBACK = 2000
+MAX_TRACEBACK = 2000
 
 STARTED, AWAITING, TASKING, DONE, FATAL = "Started", "AwaitingFirstMessage", "Tasking", "Done", "FatalError"
 
@@ -61,7 +61,7 @@ class Pilot:
         if error is None:
             self._report(Status=DONE, **self._counts())
             return
-        trace = "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:]
+        trace = "".join(traceback.format_exception(error))[-MAX_TRACEBACK:]
         self._report(
             Status=FATAL, Error=f"{type(error).__name__}: {error}", ErrorTraceback=trace, **self._counts()
         )

@@ -25,9 +25,9 @@ from skydriver.standin.surface import Surface
 
 logger = logging.getLogger(__name__)
 
-LONGEST_WAIT = 30.0
+MAX_WAIT = 30.0
 """Seconds that a request for work is held at most."""
-LONGEST_BODY = 64 * 1024
+MAX_BODY = 64 * 1024
 
 
 class Task:
@@ -39,7 +39,7 @@ class Task:
 
     def message(self, lease: Lease) -> dict[str, Any]:
         """The message that hands out a reconstruction; the pixel's direction in rad."""
-        direction = pixelation.centre(*lease.reco.pixel)
+        direction = pixelation.pix2ang(*lease.reco.pixel)
         return {
             "lease": lease.number,
             **lease.reco._asdict(),
@@ -120,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(404)
         try:
             wait = float(self._body()["wait"])
-            lease = self.pixels.lease(self, min(max(wait, 0.0), LONGEST_WAIT))
+            lease = self.pixels.lease(self, min(max(wait, 0.0), MAX_WAIT))
         except QueueClosed:
             return self._answer(410)
         except (ValueError, TypeError, KeyError) as error:
@@ -154,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _body(self) -> Any:
         length = int(self.headers.get("Content-Length") or 0)
-        if not 0 <= length <= LONGEST_BODY:
+        if not 0 <= length <= MAX_BODY:
             self.close_connection = True
             raise ValueError("the body is too long")
         return json.loads(self.rfile.read(length))

@@ -17,23 +17,23 @@ Indices = npt.NDArray[np.int64]
 ALL_BASE_PIXELS: Indices = np.arange(12, dtype=np.int64)
 
 
-def count(nside: int) -> int:
+def nside2npix(nside: int) -> int:
     """Pixels of the whole sky."""
     return 12 * nside**2
 
 
-def area(nside: int) -> float:
+def nside2pixarea(nside: int) -> float:
     """The area of one pixel, in steradian."""
-    return 4 * math.pi / count(nside)
+    return 4 * math.pi / nside2npix(nside)
 
 
-def centre(nside: int, index: int) -> Direction:
+def pix2ang(nside: int, index: int) -> Direction:
     """The direction of a pixel's centre."""
     theta, phi = healpix.pix2ang(nside, index)
     return Direction(float(phi), math.pi / 2 - float(theta))
 
 
-def containing(nside: int, direction: Direction) -> int:
+def ang2pix(nside: int, direction: Direction) -> int:
     """The pixel that a direction lies in."""
     return int(healpix.ang2pix(nside, math.pi / 2 - direction.dec, direction.ra))
 
@@ -45,7 +45,7 @@ def children(nside: int, indices: Indices, finer: int) -> Indices:
     return np.asarray(healpix.nest2ring(finer, nested.ravel()), dtype=np.int64)
 
 
-def within(nside: int, middle: Direction, radius: float) -> Indices:
+def query_disc(nside: int, middle: Direction, radius: float) -> Indices:
     """The pixels whose centres are less than ``radius`` (rad) from a direction, ascending.
 
     Goes down from the twelve base pixels and keeps, at each step, those that could have a child
@@ -55,7 +55,7 @@ def within(nside: int, middle: Direction, radius: float) -> Indices:
     level, indices = 1, ALL_BASE_PIXELS
     while level < nside:
         # No point of a pixel is further from its centre than a square of its area is wide.
-        margin = math.sqrt(area(level))
+        margin = math.sqrt(nside2pixarea(level))
         indices = children(level, indices[_angles(level, indices, target) < radius + margin], 2 * level)
         level *= 2
     return np.sort(indices[_angles(nside, indices, target) < radius])

@@ -56,7 +56,7 @@ class Progression(tuple[Step, ...]):
     def expected_pixels(self) -> dict[int, int]:
         """How many pixels the first refinement will have at each nside, if extensions were exact."""
         first = self[0].nside
-        expected = {first: pixelation.count(first)}
+        expected = {first: pixelation.nside2npix(first)}
         for coarse, fine in pairwise(self):
             expected[fine.nside] = fine.extension * (fine.nside // coarse.nside) ** 2
         return expected
@@ -77,20 +77,20 @@ def first_round(progression: Progression, direction: Direction, within: float = 
     """
     nside = progression[0].nside
     if within >= math.pi:
-        return {Pixel(nside, index) for index in range(pixelation.count(nside))}
-    close = set(pixelation.within(nside, direction, within).tolist())
-    return {Pixel(nside, index) for index in close or {pixelation.containing(nside, direction)}}
+        return {Pixel(nside, index) for index in range(pixelation.nside2npix(nside))}
+    close = set(pixelation.query_disc(nside, direction, within).tolist())
+    return {Pixel(nside, index) for index in close or {pixelation.ang2pix(nside, direction)}}
 
 
 def select(progression: Progression, best: Pixel, crossed: int) -> set[Pixel]:
     """The pixels that a best fit asks for at every nside up to the one after ``crossed``."""
-    middle = pixelation.centre(*best)
+    middle = pixelation.pix2ang(*best)
     selected: set[Pixel] = set()
     for coarse, fine in pairwise(progression):
         if coarse.nside > crossed:
             break
-        radius = math.sqrt(fine.extension * pixelation.area(coarse.nside) / math.pi)
-        parents = pixelation.within(coarse.nside, middle, radius)
+        radius = math.sqrt(fine.extension * pixelation.nside2pixarea(coarse.nside) / math.pi)
+        parents = pixelation.query_disc(coarse.nside, middle, radius)
         chosen = pixelation.children(coarse.nside, parents, fine.nside)
         selected.update(Pixel(fine.nside, index) for index in chosen.tolist())
     return selected

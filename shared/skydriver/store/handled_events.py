@@ -9,15 +9,15 @@ from skydriver.model.documents import SCHEMA
 from skydriver.store.mongo import collection
 
 NAME = "handled_events"
-KEPT = 24 * 3600
+RETENTION_SECONDS = 24 * 3600
 
 
 async def ensure_indexes() -> None:
     """Make the index that forgets old entries; repeating it changes nothing."""
-    await collection(NAME).create_index("at", expireAfterSeconds=KEPT)
+    await collection(NAME).create_index("at", expireAfterSeconds=RETENTION_SECONDS)
 
 
-async def seen(source: str, event_id: str) -> bool:
+async def is_handled(source: str, event_id: str) -> bool:
     """Say whether an event of this source and id was handled."""
     return await collection(NAME).find_one({"_id": f"{source} {event_id}"}, {"_id": 1}) is not None
 

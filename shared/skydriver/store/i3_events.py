@@ -44,12 +44,12 @@ async def put(content: bytes) -> str:
         try:
             await collection(NAME).insert_one(event)
         except DuplicateKeyError:
-            if not await use(event_id):
+            if not await touch(event_id):
                 continue
         return event_id
 
 
-async def use(event_id: str) -> bool:
+async def touch(event_id: str) -> bool:
     """Note that a scan is about to use an event; False if there is none of this id."""
     used = await collection(NAME).update_one({"_id": event_id}, {"$set": {"used_at": time.time()}})
     return bool(used.matched_count)

@@ -10,12 +10,12 @@ from skydriver.model.documents import SCHEMA, Submission
 from skydriver.store.mongo import collection
 
 NAME = "idempotency_keys"
-KEPT = dt.timedelta(hours=24)
+RETENTION = dt.timedelta(hours=24)
 
 
 async def ensure_indexes() -> None:
     """Make the index that forgets old keys; repeating it changes nothing."""
-    await collection(NAME).create_index("at", expireAfterSeconds=int(KEPT.total_seconds()))
+    await collection(NAME).create_index("at", expireAfterSeconds=int(RETENTION.total_seconds()))
 
 
 async def known(user: str, key: str, *, content: str) -> str | None:
@@ -24,7 +24,7 @@ async def known(user: str, key: str, *, content: str) -> str | None:
     Raises:
         AlreadyUsed: the key was used with other content.
     """
-    entry = await collection(NAME).find_one({"_id": _name(user, key), "at": {"$gte": _now() - KEPT}})
+    entry = await collection(NAME).find_one({"_id": _name(user, key), "at": {"$gte": _now() - RETENTION}})
     return None if entry is None else _scan_of(entry, content)
 
 
@@ -44,7 +44,7 @@ async def take(user: str, key: str, *, content: str, scan_id: str) -> str:
         AlreadyUsed: the key was used with other content.
     """
     name, now = _name(user, key), _now()
-    await collection(NAME).delete_one({"_id": name, "at": {"$lt": now - KEPT}})
+    await collection(NAME).delete_one({"_id": name, "at": {"$lt": now - RETENTION}})
     entry: Submission = {
         "_id": name,
         "schema": SCHEMA,

@@ -13,7 +13,7 @@ from skydriver.store.mongo import collection
 NAME = "observation_leases"
 
 
-async def begin(location: str, *, seconds: float) -> bool:
+async def acquire(location: str, *, seconds: float) -> bool:
     """Begin to look at a location, for so many seconds at the most; False if another one is at it."""
     now = time.time()
     try:
@@ -27,6 +27,6 @@ async def begin(location: str, *, seconds: float) -> bool:
     return True
 
 
-async def end(location: str) -> None:
+async def release(location: str) -> None:
     """End a look."""
     await collection(NAME, durable=False).update_one({"_id": location}, {"$set": {"leased_until": 0.0}})

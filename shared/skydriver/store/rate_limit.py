@@ -13,7 +13,7 @@ _ID = "launches"
 MINUTE = 60.0
 
 
-async def take(
+async def acquire(
     scan_id: str, *, now: float, starts_per_minute: int, scans_running: int, unlimited: bool
 ) -> bool:
     """Take the permit to place a scan; taking it again changes nothing.
@@ -61,7 +61,7 @@ async def holders() -> list[str]:
     return limits["running"] if limits else []
 
 
-async def used(*, now: float) -> tuple[int, int]:
+async def usage(*, now: float) -> tuple[int, int]:
     """Count the permits taken within the last minute, and those that are out."""
     limits: Limits | None = await collection(NAME).find_one({"_id": _ID})
     if limits is None:

@@ -15,7 +15,7 @@ from skydriver.model.documents import SCHEMA, ResultPiece
 from skydriver.store.mongo import collection
 
 NAME = "results"
-PIECE = 2 * 2**20
+CHUNK_BYTES = 2 * 2**20
 """Bytes of a piece: readers and writers hold one in memory, and larger ones are no faster to read."""
 BY_TIME = [("_id", ASCENDING), ("scan_id", ASCENDING), ("version", ASCENDING)]
 """The index that tells what was written when, without reading it: an ObjectId begins with its time."""
@@ -30,20 +30,20 @@ async def ensure_indexes() -> None:
 async def put(scan_id: str, content: bytes) -> ObjectId:
     """Store a result's JSON under a fresh version, which is returned; nothing points to it yet."""
     version = ObjectId()
-    for n, start in enumerate(range(0, len(content), PIECE)):
+    for n, start in enumerate(range(0, len(content), CHUNK_BYTES)):
         piece: ResultPiece = {
             "_id": ObjectId() if n else version,
             "schema": SCHEMA,
             "scan_id": scan_id,
             "version": version,
             "n": n,
-            "json": content[start : start + PIECE],
+            "json": content[start : start + CHUNK_BYTES],
         }
         await collection(NAME).insert_one(piece)
     return version
 
 
-async def pieces(scan_id: str, version: ObjectId, *, first: int = 0) -> AsyncIterator[bytes]:
+async def chunks(scan_id: str, version: ObjectId, *, first: int = 0) -> AsyncIterator[bytes]:
     """Read the pieces of a version in their order, from the number `first` on; one is in memory at a time."""
     condition = {"scan_id": scan_id, "version": version, "n": {"$gte": first}}
     cursor = collection(NAME).find(condition, {"_id": 0, "json": 1})

@@ -19,7 +19,7 @@ _about: ContextVar[Mapping[str, str]] = ContextVar("about", default={})  # noqa:
 
 
 @contextmanager
-def about(**what: str) -> Iterator[None]:
+def log_context(**what: str) -> Iterator[None]:
     """Say in every line that is logged within this context what it is about; what is empty is left out."""
     token = _about.set({**_about.get(), **{name: value for name, value in what.items() if value}})
     try:
@@ -43,7 +43,7 @@ def working(function: str, cause: str) -> Iterator[None]:
     """Let histories, events and logs made within this context say which function is at work, and why."""
     token = _work.set(Work(function, cause))
     try:
-        with about(function=function):
+        with log_context(function=function):
             yield
     finally:
         _work.reset(token)
@@ -54,7 +54,7 @@ def work() -> Work:
     return _work.get()
 
 
-class Lines(logging.Formatter):
+class LineFormatter(logging.Formatter):
     """Writes a record as one line of JSON.
 
     `figures` of a record (`extra={"figures": {...}}`) are numbers that are measured by, not read.
@@ -86,5 +86,5 @@ def configure_logging() -> None:
     ours.setLevel(settings().log_level.upper())
     if not ours.handlers and not logging.getLogger().handlers:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(Lines())
+        handler.setFormatter(LineFormatter())
         ours.addHandler(handler)

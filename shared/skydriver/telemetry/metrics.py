@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Distribution:
+class Histogram:
     """How durations are spread.
 
     Attributes:
@@ -29,7 +29,7 @@ Attributes = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Figure:
+class Metric:
     """A figure with its values.
 
     Attributes:
@@ -46,4 +46,4 @@ class Figure:
     description: str
     now: Sequence[tuple[Attributes, float]] = field(default=())
     totals: Sequence[tuple[Attributes, float]] = field(default=())
-    spread: Sequence[tuple[Attributes, Distribution]] = field(default=())
+    spread: Sequence[tuple[Attributes, Histogram]] = field(default=())

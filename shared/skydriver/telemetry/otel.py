@@ -23,7 +23,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from skydriver.errors import TemporaryError
 from skydriver.runtime.per_loop import PerLoop
-from skydriver.telemetry.metrics import Figure
+from skydriver.telemetry.metrics import Metric
 
 NAME = "skydriver"
 MAX_TRACESTATE = 512
@@ -74,7 +74,7 @@ def span(
         yield answered
 
 
-def here() -> dict[str, str]:
+def current_context() -> dict[str, str]:
     """Return the current span's context, as events carry it."""
     carrier: dict[str, str] = {}
     _propagator.inject(carrier)
@@ -88,7 +88,7 @@ def trace_id() -> str:
     return trace.format_trace_id(trace.get_current_span().get_span_context().trace_id)
 
 
-def link(to: Mapping[str, str]) -> None:
+def add_link(to: Mapping[str, str]) -> None:
     """Link the current span to another, unless they are of one trace."""
     context = trace.get_current_span(_propagator.extract(to)).get_span_context()
     current = trace.get_current_span()
@@ -99,7 +99,7 @@ def link(to: Mapping[str, str]) -> None:
 _exporter = PerLoop(OTLPMetricExporter, lambda exporter: asyncio.to_thread(exporter.shutdown))
 
 
-async def send(figures: Iterable[Figure], *, since: float, until: float) -> None:
+async def export_metrics(figures: Iterable[Metric], *, since: float, until: float) -> None:
     """Send figures; their meters stand in the database, so none of the SDK's own are needed.
 
     Args:
@@ -122,7 +122,7 @@ async def send(figures: Iterable[Figure], *, since: float, until: float) -> None
         raise TemporaryError("the collector does not take figures")
 
 
-def _points(figure: Figure, since: int, until: int) -> export.Sum | export.Gauge | export.Histogram:
+def _points(figure: Metric, since: int, until: int) -> export.Sum | export.Gauge | export.Histogram:
     cumulative = export.AggregationTemporality.CUMULATIVE
     if figure.spread:
         return export.Histogram(

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from typing import Any, Literal
 
 from skydriver.settings import settings
-from skydriver.telemetry.logging import about
+from skydriver.telemetry.logging import log_context
 
 Trace = Mapping[str, str]
 """The context of a span as events carry it: `traceparent` and, where somebody adds to it, `tracestate`."""
@@ -24,13 +24,13 @@ Answered = Callable[[int], None]
 _carried: ContextVar[Trace] = ContextVar("carried", default={})  # noqa: B039 - never changed in place
 
 
-def is_on() -> bool:
+def is_enabled() -> bool:
     """Say whether there is a collector to send traces to."""
     return bool(settings().otel_exporter_otlp_endpoint)
 
 
 @contextmanager
-def calling(
+def start_span(
     name: str,
     *,
     kind: Literal["server", "consumer"],
@@ -48,26 +48,26 @@ def calling(
     from skydriver.telemetry import otel
 
     with otel.span(name, kind=kind, parent=parent, attributes=attributes) as answered:
-        here = otel.here()
-        with about(trace_id=otel.trace_id()), _carrying(here):
+        here = otel.current_context()
+        with log_context(trace_id=otel.trace_id()), _with_trace(here):
             yield answered
 
 
 @contextmanager
-def beginning() -> Iterator[Trace]:
+def start_trace() -> Iterator[Trace]:
     """Let a new scan's trace begin with the call that is under way; what the scan is to keep of it."""
-    if not is_on():
+    if not is_enabled():
         yield {}
         return
     from skydriver.telemetry import otel
 
-    here = otel.here()
-    with _carrying(here):
+    here = otel.current_context()
+    with _with_trace(here):
         yield here
 
 
 @contextmanager
-def continuing(scan: Mapping[str, Any] | None, *, linked: bool = False) -> Iterator[None]:
+def attach_trace(scan: Mapping[str, Any] | None, *, linked: bool = False) -> Iterator[None]:
     """Let the events made within this context go on with a scan's trace, if it has one.
 
     Args:
@@ -79,24 +79,24 @@ def continuing(scan: Mapping[str, Any] | None, *, linked: bool = False) -> Itera
     if not trace:
         yield
         return
-    with _carrying(trace):
+    with _with_trace(trace):
         if linked:
-            carried()
+            current_trace()
         yield
 
 
-def carried() -> Trace:
+def current_trace() -> Trace:
     """Return what an event that is made now carries, and link the call to that trace, if it has another."""
     trace = _carried.get()
-    if trace and is_on():
+    if trace and is_enabled():
         from skydriver.telemetry import otel
 
-        otel.link(trace)
+        otel.add_link(trace)
     return trace
 
 
 @contextmanager
-def _carrying(trace: Trace) -> Iterator[None]:
+def _with_trace(trace: Trace) -> Iterator[None]:
     token = _carried.set(trace)
     try:
         yield

@@ -6,7 +6,7 @@ from typing import Any
 
 from skydriver.model.reasons import cut
 from skydriver.runtime import local_jobs
-from skydriver.workers.protocol import CLIENT_ARGUMENTS, Look, Observation, Started, WorkersSpec
+from skydriver.workers.protocol import CLIENT_ARGUMENTS, Observation, Observations, Started, WorkersSpec
 
 KIND = ("skydriver/kind", "workers")
 UUID = "skydriver/uuid"
@@ -34,12 +34,14 @@ class LocalWorkers:
         )
         return Started(name, {"command": " ".join(command), "count": spec.n_workers})
 
-    async def observe(self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]) -> Look:
+    async def observe(
+        self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]
+    ) -> Observations:
         """Look at all the given clusters at once."""
         jobs = await local_jobs.find(*KIND)
         by_uuid = {job["labels"][UUID]: job for job in jobs.values()}
         seen = {uuid: _observation(by_uuid[uuid]) for uuid in clusters if uuid in by_uuid}
-        return Look(seen, frozenset(by_uuid.keys() - seen))
+        return Observations(seen, frozenset(by_uuid.keys() - seen))
 
     async def stop(self, cluster: Mapping[str, Any]) -> None:
         """End a cluster's workers; returns once they are verified gone."""

@@ -59,15 +59,15 @@ ICETRAY_SHELLS = (("/opt/icetray/bin/icetray-shell", "exec"), ("/usr/local/icetr
 """Where images since v4.1.0, and before, have the program that sets IceTray up around a command."""
 IN_SHELL = "SKYDRIVER_PILOT_IN_SHELL"
 
-ANSWER_PATIENCE = 600.0
+ANSWER_TIMEOUT = 600.0
 """Seconds that an answer is kept for a broker that does not take it."""
-LONGEST_PAUSE = 10.0
+MAX_PAUSE = 10.0
 """Between two tries to reach the broker, or a queue that is not there yet."""
-LONGEST_LOOK = 0.5
+MAX_LOOK = 0.5
 """Between two looks at a client that runs."""
 MISSING_TIMEOUT = 10.0
 """Seconds that the broker must have said 404 of a queue: one that starts again says it of queues it has."""
-LONGEST_ERROR = 1000
+MAX_ERROR = 1000
 REFUSED = 403
 NOT_FOUND = 404
 
@@ -227,14 +227,14 @@ class Broker:
         self._pause = 0.1
         self._trouble: str | None = None
 
-    def take(self, patience: float) -> Message | None:
-        """Take the next pixel; None where none came for `patience` seconds, or no more are wanted.
+    def take(self, timeout: float) -> Message | None:
+        """Take the next pixel; None where none came for `timeout` seconds, or no more are wanted.
 
         Raises:
             ScanOver: the queue was there, and is no more.
             Failure: the broker refuses us, or cannot be reached.
         """
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while not self._is_draining():
             left = deadline - time.monotonic()
             if self._waiting:
@@ -271,7 +271,7 @@ class Broker:
             ScanOver: the queue of pixels is no more.
             Failure: the broker does not take it.
         """
-        deadline = time.monotonic() + ANSWER_PATIENCE
+        deadline = time.monotonic() + ANSWER_TIMEOUT
 
         def publish() -> None:
             self._open()
@@ -370,7 +370,7 @@ class Broker:
     def _note(self, trouble: str) -> None:
         if trouble != self._trouble:
             logger.warning("%s", trouble)
-        self._trouble, self._pause = trouble, min(self._pause * 2, LONGEST_PAUSE)
+        self._trouble, self._pause = trouble, min(self._pause * 2, MAX_PAUSE)
 
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -449,7 +449,7 @@ def _wait(process: subprocess.Popen[bytes], limit: float, tend: Callable[[float]
         elapsed = time.monotonic() - began
         if elapsed > limit:
             return f"the pixel took longer than {limit:g} s"
-        tend(min(0.01 + elapsed / 20, LONGEST_LOOK, max(0.0, limit - elapsed) + 0.01))
+        tend(min(0.01 + elapsed / 20, MAX_LOOK, max(0.0, limit - elapsed) + 0.01))
     if process.returncode < 0:
         return f"the client was ended by {signal.Signals(-process.returncode).name}"
     return f"the client ended with {process.returncode}" if process.returncode else None
@@ -463,7 +463,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return f": {lines[-1][:LONGEST_ERROR]}" if lines else ""
+    return f": {lines[-1][:MAX_ERROR]}" if lines else ""
 
 
 def die_with_parent() -> Callable[[], object] | None:

@@ -77,7 +77,7 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class Look:
+class Observations:
     """What was seen at a location.
 
     Attributes:
@@ -102,7 +102,9 @@ class WorkerBackend(Protocol):
             PermanentError: the backend refuses for good.
         """
 
-    async def observe(self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]) -> Look:
+    async def observe(
+        self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]
+    ) -> Observations:
         """Look at all the given clusters of a location at once.
 
         Args:

@@ -7,9 +7,9 @@ import pytest
 
 from skydriver.errors import TemporaryError
 from skydriver.eventing.codec import encode
-from skydriver.eventing.events import Event, entry, event_type
+from skydriver.eventing.events import Event, event_type, outbox_entry
 from skydriver.eventing.handler import step
-from skydriver.eventing.outbox import publish, publish_rest, send, send_all
+from skydriver.eventing.outbox import publish, publish_pending, send, send_all
 from skydriver.model.phases import Phase
 from skydriver.model.transitions import Fact
 from skydriver.store.scans import document as scan_document
@@ -26,7 +26,7 @@ async def _with_outbox(*facts: Fact) -> tuple[str, dict[str, Document]]:
     scan_id = await stored(Phase.RUNNING)
     outbox: dict[str, Document] = {}
     for fact in facts:
-        outbox |= entry(fact, subject=scan_id, cause="0")
+        outbox |= outbox_entry(fact, subject=scan_id, cause="0")
     await scan_document.put_events(scan_id, outbox)
     return scan_id, outbox
 
@@ -46,7 +46,7 @@ async def test_the_event_that_is_being_handled_leaves_the_outbox_unsent(broker: 
 
     @step(Fact.REQUESTED)
     async def function(event: Event) -> None:
-        await publish_rest(event.subject)
+        await publish_pending(event.subject)
 
     async with client_of(function) as client:
         headers, body = encode(heard)
@@ -60,7 +60,7 @@ async def test_the_event_that_is_being_handled_leaves_the_outbox_unsent(broker: 
 
 async def test_an_event_arrives_as_it_was_stored(broker: Broker) -> None:
     with working("request_workers", "an event"):
-        outbox = entry(
+        outbox = outbox_entry(
             Fact.WORKERS_REQUESTED,
             subject="scan",
             cause="u1",
@@ -94,7 +94,7 @@ async def test_a_broker_that_takes_nothing_now_leaves_everything_in_the_outbox(
     broker.status = status
     scan_id, outbox = await _with_outbox(Fact.READY)
     assert not await publish(scan_id, outbox)
-    assert await scan_outbox.outbox_of(scan_id) == outbox
+    assert await scan_outbox.read_outbox(scan_id) == outbox
     with pytest.raises(TemporaryError, match=str(status)):
         await send(outbox["scanner_ready"])
 
@@ -104,15 +104,15 @@ async def test_what_was_left_is_published_by_the_next_one(broker: Broker) -> Non
     broker.status = 503
     assert not await publish(scan_id, outbox)
     broker.status = 202
-    await publish_rest(scan_id)
+    await publish_pending(scan_id)
     assert len(broker.events) == 2
-    assert await scan_outbox.outbox_of(scan_id) == {}
+    assert await scan_outbox.read_outbox(scan_id) == {}
 
 
 async def test_hints_are_said_without_an_outbox_and_lost_without_harm(
     broker: Broker, configure: Callable[..., None]
 ) -> None:
-    hints = entry(Fact.OBSERVATION_REQUESTED, subject="here", cause=f"{time.time()}")
+    hints = outbox_entry(Fact.OBSERVATION_REQUESTED, subject="here", cause=f"{time.time()}")
     await send_all(hints.values())
     assert [event.subject for event in broker.events] == ["here"]
     configure(K_SINK=NOWHERE)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from skydriver.errors import Busy, PermanentError, TemporaryError
-from skydriver.lifecycle.scanner.launch_scanner import launch
-from skydriver.lifecycle.tear_down import end_if_all_is_gone, tear_down
+from skydriver.lifecycle.scanner.launch_scanner import launch_scanner
+from skydriver.lifecycle.tear_down import end_scan_if_all_gone, tear_down
 from skydriver.lifecycle.workers.stop_workers import stop_workers
 from skydriver.model.phases import ClusterState, Outcome, Phase
 from skydriver.model.transitions import Fact
@@ -32,7 +32,7 @@ async def _tear_down(scan_id: str) -> None:
 async def _over(jobs: Jobs, bucket: Bucket) -> str:
     """Launch a scan, then say that it is over."""
     scan_id = await stored()
-    await launch(scan_id)
+    await launch_scanner(scan_id)
     await jobs.runs(f"skyscan-{scan_id}")
     await bucket.put(scan_id)
     await change(scan_id, phase=Phase.STOPPING, outcome=Outcome.FINISHED)
@@ -63,9 +63,9 @@ async def test_workers_are_said_to_be_unwanted_one_by_one_and_waited_for(
     jobs: Jobs, bucket: Bucket, broker: Broker, repeat: Repeat
 ) -> None:
     states = {
-        "a": ClusterState.UNWANTED,
-        "b": ClusterState.GONE,
-        "c": ClusterState.UNWANTED,
+        "a": ClusterState.STOPPING,
+        "b": ClusterState.STOPPED,
+        "c": ClusterState.STOPPING,
     }
     clusters = [cluster(uuid, state) for uuid, state in states.items()]
     scan_id = await stored(Phase.STOPPING, clusters=clusters)
@@ -92,10 +92,10 @@ async def test_a_scan_that_was_never_launched_ends_at_once(jobs: Jobs) -> None:
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.STOPPING])
 async def test_a_scan_in_another_phase_is_left_as_it_is(jobs: Jobs, broker: Broker, phase: Phase) -> None:
-    scan_id = await stored(phase, clusters=[cluster("a", ClusterState.UNWANTED)])
+    scan_id = await stored(phase, clusters=[cluster("a", ClusterState.STOPPING)])
     before = await read(scan_id)
     await _tear_down(scan_id)
-    await end_if_all_is_gone(scan_id)
+    await end_scan_if_all_gone(scan_id)
     assert await read(scan_id) == before
     assert jobs.calls == []
     assert broker.events == []
@@ -188,12 +188,12 @@ async def test_what_the_broker_does_not_take_waits(jobs: Jobs, bucket: Bucket, b
     scan_id = await _over(jobs, bucket)
     await _tear_down(scan_id)
     assert (await read(scan_id))["phase"] == Phase.ENDED
-    assert list(await scan_outbox.outbox_of(scan_id)) == ["scan_ended"]
+    assert list(await scan_outbox.read_outbox(scan_id)) == ["scan_ended"]
 
 
 async def test_a_permit_that_a_crash_left_is_given_back_by_a_repeat(jobs: Jobs, broker: Broker) -> None:
     scan_id = await stored(Phase.ENDED)
-    assert await rate_limit.take(scan_id, now=1.0, starts_per_minute=9, scans_running=9, unlimited=False)
-    await end_if_all_is_gone(scan_id)
+    assert await rate_limit.acquire(scan_id, now=1.0, starts_per_minute=9, scans_running=9, unlimited=False)
+    await end_scan_if_all_gone(scan_id)
     assert await rate_limit.holders() == []
     assert broker.events == []

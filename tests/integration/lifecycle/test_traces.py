@@ -16,7 +16,7 @@ async def test_what_the_sweep_says_again_and_what_it_publishes_late(
 ) -> None:
     scan_id = await stored(Phase.LAUNCHING, phase_since=0.0, trace=TRACE)
     broker.status = 503
-    await sweep.tend()
+    await sweep.reconcile_scans()
     assert (await read(scan_id))["outbox"]["scan_requested"]["traceparent"] == TRACE["traceparent"]
     broker.status = 202
     monkeypatch.setattr(sweep, "OUTBOX_AGE", -1.0)
@@ -28,6 +28,6 @@ async def test_what_the_sweep_says_again_and_what_it_publishes_late(
 async def test_a_scan_that_another_one_admits_keeps_to_its_own_trace(broker: Broker) -> None:
     first = await stored(Phase.QUEUED, trace=TRACE)
     second = await stored(Phase.QUEUED)
-    await admit_backlog.admit(caller=second)
+    await admit_backlog.admit_backlog(caller=second)
     (event,) = broker.heard(Fact.REQUESTED)
     assert (event.subject, event.extensions) == (first, TRACE)

@@ -35,7 +35,7 @@ async def test_a_scan_fails_once_with_its_reason(broker: Broker, phase: Phase, r
     assert len(after["history"]) == 2
     assert after["history"][-1]["reason"] == "all is lost"
     assert after["reason_code"] == after["history"][-1]["reason_code"] == "scanner_died"
-    assert (await clusters_of(scan_id))["a"]["state"] == ClusterState.UNWANTED
+    assert (await clusters_of(scan_id))["a"]["state"] == ClusterState.STOPPING
     assert {event.id for event in broker.heard(Fact.FAILED)} == {f"{scan_id}/scan.failed/0"}
 
 
@@ -67,7 +67,7 @@ async def test_what_the_broker_does_not_take_waits(configure: Callable[..., None
     configure(K_SINK=NOWHERE)
     scan_id = await stored(Phase.RUNNING)
     assert await _fail(scan_id)
-    assert list(await scan_outbox.outbox_of(scan_id)) == ["scan_failed"]
+    assert list(await scan_outbox.read_outbox(scan_id)) == ["scan_failed"]
 
 
 async def test_an_unknown_scan_does_not_fail() -> None:

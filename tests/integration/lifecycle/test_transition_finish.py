@@ -47,7 +47,7 @@ async def test_a_scan_finishes_once(broker: Broker, phase: Phase, repeat: Repeat
     assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.FINISHED)
     assert scan_state(after) == "SCAN_FINISHED_SUCCESSFULLY"
     assert len(after["history"]) == 2
-    assert (await clusters_of(scan_id))["a"]["state"] == ClusterState.UNWANTED
+    assert (await clusters_of(scan_id))["a"]["state"] == ClusterState.STOPPING
     assert len(broker.heard(Fact.FINISHED, scan_id)) == 1
     assert after["outbox"] == {}
 

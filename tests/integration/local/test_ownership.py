@@ -76,7 +76,7 @@ async def test_a_database_that_no_local_service_has_made_is_refused(
 async def test_a_database_that_does_not_answer(
     folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("skydriver.local.ownership._PATIENCE_MS", 100)
+    monkeypatch.setattr("skydriver.local.ownership._TIMEOUT_MS", 100)
     with pytest.raises(LocalError, match="cannot be used: ServerSelectionTimeoutError") as refusal:
         await own("mongodb://user:hunter2@127.0.0.1:1/", "any", folders[0])
     assert "hunter2" not in str(refusal.value)

@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from skydriver.local.http_server import listen, serve, url
 from skydriver.local.knative import functions
-from skydriver.local.knative.ingress import Front
+from skydriver.local.knative.ingress import Ingress
 from skydriver.local.knative.overlay import read_overlay
 from tests.conftest import ROOT
 from tests.integration.rest.api import Api
@@ -20,7 +20,7 @@ async def api(database: None, configure: Callable[..., None]) -> AsyncIterator[A
     routed = {name: one for name, one in overlay.functions.items() if name in overlay.routes.services}
     with listen(None) as listener:
         configure(SKYDRIVER_URL=url(listener))
-        front = Front(routes=overlay.routes, functions=functions.load(routed), brokers={})
+        front = Ingress(routes=overlay.routes, functions=functions.load(routed), brokers={})
         async with (
             serve(front, listener),
             httpx.AsyncClient(base_url=url(listener), timeout=60.0, trust_env=False) as client,

@@ -23,7 +23,7 @@ from tests.support.documents import read
 async def issuer(api: Api, configure: Callable[..., None]) -> AsyncIterator[Realm]:
     """The realm whose users the interface listens to."""
     async with realm() as one:
-        issuers.issuer.cache_clear()
+        issuers.jwks_cache.cache_clear()
         configure(SKYDRIVER_NO_AUTH="false", AUTH_OPENID_URL=one.url)
         yield one
 

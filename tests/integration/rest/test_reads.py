@@ -96,7 +96,7 @@ async def test_what_is_kept_no_longer_is_told(configure: Callable[..., None]) ->
         assert "is kept no longer" in answer.json()["error"]
 
 
-@pytest.mark.parametrize("piece", [results.PIECE, 1_000, 10])
+@pytest.mark.parametrize("piece", [results.CHUNK_BYTES, 1_000, 10])
 async def test_a_result_comes_back_as_it_was_however_many_pieces_it_has(
     monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:

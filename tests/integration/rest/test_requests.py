@@ -158,7 +158,7 @@ async def test_workers_are_added_at_once_to_a_scan_that_has_some(api: Api, scan_
     assert (
         len(manifest["ewms_task"]["tms_args"]) == len(manifest["ewms_task"]["env_vars"]["tms_starters"]) == 3
     )
-    outbox = await scan_outbox.outbox_of(scan_id)
+    outbox = await scan_outbox.read_outbox(scan_id)
     assert {
         event["data"]["uuid"] for slot, event in outbox.items() if slot.startswith("workers_requested")
     } == {c["uuid"] for c in clusters}

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from skydriver.lifecycle.scanner.reports import report_manifest, report_result
 from skydriver.lifecycle.sweep import sweep as sweeping
-from skydriver.lifecycle.users.delete_scan import delete
+from skydriver.lifecycle.users.delete_scan import delete_scan
 from skydriver.model.phases import ClusterState, Phase
 from skydriver.model.reasons import ReasonCode, Why
 from skydriver.rest.search import FindArguments
@@ -50,7 +50,9 @@ async def profile(database: None, configure: Callable[..., None]) -> AsyncIterat
     # With a few of every kind, the planner has a choice.
     for phase in Phase:
         for n in range(3):
-            clusters = [cluster(f"{phase}{n}", state) for state in (ClusterState.STARTED, ClusterState.GONE)]
+            clusters = [
+                cluster(f"{phase}{n}", state) for state in (ClusterState.STARTED, ClusterState.STOPPED)
+            ]
             await stored(phase, clusters=clusters, **METADATA, priority=n)
     for scan_id in ("scan0001", "scan0002"):
         await results.put(scan_id, b"{}")
@@ -101,7 +103,7 @@ async def test_what_the_steps_and_the_sweep_ask_is_answered_by_an_index(
 ) -> None:
     configure(RESULTS_DAYS="1", EVENTS_DAYS="1")
     now = time.time()
-    running = await stored(Phase.RUNNING, clusters=[cluster("mine", ClusterState.UNWANTED)])
+    running = await stored(Phase.RUNNING, clusters=[cluster("mine", ClusterState.STOPPING)])
     await scan_outbox.waiting_outboxes(before=now, limit=10)
     await scan_overview.backlog()
     await scan_overview.backlog_head(now=now, skip=["scan0001"])
@@ -111,9 +113,9 @@ async def test_what_the_steps_and_the_sweep_ask_is_answered_by_an_index(
     await report_result(running, attempt=1, content=b"1", is_final=False)
     await report_result(running, attempt=1, content=b"2", is_final=True)
     await results.keep_only(running, None)
-    await scan_clusters.lease_cluster(running, "mine", states=[ClusterState.UNWANTED], seconds=1, guard={})
-    await delete(running, delete_completed=False, by=None)
-    await handled_events.seen("a", "b")
+    await scan_clusters.lease_cluster(running, "mine", states=[ClusterState.STOPPING], seconds=1, guard={})
+    await delete_scan(running, delete_completed=False, by=None)
+    await handled_events.is_handled("a", "b")
     await i3_events.get("x")
     await scan_overview.last_need_of_event("x")
     # All duties; twice, since what the first has done is what the second sees.

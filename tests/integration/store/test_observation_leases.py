@@ -10,22 +10,22 @@ pytestmark = pytest.mark.usefixtures("database")
 
 
 async def test_one_of_many_at_once_begins() -> None:
-    begun = await asyncio.gather(*(observation_leases.begin("condor/a/b", seconds=60) for _ in range(10)))
+    begun = await asyncio.gather(*(observation_leases.acquire("condor/a/b", seconds=60) for _ in range(10)))
     assert sorted(begun) == [False] * 9 + [True]
 
 
 async def test_the_next_one_begins_when_it_has_ended() -> None:
-    assert await observation_leases.begin("condor/a/b", seconds=60)
-    await observation_leases.end("condor/a/b")
-    assert await observation_leases.begin("condor/a/b", seconds=60)
+    assert await observation_leases.acquire("condor/a/b", seconds=60)
+    await observation_leases.release("condor/a/b")
+    assert await observation_leases.acquire("condor/a/b", seconds=60)
 
 
 async def test_the_next_one_begins_when_the_first_has_had_its_time() -> None:
-    assert await observation_leases.begin("condor/a/b", seconds=0)
-    assert await observation_leases.begin("condor/a/b", seconds=60)
-    assert not await observation_leases.begin("condor/a/b", seconds=60)
+    assert await observation_leases.acquire("condor/a/b", seconds=0)
+    assert await observation_leases.acquire("condor/a/b", seconds=60)
+    assert not await observation_leases.acquire("condor/a/b", seconds=60)
 
 
 async def test_locations_do_not_wait_for_one_another() -> None:
-    assert await observation_leases.begin("condor/a/b", seconds=60)
-    assert await observation_leases.begin("k8s/c/d", seconds=60)
+    assert await observation_leases.acquire("condor/a/b", seconds=60)
+    assert await observation_leases.acquire("k8s/c/d", seconds=60)

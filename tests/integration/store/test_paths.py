@@ -11,7 +11,7 @@ from tests.integration.paths import UnknownPath, check_command
 from tests.support.documents import scan, stored
 
 GOOD: list[tuple[str, dict[str, Any]]] = [
-    ("find", {"filter": {"ewms_task.clusters": {"$elemMatch": {"at": "x", "state": "gone"}}}}),
+    ("find", {"filter": {"ewms_task.clusters": {"$elemMatch": {"at": "x", "state": "stopped"}}}}),
     ("find", {"filter": {"$or": [{"report": None}, {"report.attempt": {"$lt": 2}}]}}),
     ("find", {"filter": {}, "projection": {"ewms_task.clusters.attempt": 1}, "sort": {"timestamp": 1}}),
     ("find", {"filter": {"classifiers.anything": 1}}),
@@ -39,7 +39,7 @@ BAD: list[tuple[str, dict[str, Any]]] = [
             "updates": [
                 {
                     "q": {},
-                    "u": {"$set": {"ewms_task.clusters.$[c].state": "gone"}},
+                    "u": {"$set": {"ewms_task.clusters.$[c].state": "stopped"}},
                     "arrayFilters": [{"c.stat": 1}],
                 }
             ]

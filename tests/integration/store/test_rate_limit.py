@@ -14,7 +14,7 @@ NOW = 1_000_000.0
 async def _take(
     scan_id: str, *, now: float = NOW, per_minute: int = 100, running: int = 100, alert: bool = False
 ) -> bool:
-    return await rate_limit.take(
+    return await rate_limit.acquire(
         scan_id, now=now, starts_per_minute=per_minute, scans_running=running, unlimited=alert
     )
 
@@ -95,8 +95,8 @@ async def test_nobody_holds_anything_before_the_first_permit() -> None:
 
 
 async def test_what_is_used_of_the_limits() -> None:
-    assert await rate_limit.used(now=NOW) == (0, 0)
+    assert await rate_limit.usage(now=NOW) == (0, 0)
     for n in range(3):
         assert await _take(f"s{n}", now=NOW + 30 * n)
     await rate_limit.release(["s1"])
-    assert await rate_limit.used(now=NOW + 60) == (2, 2)
+    assert await rate_limit.usage(now=NOW + 60) == (2, 2)

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 
 async def _read(scan_id: str, version: ObjectId) -> bytes:
-    return b"".join([piece async for piece in results.pieces(scan_id, version)])
+    return b"".join([piece async for piece in results.chunks(scan_id, version)])
 
 
 async def _stored() -> int:

@@ -51,7 +51,7 @@ async def test_an_aborted_scan_takes_its_jobs_along(skydriver: Skydriver, pool: 
     await skydriver.call("DELETE", f"/scan/{scan_id}")
     status = await skydriver.ended(scan_id)
     assert status["outcome"] == "aborted"
-    assert status["clusters"][0]["state"] == "gone"
+    assert status["clusters"][0]["state"] == "stopped"
     assert pool.jobs() == []
 
 

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from skydriver.errors import TemporaryError
-from skydriver.lifecycle.sweep.sweep import ask_for_observation
+from skydriver.lifecycle.sweep.sweep import request_observations
 from skydriver.lifecycle.workers.observe_workers import observe_workers
 from skydriver.lifecycle.workers.start_workers import start_workers
 from skydriver.local.http_server import listen, serve, url
@@ -99,7 +99,7 @@ async def test_a_thousand_workers_are_one_submission_and_seen_when_the_sweep_ask
     jobs = pool.jobs()
     assert len(jobs) == 1000
     assert {job["ClusterId"] for job in jobs} == {number}
-    await ask_for_observation()
+    await request_observations()
     [event] = broker.heard(Fact.OBSERVATION_REQUESTED, location_key("condor", pool.location))
     asked = pool.heard("QUERY_JOB_ADS")
     await observe_workers(event.subject)

@@ -118,7 +118,7 @@ def settings_in(plane: ControlPlane, tmp_path: Path) -> Callable[[str], dict[str
             "CLUSTERS_FILE": str(file),
             "CLUSTER_SECRETS": str(tmp_path / "cluster-secrets"),
             "CALL_TIMEOUT": "5",
-            "IMAGE_PULL_PATIENCE": "2",
+            "IMAGE_PULL_TIMEOUT": "2",
             "RETRY_DELAY": "0.5",
         }
 

@@ -192,17 +192,18 @@ async def test_an_abort_that_races_the_jobs_creation_leaves_nothing(
         return await create(self, manifest)
 
     monkeypatch.setattr(Kubernetes, "create", aborted_meanwhile)
-    from functions.steps import launch_scanner
-    from skydriver.lifecycle.scanner.launch_scanner import launch
+    from skydriver.lifecycle.scanner import launch_scanner as module
+
+    launch_scanner = module.launch_scanner
 
     waiting: list[str] = []
 
     async def later(scan_id: str, **more: Any) -> None:
         await eventually(lambda: ids)
         waiting.append(scan_id)
-        await launch(scan_id, **more)
+        await launch_scanner(scan_id, **more)
 
-    monkeypatch.setattr(launch_scanner, "launch", later)
+    monkeypatch.setattr(module, "launch_scanner", later)
     ids.append(await deployed.submit(cluster={"here": 1}))
     status = await deployed.ended(ids[0], deadline=60)
     assert (status["outcome"], waiting[0]) == ("aborted", ids[0])

@@ -71,15 +71,15 @@ def test_a_write_is_sent_once(client: Client, service: Any, waits: list[float]) 
     assert waits == []
 
 
-def test_patience_has_an_end(service: Any) -> None:
+def test_retries_have_an_end(service: Any) -> None:
     service.on("GET", "/scans/backlog", BUSY)
-    with Client(Address(service.url, "a test"), patience_s=0.0) as client, pytest.raises(Unreachable):
+    with Client(Address(service.url, "a test"), timeout_seconds=0.0) as client, pytest.raises(Unreachable):
         client.backlog()
 
 
 def test_nobody_there(unreachable: str) -> None:
     with (
-        Client(Address(unreachable, "a note"), patience_s=0.0) as client,
+        Client(Address(unreachable, "a note"), timeout_seconds=0.0) as client,
         pytest.raises(Unreachable, match=r"No service answers at .* \(from a note\)") as error,
     ):
         client.backlog()

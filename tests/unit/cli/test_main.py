@@ -72,7 +72,7 @@ def test_a_refusal_is_1_with_one_sentence(run: Any, service: Any) -> None:
 
 
 def test_no_service_is_3(run: Any, unreachable: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skydriver.cli.client.FIRST_DELAY_S", 10.0)
+    monkeypatch.setattr("skydriver.cli.client.FIRST_DELAY_SECONDS", 10.0)
     answer = run("--url", unreachable, "backlog")
     assert (answer.exit_code, answer.stdout) == (3, "")
     assert unreachable in answer.stderr

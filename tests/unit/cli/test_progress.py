@@ -77,11 +77,13 @@ def test_workers_of_a_cluster_that_does_not_answer(running: dict[str, Any]) -> N
     stale = {"state": "started", "stale_since": 43200.0, "stale_reason": "it does not answer"}
     cluster = running["clusters"][0] | stale
     assert describe_cluster(cluster).endswith("; nothing newer since 12:00:00 UTC: it does not answer")
-    assert "nothing newer" not in describe_cluster(cluster | {"state": "gone"})
+    assert "nothing newer" not in describe_cluster(cluster | {"state": "stopped"})
 
 
 def test_workers_that_are_gone(running: dict[str, Any]) -> None:
-    assert describe_cluster(running["clusters"][0] | {"state": "gone"}) == "sub-2.example: 10 asked; all gone"
+    assert (
+        describe_cluster(running["clusters"][0] | {"state": "stopped"}) == "sub-2.example: 10 asked; all gone"
+    )
 
 
 def test_workers_of_a_kubernetes_cluster_that_says_nothing() -> None:

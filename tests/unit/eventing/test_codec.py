@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from skydriver.errors import PermanentError, UnsupportedEncoding
 from skydriver.eventing.codec import decode, encode
-from skydriver.eventing.events import Event, entry
+from skydriver.eventing.events import Event, outbox_entry
 from skydriver.model.transitions import Fact
 from skydriver.telemetry.logging import working
 
@@ -41,7 +41,7 @@ def structured(**changed: Any) -> Event:
 
 def an_event(**options: Any) -> Any:
     with working("request_workers", "an event"):
-        outbox = entry(Fact.WORKERS_REQUESTED, subject="5d2e", cause="a", **options)
+        outbox = outbox_entry(Fact.WORKERS_REQUESTED, subject="5d2e", cause="a", **options)
     (event,) = outbox.values()
     return event
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skydriver.eventing.events import entry, event_type
+from skydriver.eventing.events import event_type, outbox_entry
 from skydriver.model.documents import Outbox
 from skydriver.model.transitions import Fact
 from skydriver.telemetry.logging import working
@@ -19,7 +19,7 @@ def only(outbox: Outbox) -> tuple[str, Any]:
 
 def test_an_event_of_a_scan() -> None:
     with working("create_scan", "POST /scan"):
-        slot, event = only(entry(Fact.REQUESTED, subject="5d2e", cause="0"))
+        slot, event = only(outbox_entry(Fact.REQUESTED, subject="5d2e", cause="0"))
     moment = dt.datetime.fromisoformat(event.pop("time"))
     assert abs(dt.datetime.now(dt.UTC) - moment) < dt.timedelta(minutes=1)
     assert slot == "scan_requested"
@@ -38,7 +38,7 @@ def test_types_are_reversed_domain_names_with_a_version(fact: Fact) -> None:
 
 
 def test_no_two_facts_share_a_type_or_a_slot() -> None:
-    slots = [only(entry(fact, subject="s", cause="c"))[0] for fact in Fact]
+    slots = [only(outbox_entry(fact, subject="s", cause="c"))[0] for fact in Fact]
     assert len({event_type(fact) for fact in Fact}) == len(set(slots)) == len(Fact)
     # A slot is a key of a document.
     assert not any("." in slot or slot.startswith("$") for slot in slots)
@@ -48,7 +48,7 @@ def test_no_two_facts_share_a_type_or_a_slot() -> None:
 def test_a_retry_has_the_same_id_whoever_says_it(fact: Fact, subject: str, cause: str, other: str) -> None:
     def event_id(cause: str, function: str = "one") -> Any:
         with working(function, "an event"):
-            return only(entry(fact, subject=subject, cause=cause))[1]["id"]
+            return only(outbox_entry(fact, subject=subject, cause=cause))[1]["id"]
 
     assert event_id(cause) == event_id(cause, "another")
     assert (event_id(cause) == event_id(other)) == (cause == other)
@@ -58,22 +58,22 @@ def test_a_retry_has_the_same_id_whoever_says_it(fact: Fact, subject: str, cause
     ("priority", "marked"), [(-1, False), (0, False), (99, False), (100, True), (500, True)]
 )
 def test_alerts_are_marked(priority: int, marked: bool) -> None:
-    _, event = only(entry(Fact.REQUESTED, subject="s", cause="c", priority=priority))
+    _, event = only(outbox_entry(Fact.REQUESTED, subject="s", cause="c", priority=priority))
     assert event.get("priorityclass") == ("alert" if marked else None)
 
 
 def test_events_of_two_clusters_wait_side_by_side() -> None:
     outbox = {
-        **entry(Fact.WORKERS_REQUESTED, subject="s", cause="a", data={"uuid": "a"}),
-        **entry(Fact.WORKERS_REQUESTED, subject="s", cause="b", data={"uuid": "b"}),
-        **entry(Fact.WORKERS_UNWANTED, subject="s", cause="b", data={"uuid": "b"}),
+        **outbox_entry(Fact.WORKERS_REQUESTED, subject="s", cause="a", data={"uuid": "a"}),
+        **outbox_entry(Fact.WORKERS_REQUESTED, subject="s", cause="b", data={"uuid": "b"}),
+        **outbox_entry(Fact.WORKERS_UNWANTED, subject="s", cause="b", data={"uuid": "b"}),
     }
     assert set(outbox) == {"workers_requested:a", "workers_requested:b", "workers_unwanted:b"}
 
 
 def test_a_newer_event_of_a_kind_takes_the_place_of_an_older() -> None:
     outbox = {
-        **entry(Fact.PROGRESS_REPORTED, subject="s", cause="1"),
-        **entry(Fact.PROGRESS_REPORTED, subject="s", cause="2"),
+        **outbox_entry(Fact.PROGRESS_REPORTED, subject="s", cause="1"),
+        **outbox_entry(Fact.PROGRESS_REPORTED, subject="s", cause="2"),
     }
     assert [event["id"] for event in outbox.values()] == ["s/scan.progress_reported/2"]

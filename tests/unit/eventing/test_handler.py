@@ -18,7 +18,7 @@ from skydriver.errors import (
     TemporaryError,
 )
 from skydriver.eventing.codec import encode
-from skydriver.eventing.events import Event, entry
+from skydriver.eventing.events import Event, outbox_entry
 from skydriver.eventing.handler import MAX_EVENT_BYTES, step, uuid_of
 from skydriver.model.transitions import Fact
 from tests.support.serving import client_of
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("configure")
 
 
 def an_event(fact: Fact = Fact.REQUESTED, **options: Any) -> tuple[dict[str, str], bytes]:
-    (event,) = entry(fact, subject="5d2e", cause="0", **options).values()
+    (event,) = outbox_entry(fact, subject="5d2e", cause="0", **options).values()
     return encode(event)
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from skydriver.eventing import http_sender
-from skydriver.eventing.http_sender import Poster, PostError
+from skydriver.eventing.http_sender import HttpSender, SendError
 
 Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -42,9 +42,9 @@ async def server(behave: Behave) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def posting(behave: Behave, patience: float = 5.0) -> AsyncIterator[Poster]:
+async def posting(behave: Behave, timeout: float = 5.0) -> AsyncIterator[HttpSender]:
     async with server(behave) as address:
-        client = Poster(address, patience=patience)
+        client = HttpSender(address, timeout=timeout)
         try:
             yield client
         finally:
@@ -145,21 +145,21 @@ async def test_who_does_not_answer_in_time_is_given_up() -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read(reader)
 
-    async with posting(silent, patience=0.05) as client:
-        with pytest.raises(PostError, match="TimeoutError"):
+    async with posting(silent, timeout=0.05) as client:
+        with pytest.raises(SendError, match="TimeoutError"):
             await client.post({}, b"{}")
 
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 2x2 Hm\r\n\r\n"])
 async def test_who_does_not_speak_http_is_a_failure(answer: bytes) -> None:
     async with posting(Answers(answer)) as client:
-        with pytest.raises(PostError):
+        with pytest.raises(SendError):
             await client.post({}, b"{}")
 
 
 async def test_nobody_listens() -> None:
-    client = Poster("http://127.0.0.1:1/", patience=5.0)
-    with pytest.raises(PostError, match="ConnectionRefusedError"):
+    client = HttpSender("http://127.0.0.1:1/", timeout=5.0)
+    with pytest.raises(SendError, match="ConnectionRefusedError"):
         await client.post({}, b"{}")
 
 
@@ -167,6 +167,6 @@ async def test_nobody_listens() -> None:
 async def test_a_value_that_cannot_stand_in_a_header_is_refused(value: str) -> None:
     behave = Answers()
     async with posting(behave) as client:
-        with pytest.raises(PostError, match="a header holds"):
+        with pytest.raises(SendError, match="a header holds"):
             await client.post({"ce-id": value}, b"{}")
     assert behave.asked == []

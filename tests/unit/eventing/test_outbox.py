@@ -10,15 +10,15 @@ from pymongo.errors import ServerSelectionTimeoutError
 
 from skydriver.errors import TemporaryError
 from skydriver.eventing import outbox
-from skydriver.eventing.events import entry
+from skydriver.eventing.events import outbox_entry
 from skydriver.model.transitions import Fact
 from skydriver.runtime.per_loop import PerLoop
 from skydriver.store.scans import outbox as scan_outbox
 from tests.support.loopback import Answer, Loopback
 
 OUTBOX = {
-    **entry(Fact.REQUESTED, subject="5d2e", cause="0", priority=100),
-    **entry(Fact.WORKERS_REQUESTED, subject="5d2e", cause="a", data={"uuid": "a"}),
+    **outbox_entry(Fact.REQUESTED, subject="5d2e", cause="0", priority=100),
+    **outbox_entry(Fact.WORKERS_REQUESTED, subject="5d2e", cause="a", data={"uuid": "a"}),
 }
 
 
@@ -111,7 +111,7 @@ async def test_a_repeat_publishes_what_the_outbox_still_holds(
         return OUTBOX if scan_id == "5d2e" else {}
 
     monkeypatch.setattr(scan_outbox, "outbox_of", outbox_of)
-    await outbox.publish_rest("5d2e")
+    await outbox.publish_pending("5d2e")
     assert len(loopback.asked) == len(taken_out) == 2
 
 

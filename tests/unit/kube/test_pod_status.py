@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from skydriver.kube.pod_status import PodState, fate_of
+from skydriver.kube.pod_status import PodState, diagnose_pod
 
 NOW = 1_800_000_000.0
 
@@ -77,7 +77,7 @@ RUNNING = {"running": {"startedAt": stamp(-60)}}
     ],
 )
 def test_another_pod_may_fare_better(status: dict[str, Any], words: str) -> None:
-    fate = fate_of(status, now=NOW, pull_patience=180)
+    fate = diagnose_pod(status, now=NOW, pull_timeout=180)
     assert (fate.state, fate.transient) == (PodState.FAILED, True)
     assert words in str(fate.reason)
 
@@ -105,7 +105,7 @@ def test_another_pod_may_fare_better(status: dict[str, Any], words: str) -> None
     ],
 )
 def test_another_pod_would_fare_no_better(status: dict[str, Any], words: str) -> None:
-    fate = fate_of(status, now=NOW, pull_patience=180)
+    fate = diagnose_pod(status, now=NOW, pull_timeout=180)
     assert (fate.state, fate.transient) == (PodState.FAILED, False)
     assert words in str(fate.reason)
 
@@ -115,26 +115,26 @@ def test_a_pod_has_failed_once_one_of_its_containers_has() -> None:
     out_of_memory = pod(
         "Running", containerStatuses=containers(server=ended(137, "OOMKilled"), helper=RUNNING)
     )
-    assert fate_of(out_of_memory, now=NOW, pull_patience=180).state is PodState.FAILED
+    assert diagnose_pod(out_of_memory, now=NOW, pull_timeout=180).state is PodState.FAILED
     no_helper = pod("Running", containerStatuses=containers(server=RUNNING, helper=ended(1)))
-    assert fate_of(no_helper, now=NOW, pull_patience=180).reason == "helper ended with exit code 1"
+    assert diagnose_pod(no_helper, now=NOW, pull_timeout=180).reason == "helper ended with exit code 1"
 
 
 def test_the_first_containers_failure_is_told_rather_than_anothers() -> None:
     both = pod("Failed", containerStatuses=containers(server=ended(137, "OOMKilled"), helper=ended(143)))
-    assert "server ran out of memory" in str(fate_of(both, now=NOW, pull_patience=180).reason)
+    assert "server ran out of memory" in str(diagnose_pod(both, now=NOW, pull_timeout=180).reason)
 
 
 def test_a_pod_has_succeeded_once_its_first_container_has_ended_well() -> None:
     done = pod("Running", containerStatuses=containers(server=ended(0, "Completed"), helper=RUNNING))
-    assert fate_of(done, now=NOW, pull_patience=180).state is PodState.SUCCEEDED
+    assert diagnose_pod(done, now=NOW, pull_timeout=180).state is PodState.SUCCEEDED
     helped = pod("Running", containerStatuses=containers(server=RUNNING, helper=ended(0, "Completed")))
-    assert fate_of(helped, now=NOW, pull_patience=180).state is PodState.RUNNING
+    assert diagnose_pod(helped, now=NOW, pull_timeout=180).state is PodState.RUNNING
 
 
 def test_a_registry_may_stumble() -> None:
     young = pod("Pending", age=30, containerStatuses=containers(server=waiting("ErrImagePull")))
-    assert fate_of(young, now=NOW, pull_patience=180).state is PodState.PENDING
+    assert diagnose_pod(young, now=NOW, pull_timeout=180).state is PodState.PENDING
 
 
 def test_an_image_is_waited_for_from_when_a_node_took_the_pod() -> None:
@@ -145,18 +145,20 @@ def test_an_image_is_waited_for_from_when_a_node_took_the_pod() -> None:
         startTime=stamp(-30),
         containerStatuses=containers(server=waiting("ErrImagePull")),
     )
-    assert fate_of(late, now=NOW, pull_patience=180).state is PodState.PENDING
+    assert diagnose_pod(late, now=NOW, pull_timeout=180).state is PodState.PENDING
 
 
 @pytest.mark.parametrize("phase", ["Pending", "Running", "Succeeded"])
 def test_a_pod_that_goes_on_as_it_should(phase: str) -> None:
-    assert fate_of(pod(phase), now=NOW, pull_patience=180).state == phase.lower()
+    assert diagnose_pod(pod(phase), now=NOW, pull_timeout=180).state == phase.lower()
 
 
 def test_a_pod_that_is_being_removed_is_given_its_time_to_end() -> None:
-    assert fate_of(pod("Running", removal=stamp(-5)), now=NOW, pull_patience=180).state is PodState.RUNNING
+    assert (
+        diagnose_pod(pod("Running", removal=stamp(-5)), now=NOW, pull_timeout=180).state is PodState.RUNNING
+    )
 
 
 def test_long_messages_are_cut() -> None:
     wordy = pod("Failed", reason="Evicted", message="x" * 5000)
-    assert len(str(fate_of(wordy, now=NOW, pull_patience=180).reason)) <= 300
+    assert len(str(diagnose_pod(wordy, now=NOW, pull_timeout=180).reason)) <= 300

@@ -24,8 +24,8 @@ from starlette.requests import Request
 from skydriver.errors import Forbidden, TemporaryError
 from skydriver.rest import auth
 from skydriver.rest import jwks as issuers
-from skydriver.rest.auth import Caller, Role, caller_of, may_alert
-from skydriver.rest.endpoint import Call, route
+from skydriver.rest.auth import Caller, Role, authenticate, may_send_alerts
+from skydriver.rest.endpoint import RequestContext, endpoint
 from skydriver.scanner.tokens import ScannerToken, make_scanner_token
 from tests.support.loopback import Answer, Loopback
 from tests.support.serving import client_of
@@ -123,13 +123,13 @@ def keycloak(loopback: Loopback, configure: Callable[..., None], monkeypatch: py
     monkeypatch.setattr(issuers, "time", realm.clock)
     configure(SKYDRIVER_NO_AUTH="false", AUTH_OPENID_URL=realm.url, AUTH_AUDIENCE="skydriver")
     auth._verified.cache_clear()
-    issuers.issuer.cache_clear()
+    issuers.jwks_cache.cache_clear()
     return realm
 
 
 async def who(header: str | None) -> Caller:
     headers = [] if header is None else [(b"authorization", header.encode())]
-    return await caller_of(Request({"type": "http", "headers": headers}))
+    return await authenticate(Request({"type": "http", "headers": headers}))
 
 
 async def refusal(token: str) -> str:
@@ -411,7 +411,7 @@ async def test_the_issuers_address_may_end_in_a_slash(
     keycloak: Keycloak, configure: Callable[..., None]
 ) -> None:
     configure(AUTH_OPENID_URL=f"{keycloak.url}/")
-    issuers.issuer.cache_clear()
+    issuers.jwks_cache.cache_clear()
     assert (await who(f"Bearer {keycloak.token()}")).name == "ada"
 
 
@@ -458,15 +458,15 @@ def test_who_may_send_alerts(
     configure: Callable[..., None], roles: set[Role], needed: str, may: bool
 ) -> None:
     configure(ALERTS_NEED_ROLE=needed)
-    assert may_alert(Caller("ada", frozenset(roles))) is may
+    assert may_send_alerts(Caller("ada", frozenset(roles))) is may
 
 
 # --- through a route -----------------------------------------------------------------------------------
 
 
 async def test_what_a_client_is_answered(keycloak: Keycloak) -> None:
-    @route("GET /scan/{scan_id}", roles=(Role.USER,))
-    async def get_it(call: Call[Any]) -> dict[str, Any]:
+    @endpoint("GET /scan/{scan_id}", roles=(Role.USER,))
+    async def get_it(call: RequestContext[Any]) -> dict[str, Any]:
         return {"caller": call.caller.name}
 
     async def get(token: str | None) -> tuple[int, Any]:

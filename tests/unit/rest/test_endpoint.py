@@ -24,7 +24,7 @@ from skydriver.errors import (
 )
 from skydriver.rest.arguments import NoArguments, ReadArguments
 from skydriver.rest.auth import Role
-from skydriver.rest.endpoint import Call, route
+from skydriver.rest.endpoint import RequestContext, endpoint
 from skydriver.scanner.tokens import make_scanner_token
 from tests.support.serving import client_of
 
@@ -42,7 +42,7 @@ class PutArguments(BaseModel):
 
 def serve(
     line: str,
-    handle: Callable[[Call[Any]], Awaitable[Response | dict[str, Any]]] | None = None,
+    handle: Callable[[RequestContext[Any]], Awaitable[Response | dict[str, Any]]] | None = None,
     *,
     roles: tuple[Role, ...] = ALL,
     arguments: type[BaseModel] = NoArguments,
@@ -50,7 +50,7 @@ def serve(
 ) -> httpx.AsyncClient:
     """Serve a route whose handler answers what it was called with."""
 
-    async def echo(call: Call[Any]) -> dict[str, Any]:
+    async def echo(call: RequestContext[Any]) -> dict[str, Any]:
         return {
             "scan_id": call.scan_id,
             "attempt": call.attempt,
@@ -59,7 +59,7 @@ def serve(
             "body": call.body.decode(),
         }
 
-    return client_of(route(line, roles=roles, arguments=arguments, **options)(handle or echo))
+    return client_of(endpoint(line, roles=roles, arguments=arguments, **options)(handle or echo))
 
 
 def refused(answer: httpx.Response, code: int) -> str:
@@ -255,7 +255,7 @@ async def test_a_length_that_is_none(length: str) -> None:
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )
 async def test_our_errors_are_answered_with_their_sentence(error: SkyDriverError, code: int) -> None:
-    async def handle(call: Call[Any]) -> dict[str, Any]:
+    async def handle(call: RequestContext[Any]) -> dict[str, Any]:
         raise error
 
     async with serve("GET /scan", handle) as client:
@@ -269,7 +269,7 @@ async def test_our_errors_are_answered_with_their_sentence(error: SkyDriverError
     [ServerSelectionTimeoutError("mongodb://user:pass@host"), AutoReconnect("x"), ExecutionTimeout("x")],
 )
 async def test_an_outage_of_the_database_is_a_503_that_tells_nothing_of_it(error: Exception) -> None:
-    async def handle(call: Call[Any]) -> dict[str, Any]:
+    async def handle(call: RequestContext[Any]) -> dict[str, Any]:
         raise error
 
     async with serve("GET /scan", handle) as client:
@@ -281,7 +281,7 @@ async def test_an_outage_of_the_database_is_a_503_that_tells_nothing_of_it(error
 async def test_a_handler_that_takes_too_long(configure: Callable[..., None]) -> None:
     configure(STEP_DEADLINE="0.05")
 
-    async def handle(call: Call[Any]) -> dict[str, Any]:
+    async def handle(call: RequestContext[Any]) -> dict[str, Any]:
         await asyncio.Event().wait()
         return {}
 
@@ -290,7 +290,7 @@ async def test_a_handler_that_takes_too_long(configure: Callable[..., None]) -> 
 
 
 async def test_a_fault_of_ours_is_a_500_that_tells_nothing_of_it() -> None:
-    async def handle(call: Call[Any]) -> dict[str, Any]:
+    async def handle(call: RequestContext[Any]) -> dict[str, Any]:
         raise KeyError("secret")
 
     async with serve("GET /scan", handle) as client:
@@ -298,7 +298,7 @@ async def test_a_fault_of_ours_is_a_500_that_tells_nothing_of_it() -> None:
 
 
 async def test_a_handler_may_answer_for_itself() -> None:
-    async def handle(call: Call[Any]) -> Response:
+    async def handle(call: RequestContext[Any]) -> Response:
         return Response(status_code=204)
 
     async with serve("GET /scan", handle) as client:
@@ -357,10 +357,10 @@ async def test_roles_are_looked_at_before_arguments_and_paths_before_roles() -> 
 
 
 def test_a_function_says_which_route_it_serves() -> None:
-    async def get_it(call: Call[ReadArguments]) -> dict[str, Any]:
+    async def get_it(call: RequestContext[ReadArguments]) -> dict[str, Any]:
         return {}
 
-    function: Any = route("GET /scan/{scan_id}", roles=(Role.USER,), arguments=ReadArguments)(get_it)
+    function: Any = endpoint("GET /scan/{scan_id}", roles=(Role.USER,), arguments=ReadArguments)(get_it)
     info = function.route
     assert (info.method, info.path, info.roles, info.arguments) == (
         "GET",
@@ -372,7 +372,7 @@ def test_a_function_says_which_route_it_serves() -> None:
 
 
 async def test_answers_keep_what_json_keeps() -> None:
-    async def handle(call: Call[Any]) -> dict[str, Any]:
+    async def handle(call: RequestContext[Any]) -> dict[str, Any]:
         return {"a.b": [None, 1.5, "é"], "c": {}}
 
     async with serve("GET /scan", handle) as client:

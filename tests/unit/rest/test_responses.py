@@ -1,12 +1,12 @@
 import orjson
 
 from skydriver.errors import Busy, InvalidArguments
-from skydriver.rest.responses import answer_of, json_answer
+from skydriver.rest.responses import json_response, response_of_error
 from skydriver.runtime.error_response import error_answer
 
 
 def test_an_answer_takes_in_json_that_is_written_already() -> None:
-    answer = json_answer({"result": orjson.Fragment(b'{"nside-8":{}}')})
+    answer = json_response({"result": orjson.Fragment(b'{"nside-8":{}}')})
     assert (answer.status_code, answer.media_type) == (200, "application/json")
     assert answer.body == b'{"result":{"nside-8":{}}}'
 
@@ -18,7 +18,7 @@ def test_an_error_has_the_form_that_v1_gave_it() -> None:
 
 
 def test_all_problems_stand_in_one_sentence() -> None:
-    answer = answer_of(InvalidArguments({"cluster": "is required", "nsides": "is required"}))
+    answer = response_of_error(InvalidArguments({"cluster": "is required", "nsides": "is required"}))
     assert orjson.loads(answer.body) == {
         "code": 400,
         "error": "argument cluster: is required; argument nsides: is required",
@@ -26,5 +26,5 @@ def test_all_problems_stand_in_one_sentence() -> None:
 
 
 def test_what_may_get_better_says_when_to_come_again() -> None:
-    answer = answer_of(Busy("another is at it"))
+    answer = response_of_error(Busy("another is at it"))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")

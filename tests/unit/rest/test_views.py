@@ -8,11 +8,11 @@ from skydriver.errors import InvalidArguments
 from skydriver.model.manifest import DEFAULT_FIELDS, FIELDS, FIND_EXCLUDED, FIND_FIELDS
 from skydriver.model.manifest_projection import ProjectionArguments
 from skydriver.rest.arguments import validate
-from skydriver.rest.views import projected
+from skydriver.rest.views import requested_fields
 
 
 def fields(**arguments: Any) -> tuple[str, ...]:
-    return projected(validate(ProjectionArguments, arguments), DEFAULT_FIELDS)
+    return requested_fields(validate(ProjectionArguments, arguments), DEFAULT_FIELDS)
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,4 @@ def test_an_unknown_field_is_named_with_the_argument_that_asked_for_it(name: str
 def test_find_refuses_by_name_what_it_never_shows(field: str) -> None:
     asked = validate(ProjectionArguments, {"manifest_projection": [field]})
     with pytest.raises(InvalidArguments, match=f"argument manifest_projection: unknown field '{field}'"):
-        projected(asked, FIND_FIELDS, FIND_FIELDS)
+        requested_fields(asked, FIND_FIELDS, FIND_FIELDS)

@@ -16,7 +16,7 @@ import pytest
 
 import skydriver
 from skydriver.eventing.codec import decode
-from skydriver.eventing.events import entry, event_type
+from skydriver.eventing.events import event_type, outbox_entry
 from skydriver.model.transitions import Fact
 from skydriver.scanner import startup_uploader
 from skydriver.telemetry.logging import working
@@ -85,7 +85,7 @@ def test_it_uploads_the_file_and_then_says_that_the_scanner_is_ready(
     event = decode(post.headers, post.body)
     assert (event.type, event.subject, event.data) == (event_type(Fact.READY), "5d2e", {"attempt": 2})
     with working("uploader", "startup.json is in S3"):
-        (ours,) = entry(Fact.READY, subject="5d2e", cause="2").values()
+        (ours,) = outbox_entry(Fact.READY, subject="5d2e", cause="2").values()
     assert (event.id, event.source) == (ours["id"], ours["source"])
 
 
@@ -231,7 +231,7 @@ def test_it_gives_up_after_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(SystemExit, match=r"^upload: given up after an hour \(503\)$"):
         startup_uploader.persist("upload", call)
-    assert 3600 < clock.now < 3600 + 2 * startup_uploader.LONGEST_DELAY
+    assert 3600 < clock.now < 3600 + 2 * startup_uploader.MAX_DELAY
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/x", "", "startup.json"])

@@ -12,19 +12,19 @@ from skydriver.standin.coordinates import Direction, separation
 
 @pytest.mark.parametrize(("nside", "pixels"), [(1, 12), (2, 48), (8, 768), (64, 49_152), (512, 3_145_728)])
 def test_counts(nside: int, pixels: int) -> None:
-    assert pixelation.count(nside) == pixels
-    assert pixelation.area(nside) * pixels == pytest.approx(4 * math.pi)
+    assert pixelation.nside2npix(nside) == pixels
+    assert pixelation.nside2pixarea(nside) * pixels == pytest.approx(4 * math.pi)
 
 
 def test_first_pixel_in_ring_order_is_at_the_celestial_north_pole() -> None:
-    assert math.degrees(pixelation.centre(512, 0).dec) > 89.8
-    assert math.degrees(pixelation.centre(512, pixelation.count(512) - 1).dec) < -89.8
+    assert math.degrees(pixelation.pix2ang(512, 0).dec) > 89.8
+    assert math.degrees(pixelation.pix2ang(512, pixelation.nside2npix(512) - 1).dec) < -89.8
 
 
 @given(nside=st.sampled_from([1, 2, 8, 64]), part=st.floats(0, 0.9999))
 def test_a_pixel_contains_its_centre(nside: int, part: float) -> None:
-    ipix = int(part * pixelation.count(nside))
-    assert pixelation.containing(nside, pixelation.centre(nside, ipix)) == ipix
+    ipix = int(part * pixelation.nside2npix(nside))
+    assert pixelation.ang2pix(nside, pixelation.pix2ang(nside, ipix)) == ipix
 
 
 def test_children_divide_their_parents() -> None:
@@ -32,7 +32,7 @@ def test_children_divide_their_parents() -> None:
     children = pixelation.children(8, parents, 64)
     assert len(set(children.tolist())) == 3 * 64
     for child in children.tolist():
-        assert pixelation.containing(8, pixelation.centre(64, child)) in parents
+        assert pixelation.ang2pix(8, pixelation.pix2ang(64, child)) in parents
 
 
 @given(
@@ -45,15 +45,15 @@ def test_pixels_within_a_radius_are_those_of_an_exhaustive_search(
     nside: int, ra: float, sine: float, radius: float
 ) -> None:
     middle = Direction(ra, math.asin(sine))
-    vectors = np.stack(healpix.pix2vec(nside, np.arange(pixelation.count(nside))), axis=-1)
+    vectors = np.stack(healpix.pix2vec(nside, np.arange(pixelation.nside2npix(nside))), axis=-1)
     target = np.array(healpix.ang2vec(math.pi / 2 - middle.dec, middle.ra))
     angles = np.arccos(np.clip(vectors @ target, -1, 1))
-    assert pixelation.within(nside, middle, radius).tolist() == np.flatnonzero(angles < radius).tolist()
+    assert pixelation.query_disc(nside, middle, radius).tolist() == np.flatnonzero(angles < radius).tolist()
 
 
 def test_a_small_radius_is_cheap_at_the_finest_nside() -> None:
     middle = Direction(1.0, 0.5)
-    radius = math.sqrt(12 * pixelation.area(4096) / math.pi)
-    found = pixelation.within(4096, middle, radius)
+    radius = math.sqrt(12 * pixelation.nside2pixarea(4096) / math.pi)
+    found = pixelation.query_disc(4096, middle, radius)
     assert 8 < len(found) < 16
-    assert all(separation(pixelation.centre(4096, ipix), middle) < radius for ipix in found.tolist())
+    assert all(separation(pixelation.pix2ang(4096, ipix), middle) < radius for ipix in found.tolist())

@@ -51,13 +51,15 @@ def test_the_first_round_is_the_whole_sky() -> None:
 def test_a_pointed_first_round_is_close_to_the_online_direction() -> None:
     fine = Progression.parse(["64:0", "512:12"])
     pixels = first_round(fine, Direction(1, 0.5), within=math.radians(3.5))
-    assert len(pixels) == pytest.approx(math.radians(3.5) ** 2 * math.pi / pixelation.area(64), abs=4)
+    assert len(pixels) == pytest.approx(
+        math.radians(3.5) ** 2 * math.pi / pixelation.nside2pixarea(64), abs=4
+    )
 
 
 def test_a_pointed_first_round_is_never_empty() -> None:
     between = Direction(0, math.radians(2))  # no centre of an nside-1 pixel is close
     pixels = first_round(Progression.parse(["1:0"]), between, within=math.radians(1))
-    assert pixels == {Pixel(1, pixelation.containing(1, between))}
+    assert pixels == {Pixel(1, pixelation.ang2pix(1, between))}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_extensions_are_approximate(words: list[str], coarse: int, low: int, hig
     fine, each = progression[1].nside, 64
     dice = random.Random(1)  # noqa: S311 - dice, no secret
     for _ in range(200):
-        best = Pixel(fine, dice.randrange(pixelation.count(fine)))
+        best = Pixel(fine, dice.randrange(pixelation.nside2npix(fine)))
         parents, rest = divmod(len(select(progression, best, crossed=coarse)), each)
         assert rest == 0
         assert low <= parents <= high
@@ -86,7 +88,7 @@ def test_selection_reaches_one_nside_beyond_the_crossed_one() -> None:
 
 def test_selected_pixels_lie_around_the_best_fit() -> None:
     best = Pixel(64, 20_000)
-    assert Pixel(512, pixelation.containing(512, pixelation.centre(*best))) in select(DEFAULT, best, 64)
+    assert Pixel(512, pixelation.ang2pix(512, pixelation.pix2ang(*best))) in select(DEFAULT, best, 64)
 
 
 def test_threshold_marks() -> None:

@@ -45,7 +45,7 @@ class SelfAnswering(PixelQueue):
         if lease is None:
             return None
         surface, algorithm, variations = self._task
-        direction = pixelation.centre(*lease.reco.pixel)
+        direction = pixelation.pix2ang(*lease.reco.pixel)
         fit = evaluate(surface, algorithm, lease.reco, variations, *direction)
         self.give_back(lease.number, lambda reco: Reco(reco, fit, 0.0, 0.0))
         return super().collect(timeout)
@@ -82,7 +82,7 @@ def test_a_default_scan_has_the_size_of_real_ones(sample: Event) -> None:
     assert bodies[-1]["progress"]["processing_stats"]["finished"]
     best = ledger.best
     assert best is not None and best.nside == 512
-    assert math.degrees(separation(pixelation.centre(*best), sample.fit.direction)) < 0.2
+    assert math.degrees(separation(pixelation.pix2ang(*best), sample.fit.direction)) < 0.2
 
 
 def test_the_reports_of_a_scan(sample: Event) -> None:

@@ -14,13 +14,13 @@ import pytest_asyncio
 import skydriver
 from skydriver.errors import NotFound, TemporaryError
 from skydriver.eventing.codec import encode
-from skydriver.eventing.events import Event, entry
+from skydriver.eventing.events import Event, outbox_entry
 from skydriver.eventing.handler import step
 from skydriver.model.scan import new_scan
 from skydriver.model.transitions import Fact
 from skydriver.rest.arguments import NoArguments
 from skydriver.rest.auth import Role
-from skydriver.rest.endpoint import Call, route
+from skydriver.rest.endpoint import RequestContext, endpoint
 from skydriver.runtime.per_loop import PerLoop
 from skydriver.store.scans import document as scan_document
 from skydriver.telemetry import traces
@@ -55,15 +55,15 @@ async def spans(collector: Collector) -> list[Span]:
 
 
 def made(fact: Fact = Fact.REQUESTED) -> Any:
-    (event,) = entry(fact, subject="5d2e", cause="0").values()
+    (event,) = outbox_entry(fact, subject="5d2e", cause="0").values()
     return event
 
 
 async def test_a_request_goes_on_with_the_trace_of_whoever_asks(collector: Collector) -> None:
     events = []
 
-    @route("GET /scan/{scan_id}/manifest", roles=(Role.USER,))
-    async def get_it(call: Call[NoArguments]) -> dict[str, Any]:
+    @endpoint("GET /scan/{scan_id}/manifest", roles=(Role.USER,))
+    async def get_it(call: RequestContext[NoArguments]) -> dict[str, Any]:
         events.append(made())
         return {}
 
@@ -93,8 +93,8 @@ async def test_a_request_goes_on_with_the_trace_of_whoever_asks(collector: Colle
 async def test_what_a_caller_does_wrong_is_no_error_of_a_request(
     collector: Collector, error: Exception, status: int, is_error: bool
 ) -> None:
-    @route("GET /", roles=())
-    async def get_it(call: Call[NoArguments]) -> dict[str, Any]:
+    @endpoint("GET /", roles=())
+    async def get_it(call: RequestContext[NoArguments]) -> dict[str, Any]:
         raise error
 
     async with client_of(get_it) as client:
@@ -120,7 +120,7 @@ async def test_a_step_goes_on_with_the_trace_of_its_event_however_often_it_is_ca
         if len(tries) == 1:
             raise TemporaryError("not now")
 
-    with traces.continuing({"trace": PARENT}):
+    with traces.attach_trace({"trace": PARENT}):
         event = made()
     assert [(await deliver(launch, event)).status_code for _ in range(2)] == [503, 204]
     first, second = await spans(collector)
@@ -157,8 +157,8 @@ async def test_a_report_is_linked_to_its_scan_whose_trace_goes_on(
     monkeypatch.setattr(scan_document, "get_part", get)
     events = []
 
-    @route("PUT /scan/{scan_id}/result", roles=(Role.SYSTEM,))
-    async def put_it(call: Call[NoArguments]) -> dict[str, Any]:
+    @endpoint("PUT /scan/{scan_id}/result", roles=(Role.SYSTEM,))
+    async def put_it(call: RequestContext[NoArguments]) -> dict[str, Any]:
         if call.scan_id == "5d2e":
             events.append(made(Fact.FINISHED))
         return {}
@@ -179,11 +179,11 @@ async def test_what_looks_after_many_scans_is_linked_to_those_that_it_makes_even
     events = []
 
     async def sweep(event: Event) -> None:
-        with traces.continuing({"trace": PARENT}):
+        with traces.attach_trace({"trace": PARENT}):
             events.append(made())
-        with traces.continuing({"trace": {"traceparent": f"00-{'1' * 32}-{'2' * 16}-01"}}):
+        with traces.attach_trace({"trace": {"traceparent": f"00-{'1' * 32}-{'2' * 16}-01"}}):
             pass
-        with traces.continuing({}):
+        with traces.attach_trace({}):
             events.append(made())
 
     await deliver(sweep, made())
@@ -203,9 +203,9 @@ async def test_a_new_scans_trace_begins_with_the_call_that_makes_it(
     monkeypatch.setattr(scan_document, "get_part", get)
     kept = []
 
-    @route("POST /scan/{scan_id}/actions/rescan", roles=(Role.USER,))
-    async def rescan(call: Call[NoArguments]) -> dict[str, Any]:
-        with traces.beginning() as trace:
+    @endpoint("POST /scan/{scan_id}/actions/rescan", roles=(Role.USER,))
+    async def rescan(call: RequestContext[NoArguments]) -> dict[str, Any]:
+        with traces.start_trace() as trace:
             kept.append((trace, made()))
         return {}
 

@@ -9,7 +9,7 @@ import typer
 
 import skydriver
 from skydriver.check.finding import Finding
-from skydriver.check.outside import PATIENCE, check_outside
+from skydriver.check.outside import TIMEOUT, check_outside
 from skydriver.cli.context import find_service, given_token
 from skydriver.cli.errors import CommandError
 from skydriver.cli.screen import clean, out
@@ -56,5 +56,5 @@ def _outside(ctx: typer.Context) -> list[Finding]:
 
 async def _ask(url: str, table: RouteTable, token: str | None) -> list[Finding]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    async with async_http_client(url, base_url=url, headers=headers, timeout=PATIENCE) as client:
+    async with async_http_client(url, base_url=url, headers=headers, timeout=TIMEOUT) as client:
         return await check_outside(client, table)

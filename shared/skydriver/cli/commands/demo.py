@@ -12,7 +12,12 @@ from skydriver.cli.address import Address
 from skydriver.cli.arguments import read_event, read_nsides
 from skydriver.cli.client import Client, Json
 from skydriver.cli.commands.result import fetch_result, tell_skymap, write_result
-from skydriver.cli.commands.scan import MAX_PIXEL_RECO_TIME_S, RECO_ALGO, follow_to_the_end, require_success
+from skydriver.cli.commands.scan import (
+    MAX_PIXEL_RECO_TIME_SECONDS,
+    RECO_ALGO,
+    follow_to_the_end,
+    require_success,
+)
 from skydriver.cli.errors import CommandError
 from skydriver.cli.follow import snapshots
 from skydriver.cli.hosting import Stopping, host
@@ -53,7 +58,7 @@ def demo(
         "event_i3live_json": read_event(event),
         "nsides": read_nsides(nsides),
         "real_or_simulated_event": "real",
-        "max_pixel_reco_time": MAX_PIXEL_RECO_TIME_S,
+        "max_pixel_reco_time": MAX_PIXEL_RECO_TIME_SECONDS,
         "classifiers": {"demo": True},
     }
 

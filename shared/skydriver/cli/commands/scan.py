@@ -17,7 +17,7 @@ from skydriver.cli.screen import clean, out, print_json, say, talk
 NSIDES = "8:0 64:12 512:24"
 CLUSTER = "local=2"
 RECO_ALGO = "millipede_wilks"
-MAX_PIXEL_RECO_TIME_S = 30 * 60
+MAX_PIXEL_RECO_TIME_SECONDS = 30 * 60
 
 
 def scan(
@@ -37,7 +37,7 @@ def scan(
     real: Annotated[bool, typer.Option("--real/--simulated", help="What the event is.")] = True,
     max_pixel_reco_time: Annotated[
         int, typer.Option(metavar="SECONDS", help="Longest that one pixel may take.")
-    ] = MAX_PIXEL_RECO_TIME_S,
+    ] = MAX_PIXEL_RECO_TIME_SECONDS,
     priority: Annotated[
         int | None, typer.Option(help="Higher goes first; from 100 on, at once (realtime alerts).")
     ] = None,
@@ -93,7 +93,7 @@ def scan(
     }
     request |= {name: value for name, value in optional.items() if value not in (None, {}, [])}
     # A scan may take days: a service that is away for a moment does not end the following.
-    with connect(ctx, patience_s=60.0) as client:
+    with connect(ctx, timeout_seconds=60.0) as client:
         manifest = client.submit(request)
         scan_id = str(manifest["scan_id"])
         if no_follow:

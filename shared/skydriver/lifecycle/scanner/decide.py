@@ -107,7 +107,9 @@ def all_workers_dead(clusters: Sequence[Cluster], *, now: float, grace: float) -
         grace: seconds.
     """
     counted = [
-        cluster for cluster in clusters if cluster["state"] not in (ClusterState.GONE, ClusterState.UNWANTED)
+        cluster
+        for cluster in clusters
+        if cluster["state"] not in (ClusterState.STOPPED, ClusterState.STOPPING)
     ]
     if not counted or not all(_is_dead(cluster, now - grace) for cluster in counted):
         return None
@@ -143,7 +145,7 @@ async def _relaunch(scan: ScanAlive, why: Why) -> None:
     scan_id, attempt, clusters = scan["_id"], scan["attempt"], scan["ewms_task"]["clusters"]
     outbox: Outbox = {}
     for cluster in clusters:
-        if cluster["state"] != ClusterState.GONE:
+        if cluster["state"] != ClusterState.STOPPED:
             outbox |= cluster_event(Fact.WORKERS_UNWANTED, scan_id, cluster["uuid"])
     await apply(
         scan_id,

@@ -3,8 +3,8 @@
 import time
 
 from skydriver.errors import Busy, Full, PermanentError, ScanNotFound, TemporaryError
-from skydriver.eventing.outbox import publish_rest
-from skydriver.lifecycle.sweep.admit_backlog import admit
+from skydriver.eventing.outbox import publish_pending
+from skydriver.lifecycle.sweep.admit_backlog import admit_backlog
 from skydriver.lifecycle.tear_down import tear_down
 from skydriver.lifecycle.transition import all_gone, apply, fail, finish, retry_delay
 from skydriver.model.documents import Scan
@@ -28,7 +28,7 @@ TOKEN_MARGIN = 3600
 """Seconds that a scanner's token outlives its server's deadline, for the last reports."""
 
 
-async def launch(scan_id: str) -> None:
+async def launch_scanner(scan_id: str) -> None:
     """Launch the scanner server of a scan whose turn it is.
 
     A queued scan is admitted first, with whatever stands before it in the backlog; if the limits leave no
@@ -43,10 +43,10 @@ async def launch(scan_id: str) -> None:
     if scan is None:
         raise ScanNotFound(scan_id)
     if scan["phase"] == Phase.QUEUED:
-        await admit(caller=scan_id)
+        await admit_backlog(caller=scan_id)
         scan = await scan_document.get(scan_id)
     if scan is None or scan["phase"] != Phase.LAUNCHING:
-        await publish_rest(scan_id)
+        await publish_pending(scan_id)
         return
     await _start(scan)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from skydriver.errors import Conflict, NotTaken, ScanNotFound
-from skydriver.eventing.events import entry
+from skydriver.eventing.events import outbox_entry
 from skydriver.eventing.outbox import publish
 from skydriver.lifecycle.transition import finish, is_finished
 from skydriver.model.documents import (
@@ -60,7 +60,7 @@ async def report_manifest(scan_id: str, *, attempt: int, report: ManifestReport)
     if report.progress is not None:
         said["progress"] = report.progress.model_dump()
         finished = report.progress.processing_stats.finished
-        outbox = entry(
+        outbox = outbox_entry(
             Fact.PROGRESS_REPORTED,
             subject=scan_id,
             cause=f"{attempt}-{'finished' if finished else report.progress.last_updated}",
@@ -210,7 +210,7 @@ async def report_result(scan_id: str, *, attempt: int, content: bytes, is_final:
             return True
         check_reports(now, attempt)
     version = await results.put(scan_id, content)
-    outbox = entry(Fact.RESULT_REPORTED, subject=scan_id, cause=str(version))
+    outbox = outbox_entry(Fact.RESULT_REPORTED, subject=scan_id, cause=str(version))
     pointer: ResultPointer = {
         "version": version,
         "is_final": is_final,
@@ -243,5 +243,5 @@ async def _is_result(scan: ScanReported, content: bytes, *, is_final: bool) -> b
     if not pointer or pointer["is_final"] != is_final or pointer["bytes"] != len(content):
         return False
     version = pointer.get("version")
-    stored = [piece async for piece in results.pieces(scan["_id"], version)] if version else []
+    stored = [piece async for piece in results.chunks(scan["_id"], version)] if version else []
     return b"".join(stored) == content

@@ -1,6 +1,6 @@
 """A scanner server is ready for workers."""
 
-from skydriver.eventing.outbox import publish_rest
+from skydriver.eventing.outbox import publish_pending
 from skydriver.lifecycle.scanner.reports import check_reports
 from skydriver.lifecycle.transition import apply
 from skydriver.model.reasons import reason_fields
@@ -16,5 +16,5 @@ async def scanner_ready(scan_id: str, *, attempt: int) -> None:
     """
     change = await apply(scan_id, Fact.READY, attempt=attempt, fields=reason_fields(None), cause=str(attempt))
     if not change.applied:
-        await publish_rest(scan_id)
+        await publish_pending(scan_id)
         check_reports(change.scan, attempt)

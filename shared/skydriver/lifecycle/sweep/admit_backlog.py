@@ -12,7 +12,7 @@ from skydriver.store.scans import overview as scan_overview
 from skydriver.telemetry import traces
 
 
-async def admit(*, caller: str | None = None) -> int:
+async def admit_backlog(*, caller: str | None = None) -> int:
     """Admit scans until the limits are reached or the backlog is empty.
 
     Always the head of the backlog is next, so an alert goes before all others, and none of these is
@@ -28,7 +28,7 @@ async def admit(*, caller: str | None = None) -> int:
     passed: list[str] = []
     while head := await scan_overview.backlog_head(now=time.time(), skip=passed):
         scan_id = head["_id"]
-        permitted = await rate_limit.take(
+        permitted = await rate_limit.acquire(
             scan_id,
             now=time.time(),
             starts_per_minute=settings().starts_per_minute,
@@ -37,7 +37,7 @@ async def admit(*, caller: str | None = None) -> int:
         )
         if not permitted:
             break
-        with nullcontext() if scan_id == caller else traces.continuing(head):
+        with nullcontext() if scan_id == caller else traces.attach_trace(head):
             change = await apply(
                 scan_id,
                 Fact.ADMITTED,

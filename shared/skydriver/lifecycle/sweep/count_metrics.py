@@ -14,20 +14,20 @@ from skydriver.model.reasons import ReasonCode
 from skydriver.model.transitions import Fact
 from skydriver.store import counters, handled_events
 from skydriver.store.scans import overview as scan_overview
-from skydriver.telemetry.metrics import Distribution
+from skydriver.telemetry.metrics import Histogram
 
 BOUNDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 24 * 3600.0, 48 * 3600.0)
 """Seconds in a phase: the classes of its distribution. Totals are stored by class: these stay as they are."""
-LATE = 60.0
+SETTLE_SECONDS = 60.0
 """Seconds after which what has happened is taken to be in the database, by whatever clock it was noted."""
 
 _WORKERS_REFUSED = (ReasonCode.WORKERS_START_REFUSED, ReasonCode.WORKERS_START_NO_ROOM)
 _FACTS = {event_type(fact): fact.value for fact in Fact}
 
 
-async def tally(now: float) -> Totals:
+async def count_metrics(now: float) -> Totals:
     """Count what has happened since it was last counted, and return the totals."""
-    until = now - LATE
+    until = now - SETTLE_SECONDS
     known = await counters.read(begin=until)
     since = known["until"]
     if since >= until:
@@ -62,10 +62,10 @@ async def tally(now: float) -> Totals:
     return await counters.read(begin=until)
 
 
-def distributions(known: Totals) -> dict[Phase, Distribution]:
+def histograms(known: Totals) -> dict[Phase, Histogram]:
     """Read from the totals how long scans were in each phase that one has left."""
     return {
-        Phase(phase): Distribution(
+        Phase(phase): Histogram(
             count=found["count"],
             sum=found["sum"],
             min=found["min"],

@@ -19,7 +19,7 @@ def _looked() -> dict[str, float]:
     return {}
 
 
-async def remove_unclaimed_results() -> None:
+async def remove_orphaned_results() -> None:
     """Remove results that were written long ago, and that no scan points to.
 
     A result is written first and pointed to after that, so it is let alone for far longer than a report may

@@ -11,7 +11,7 @@ from skydriver.store import i3_events, results
 from skydriver.store.scans import overview as scan_overview
 from skydriver.store.scans import reports as scan_reports
 
-MOST = 100
+MAX_REMOVED = 100
 """What is removed at once: the next sweep goes on."""
 
 
@@ -20,7 +20,9 @@ async def remove_old_results() -> None:
     days = settings().results_days
     if days is None:
         return
-    for scan_id in await scan_reports.with_old_results(ended_before=time.time() - days * DAY, limit=MOST):
+    for scan_id in await scan_reports.with_old_results(
+        ended_before=time.time() - days * DAY, limit=MAX_REMOVED
+    ):
         # In this order: of what a crash leaves half done, the next sweep still finds the scan.
         await results.keep_only(scan_id, None)
         await scan_reports.forget_result(scan_id)
@@ -35,7 +37,7 @@ async def remove_old_events() -> None:
     if days is None:
         return
     before = time.time() - days * DAY
-    for event_id, used_at in await i3_events.unused_since(before, limit=MOST):
+    for event_id, used_at in await i3_events.unused_since(before, limit=MAX_REMOVED):
         needed_at = await scan_overview.last_need_of_event(event_id)
         if needed_at is not None and needed_at >= before:
             await i3_events.keep(event_id, used_at=used_at, needed_at=needed_at)

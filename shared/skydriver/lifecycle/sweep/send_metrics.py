@@ -3,19 +3,19 @@
 import logging
 import time
 
-from skydriver.lifecycle.sweep.count_metrics import distributions, tally
+from skydriver.lifecycle.sweep.count_metrics import count_metrics, histograms
 from skydriver.model.documents import Totals
 from skydriver.model.history import Retry
 from skydriver.model.phases import Phase
 from skydriver.model.transitions import Fact
 from skydriver.store.scans import overview as scan_overview
 from skydriver.telemetry import traces
-from skydriver.telemetry.metrics import Figure
+from skydriver.telemetry.metrics import Metric
 
 logger = logging.getLogger(__name__)
 
 
-async def measure() -> None:
+async def send_metrics() -> None:
     """Measure what is under way, count what has happened, and log both; send both if there is a collector.
 
     `docs/operate.md` tells of each figure.
@@ -24,11 +24,11 @@ async def measure() -> None:
         TemporaryError: the collector does not take them.
     """
     now = time.time()
-    phases, waiting, outboxes, unpublished = await scan_overview.figures()
+    phases, waiting, outboxes, unpublished = await scan_overview.counts()
     backlog_age = 0.0 if waiting is None else round(now - waiting, 3)
     outbox_age = 0.0 if unpublished is None else round(now - unpublished, 3)
-    totals = await tally(now)
-    spread = distributions(totals)
+    totals = await count_metrics(now)
+    spread = histograms(totals)
     logger.info(
         "%d scans in the backlog, %d outboxes with events",
         phases.get("QUEUED", 0),
@@ -49,12 +49,12 @@ async def measure() -> None:
             }
         },
     )
-    if not traces.is_on():
+    if not traces.is_enabled():
         return
     from skydriver.telemetry import otel
 
     figures = [
-        Figure(
+        Metric(
             "skydriver.scans",
             "{scan}",
             "Scans in each phase but the last.",
@@ -62,42 +62,42 @@ async def measure() -> None:
                 ({"skydriver.phase": phase}, phases.get(phase, 0)) for phase in Phase if phase != Phase.ENDED
             ],
         ),
-        Figure(
+        Metric(
             "skydriver.backlog.age",
             "s",
             "How long the scan has waited that has been in the backlog for longest.",
             now=[({}, backlog_age)],
         ),
-        Figure("skydriver.outboxes", "{scan}", "Scans with events not published yet.", now=[({}, outboxes)]),
-        Figure(
+        Metric("skydriver.outboxes", "{scan}", "Scans with events not published yet.", now=[({}, outboxes)]),
+        Metric(
             "skydriver.outbox.age",
             "s",
             "How long the oldest event has waited for the broker.",
             now=[({}, outbox_age)],
         ),
         *_counted(totals),
-        Figure(
+        Metric(
             "skydriver.phase.duration",
             "s",
             "How long scans were in each phase, once they have left it.",
             spread=[({"skydriver.phase": phase}, times) for phase, times in spread.items()],
         ),
     ]
-    await otel.send(figures, since=totals["since"], until=now)
+    await otel.export_metrics(figures, since=totals["since"], until=now)
 
 
-def _counted(totals: Totals) -> list[Figure]:
+def _counted(totals: Totals) -> list[Metric]:
     """Make figures of counts, zeros included: a series that appears with its first event hides that event."""
     retries, letters = totals.get("retries", {}), totals.get("dead_letters", {})
     kinds = [*(fact.value for fact in Fact), "other"]
     return [
-        Figure(
+        Metric(
             "skydriver.retries",
             "{retry}",
             "What was tried again.",
             totals=[({"skydriver.retry": kind}, retries.get(kind, 0)) for kind in Retry],
         ),
-        Figure(
+        Metric(
             "skydriver.dead_letters",
             "{event}",
             "Events that the broker gave up.",

@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 
 from skydriver.errors import SkyDriverError
-from skydriver.eventing.events import entry
+from skydriver.eventing.events import outbox_entry
 from skydriver.eventing.outbox import publish, send_all
 from skydriver.lifecycle.scanner.decide import Verdict, act, decide
-from skydriver.lifecycle.sweep.admit_backlog import admit
-from skydriver.lifecycle.sweep.remove_orphaned_results import remove_unclaimed_results
+from skydriver.lifecycle.sweep.admit_backlog import admit_backlog
+from skydriver.lifecycle.sweep.remove_orphaned_results import remove_orphaned_results
 from skydriver.lifecycle.sweep.retention import remove_old_events, remove_old_results
-from skydriver.lifecycle.sweep.send_metrics import measure
+from skydriver.lifecycle.sweep.send_metrics import send_metrics
 from skydriver.lifecycle.transition import all_gone
 from skydriver.lifecycle.workers.worker_logs import remove_old_logs
 from skydriver.model.documents import Outbox, ScanAlive
@@ -37,10 +37,10 @@ from skydriver.telemetry import traces
 
 logger = logging.getLogger(__name__)
 
-KNOWN: tuple[type[Exception], ...] = (SkyDriverError, *OUTAGES)
+EXPECTED_ERRORS: tuple[type[Exception], ...] = (SkyDriverError, *OUTAGES)
 OUTBOX_AGE = 2.0
 """Seconds that an outbox may wait before the sweep takes it for left behind."""
-MOST_OUTBOXES = 1000
+MAX_OUTBOXES = 1000
 
 
 @cache
@@ -60,23 +60,23 @@ async def sweep() -> dict[str, str]:
         make_indexes,
         publish_outboxes,
         admit_backlog,
-        ask_for_observation,
-        tend,
-        give_back_permits,
-        remove_unclaimed_results,
+        request_observations,
+        reconcile_scans,
+        release_permits,
+        remove_orphaned_results,
         remove_old_logs,
         remove_old_results,
         remove_old_events,
-        measure,
+        send_metrics,
     ):
         await _try(duty, failed)
     return failed
 
 
-async def _try(duty: Callable[[], Awaitable[None]], failed: dict[str, str]) -> None:
+async def _try(duty: Callable[[], Awaitable[object]], failed: dict[str, str]) -> None:
     try:
         await duty()
-    except KNOWN as error:
+    except EXPECTED_ERRORS as error:
         failed[duty.__name__] = str(error)
         logger.warning("%s: %s", duty.__name__, error)
     except Exception as error:
@@ -93,17 +93,12 @@ async def make_indexes() -> None:
 
 async def publish_outboxes() -> None:
     """Publish the events that were left in outboxes."""
-    for scan in await scan_outbox.waiting_outboxes(before=time.time() - OUTBOX_AGE, limit=MOST_OUTBOXES):
+    for scan in await scan_outbox.waiting_outboxes(before=time.time() - OUTBOX_AGE, limit=MAX_OUTBOXES):
         if not await publish(scan["_id"], scan["outbox"]):
             return
 
 
-async def admit_backlog() -> None:
-    """Admit scans from the backlog."""
-    await admit()
-
-
-async def ask_for_observation() -> None:
+async def request_observations() -> None:
     """Have every configured location looked at: one event a location, not one a scan.
 
     Of clusters anywhere else nothing will be known any more, which is noted on them.
@@ -117,7 +112,7 @@ async def ask_for_observation() -> None:
     await send_all(
         event
         for location in sorted(locations)
-        for event in entry(
+        for event in outbox_entry(
             Fact.OBSERVATION_REQUESTED,
             subject=location,
             cause=f"{time.time():.3f}",
@@ -125,18 +120,18 @@ async def ask_for_observation() -> None:
     )
 
 
-async def tend() -> None:
+async def reconcile_scans() -> None:
     """See to every scan that is alive, and remove scanner servers that belong to none."""
     listed_at = time.time()
     servers = await backend().list()
     by_attempt = {(status.scan_id, status.attempt): status for status in servers.values()}
     # Scans are read after the servers were listed: a server that is seen to have ended has said its last.
     alive: set[tuple[str, int]] = set()
-    async for scan in scan_overview.alive():
+    async for scan in scan_overview.living_scans():
         alive.add((scan["_id"], scan["attempt"]))
         try:
-            with traces.continuing(scan):
-                await _tend(scan, by_attempt.get((scan["_id"], scan["attempt"])), listed_at)
+            with traces.attach_trace(scan):
+                await _reconcile(scan, by_attempt.get((scan["_id"], scan["attempt"])), listed_at)
         except SkyDriverError as error:
             logger.warning("scan %s: %s", scan["_id"], error)
     for name, status in servers.items():
@@ -145,7 +140,7 @@ async def tend() -> None:
             await backend().stop(name)
 
 
-async def _tend(scan: ScanAlive, server: ScannerStatus | None, listed_at: float) -> None:
+async def _reconcile(scan: ScanAlive, server: ScannerStatus | None, listed_at: float) -> None:
     decision = decide(scan, server, listed_at)
     if decision.verdict is not Verdict.GO_ON:
         # The document is an old one now: the next sweep sees to the rest.
@@ -190,7 +185,7 @@ def overdue_events(scan: ScanAlive, *, now: float, after: float) -> Outbox:
 
     def say(fact: Fact, data: dict[str, str] | None = None, priority: int = 0) -> None:
         about = f"{data['uuid']}-{cause}" if data else cause
-        events.update(entry(fact, subject=scan["_id"], cause=about, data=data, priority=priority))
+        events.update(outbox_entry(fact, subject=scan["_id"], cause=about, data=data, priority=priority))
 
     clusters = scan["ewms_task"]["clusters"]
     if scan["scanner"]["leased_until"] <= now:
@@ -211,13 +206,13 @@ def overdue_events(scan: ScanAlive, *, now: float, after: float) -> Outbox:
             continue
         if cluster["state"] == ClusterState.REQUESTED:
             say(Fact.WORKERS_REQUESTED, data={"uuid": cluster["uuid"]})
-        elif cluster["state"] == ClusterState.UNWANTED and scan["phase"] != Phase.STOPPING:
+        elif cluster["state"] == ClusterState.STOPPING and scan["phase"] != Phase.STOPPING:
             # In STOPPING the tear-down says so.
             say(Fact.WORKERS_UNWANTED, data={"uuid": cluster["uuid"]})
     return events
 
 
-async def give_back_permits() -> None:
+async def release_permits() -> None:
     """Give back the permits of scans that are over: what a crash between two writes left."""
     holders = await rate_limit.holders()
     over = await scan_overview.ids_in(holders, [Phase.ENDED])

@@ -8,9 +8,9 @@ from uuid import uuid4
 import orjson
 
 from skydriver.errors import Forbidden, InvalidArguments, NotFound, ScanNotFound, TooMany
-from skydriver.eventing.events import entry
-from skydriver.eventing.outbox import publish, publish_rest
-from skydriver.lifecycle.users.delete_scan import abort
+from skydriver.eventing.events import outbox_entry
+from skydriver.eventing.outbox import publish, publish_pending
+from skydriver.lifecycle.users.delete_scan import abort_scan
 from skydriver.model.documents import FreeForm, Request, Scan, ScanToRepeat
 from skydriver.model.phases import ALERT_PRIORITY, COMPLETE
 from skydriver.model.redaction import MASK, mask_environment
@@ -37,7 +37,7 @@ from skydriver.telemetry.logging import work
 from skydriver.workers.v1_tms_args import starter_arguments
 
 
-async def submit(
+async def create_scan(
     arguments: ScanArguments, *, submitted_by: str | None, key: str | None = None, may_alert: bool = True
 ) -> Scan:
     """Store a new scan and say that it was requested.
@@ -88,7 +88,7 @@ async def _made(user: str, key: str, content: str) -> Scan | None:
     scan_id = await idempotency_keys.known(user, key, content=content)
     scan = None if scan_id is None else await scan_document.get(scan_id)
     if scan is not None:
-        await publish_rest(scan["_id"])
+        await publish_pending(scan["_id"])
     return scan
 
 
@@ -96,7 +96,7 @@ async def _event(arguments: ScanArguments) -> str:
     if arguments.event_i3live_json is not None:
         return await i3_events.put(arguments.event_i3live_json)
     event_id = arguments.i3_event_id or ""
-    if not await i3_events.use(event_id):
+    if not await i3_events.touch(event_id):
         raise InvalidArguments({"i3_event_id": f"there is no event '{event_id}'"})
     return event_id
 
@@ -149,10 +149,10 @@ async def rescan(
     await check_backlog(again["priority"])
     if changes.docker_tag is not None:
         again["docker_tag"] = await resolve_tag(changes.docker_tag)
-    if not await i3_events.use(again["i3_event_id"]):
+    if not await i3_events.touch(again["i3_event_id"]):
         raise NotFound(f"the event of scan '{scan_id}' is kept no longer: submit it with a new scan")
     if changes.abort_first and original["phase"] not in COMPLETE:
-        await abort(scan_id, by=submitted_by)
+        await abort_scan(scan_id, by=submitted_by)
     classifiers = {**again["classifiers"], "rescan": True, "origin_scan_id": scan_id}
     # As in v1 the request that was made by hand knows of all rescans, also of those of its rescans.
     first = original.get("first_scan_id", scan_id)
@@ -236,8 +236,8 @@ def _masked_broker_token() -> dict[str, str]:
 
 async def _store(request: Request, *, classifiers: FreeForm, first_scan_id: str | None = None) -> Scan:
     scanner = backend()
-    with traces.beginning() as trace:
-        outbox = entry(
+    with traces.start_trace() as trace:
+        outbox = outbox_entry(
             Fact.REQUESTED,
             subject=request["scan_id"],
             cause="0",
@@ -267,7 +267,7 @@ async def _store(request: Request, *, classifiers: FreeForm, first_scan_id: str 
     )
     if not await scan_document.insert(scan):
         # The submission of this key has made it already.
-        await publish_rest(request["scan_id"])
+        await publish_pending(request["scan_id"])
         return await scan_document.get(request["scan_id"]) or scan
     await publish(request["scan_id"], outbox)
     return scan

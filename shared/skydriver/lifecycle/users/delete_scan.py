@@ -9,7 +9,7 @@ from skydriver.store.scans import document as scan_document
 from skydriver.store.scans.document import Change
 
 
-async def delete(scan_id: str, *, delete_completed: bool, by: str | None) -> Scan:
+async def delete_scan(scan_id: str, *, delete_completed: bool, by: str | None) -> Scan:
     """Abort a scan and mark it as deleted; a complete one only if that is asked for.
 
     Returns:
@@ -19,7 +19,7 @@ async def delete(scan_id: str, *, delete_completed: bool, by: str | None) -> Sca
         ScanNotFound: there is no such scan; nothing is created.
         Conflict: it is complete, and `delete_completed` was not asked for.
     """
-    change = await abort(scan_id, by=by)
+    change = await abort_scan(scan_id, by=by)
     if change.applied:
         return change.scan
     if not delete_completed:
@@ -32,7 +32,7 @@ async def delete(scan_id: str, *, delete_completed: bool, by: str | None) -> Sca
     return scan
 
 
-async def abort(scan_id: str, *, by: str | None) -> Change:
+async def abort_scan(scan_id: str, *, by: str | None) -> Change:
     """Abort a scan and mark it as deleted, unless it is complete.
 
     Raises:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from skydriver.errors import PermanentError, SkyDriverError
-from skydriver.eventing.events import entry
+from skydriver.eventing.events import outbox_entry
 from skydriver.eventing.outbox import send_all
 from skydriver.model.documents import Cluster
 from skydriver.model.phases import ClusterState
@@ -20,8 +20,8 @@ from skydriver.workers.protocol import Observation
 
 logger = logging.getLogger(__name__)
 
-MOST_STATUSES = 20
-MOST_ERRORS = 10
+MAX_STATUSES = 20
+MAX_ERRORS = 10
 
 
 async def observe_workers(location: str) -> None:
@@ -40,12 +40,12 @@ async def observe_workers(location: str) -> None:
     known = next((known for known in known_clusters().values() if known.at == location), None)
     if known is None:
         raise PermanentError(f"no known cluster is at '{location}'")
-    if not await observation_leases.begin(location, seconds=settings().step_lease):
+    if not await observation_leases.acquire(location, seconds=settings().step_lease):
         return
     try:
         await _observe(location, known.orchestrator, known.location.model_dump())
     finally:
-        await observation_leases.end(location)
+        await observation_leases.release(location)
 
 
 async def _observe(location: str, orchestrator: str, where: dict[str, str]) -> None:
@@ -81,7 +81,7 @@ async def _stop_again(uuids: Iterable[str], asked_at: float) -> None:
     """
     for scan_id, cluster in await scan_clusters.gone_clusters(uuids):
         logger.warning("scan %s: workers %s are there, but were gone", scan_id, cluster["uuid"])
-        event = entry(
+        event = outbox_entry(
             Fact.WORKERS_UNWANTED,
             subject=scan_id,
             cause=f"{cluster['uuid']}-{asked_at:.3f}",
@@ -98,8 +98,8 @@ async def _note(scan_id: str, cluster: Cluster, seen: Observation | None, asked_
         code = ReasonCode.WORKERS_ENDED
     why = None if seen.reason is None else Why(code, seen.reason)
     fields: dict[str, Any] = {
-        "statuses": dict(list(seen.statuses.items())[:MOST_STATUSES]),
-        "top_task_errors": dict(list(seen.top_task_errors.items())[:MOST_ERRORS]),
+        "statuses": dict(list(seen.statuses.items())[:MAX_STATUSES]),
+        "top_task_errors": dict(list(seen.top_task_errors.items())[:MAX_ERRORS]),
         **reason_fields(why),
         "dead_since": None if seen.alive else cluster["dead_since"] or asked_at,
         "stale_since": None,

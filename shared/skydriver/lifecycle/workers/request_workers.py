@@ -6,7 +6,7 @@ from typing import Any
 
 from skydriver.errors import Busy, ScanNotFound
 from skydriver.eventing.events import cluster_event
-from skydriver.eventing.outbox import publish, publish_rest
+from skydriver.eventing.outbox import publish, publish_pending
 from skydriver.lifecycle.transition import fail
 from skydriver.model.documents import Cluster, Outbox, ScanWithRequest
 from skydriver.model.phases import Phase
@@ -47,7 +47,7 @@ async def request_workers(scan_id: str) -> None:
         reason = "none of the clusters that were asked for is a known one any longer"
         await fail(scan_id, Why(ReasonCode.ALL_CLUSTERS_UNKNOWN, reason), attempt=attempt)
     else:
-        await publish_rest(scan_id)
+        await publish_pending(scan_id)
 
 
 def cluster_entries(

@@ -3,7 +3,7 @@
 import time
 
 from skydriver.errors import Busy, Full, PermanentError, ScanNotFound, TemporaryError
-from skydriver.eventing.outbox import publish_rest
+from skydriver.eventing.outbox import publish_pending
 from skydriver.lifecycle.transition import retry_delay
 from skydriver.model.documents import Cluster, ScanWithRequest
 from skydriver.model.phases import ClusterState, Phase
@@ -36,7 +36,7 @@ async def start_workers(scan_id: str, uuid: str) -> None:
         raise ScanNotFound(scan_id)
     cluster = scan_clusters.find_cluster(scan, uuid)
     if scan["phase"] != Phase.RUNNING or cluster["state"] != ClusterState.REQUESTED:
-        await publish_rest(scan_id)
+        await publish_pending(scan_id)
         return
     wanted = {"phase": Phase.RUNNING, "attempt": cluster["attempt"]}
     requested = (ClusterState.REQUESTED,)
@@ -70,7 +70,7 @@ async def start_workers(scan_id: str, uuid: str) -> None:
         # No longer wanted: undo. stop_workers has waited for the lease, and verifies.
         await backend(cluster["orchestrator"]).stop({**cluster, "cluster_id": started.cluster_id})
         await scan_clusters.update_cluster(
-            scan_id, uuid, {"leased_until": 0.0}, states=(ClusterState.UNWANTED,)
+            scan_id, uuid, {"leased_until": 0.0}, states=(ClusterState.STOPPING,)
         )
 
 

@@ -3,9 +3,9 @@
 import time
 
 from skydriver.errors import Busy, ScanNotFound, SkyDriverError, TemporaryError
-from skydriver.eventing.events import entry
+from skydriver.eventing.events import outbox_entry
 from skydriver.eventing.outbox import publish
-from skydriver.lifecycle.tear_down import end_if_all_is_gone
+from skydriver.lifecycle.tear_down import end_scan_if_all_gone
 from skydriver.lifecycle.transition import all_gone
 from skydriver.lifecycle.workers import worker_logs
 from skydriver.model.documents import Cluster, ScanToStopWorkers, ScanWithClusters
@@ -17,7 +17,7 @@ from skydriver.store.scans import clusters as scan_clusters
 from skydriver.store.scans import document as scan_document
 from skydriver.workers.backend import backend
 
-_UNWANTED = (ClusterState.UNWANTED,)
+_UNWANTED = (ClusterState.STOPPING,)
 
 
 async def stop_workers(scan_id: str, uuid: str, *, again: bool = False) -> None:
@@ -41,13 +41,13 @@ async def stop_workers(scan_id: str, uuid: str, *, again: bool = False) -> None:
     if scan is None:
         raise ScanNotFound(scan_id)
     cluster = scan_clusters.find_cluster(scan, uuid)
-    if cluster["state"] == ClusterState.UNWANTED:
+    if cluster["state"] == ClusterState.STOPPING:
         if not await scan_clusters.lease_cluster(
             scan_id, uuid, states=_UNWANTED, seconds=settings().step_lease, guard={}
         ):
             raise Busy("another instance is at these workers")
         await _stop(scan_id, cluster, keep_logs="client-logs" in scan["request"]["debug_mode"])
-    elif cluster["state"] != ClusterState.GONE:
+    elif cluster["state"] != ClusterState.STOPPED:
         return
     elif again:
         await backend(cluster["orchestrator"]).stop(cluster)
@@ -59,10 +59,10 @@ async def _stop(scan_id: str, cluster: Cluster, *, keep_logs: bool) -> None:
     kept = {} if not is_pending else reason_fields(None)
     try:
         if keep_logs:
-            await worker_logs.keep(scan_id, cluster)
+            await worker_logs.collect_logs(scan_id, cluster)
         await backend(cluster["orchestrator"]).stop(cluster)
     except (SkyDriverError, NotImplementedError) as error:
-        if time.time() - cluster["unwanted_since"] < settings().stop_deadline:
+        if time.time() - cluster["stopping_since"] < settings().stop_deadline:
             why = Why(ReasonCode.WORKERS_STOP_PENDING, f"cannot be stopped yet: {error}")
             await scan_clusters.update_cluster(
                 scan_id,
@@ -79,7 +79,7 @@ async def _stop(scan_id: str, cluster: Cluster, *, keep_logs: bool) -> None:
     await scan_clusters.update_cluster(
         scan_id,
         cluster["uuid"],
-        {"state": ClusterState.GONE, "leased_until": 0.0, **kept},
+        {"state": ClusterState.STOPPED, "leased_until": 0.0, **kept},
         states=_UNWANTED,
     )
 
@@ -90,9 +90,9 @@ async def _go_on(scan_id: str) -> None:
     if scan is None:
         return
     if scan["phase"] == Phase.STOPPING:
-        await end_if_all_is_gone(scan_id)
+        await end_scan_if_all_gone(scan_id)
     elif scan["phase"] == Phase.LAUNCHING and all_gone(scan["ewms_task"]["clusters"]):
-        outbox = entry(
+        outbox = outbox_entry(
             Fact.REQUESTED,
             subject=scan_id,
             cause=f"attempt-{scan['attempt']}",

@@ -20,11 +20,11 @@ from skydriver.workers.protocol import KeepsLogs
 logger = logging.getLogger(__name__)
 
 DAY = 86400
-MOST_REMOVED = 100
+MAX_REMOVED = 100
 """Clusters whose logs are removed at once: the next sweep goes on."""
 
 
-async def keep(scan_id: str, cluster: Cluster) -> None:
+async def collect_logs(scan_id: str, cluster: Cluster) -> None:
     """Bring the logs of a cluster that is about to be stopped to S3, unless that is done or was given up.
 
     Workers have a set time to hand their logs in; what has not come by then is lost, and the entry says why.
@@ -38,7 +38,7 @@ async def keep(scan_id: str, cluster: Cluster) -> None:
     if not started or cluster.get("logs") is not None or not isinstance(keeper, KeepsLogs):
         return
     deadline = min(settings().client_logs_deadline, settings().stop_deadline)
-    wait = time.time() - cluster["unwanted_since"] < deadline
+    wait = time.time() - cluster["stopping_since"] < deadline
     note: KeptLogs = {"key": None, "workers": 0, "reason": None}
     try:
         note["workers"] = workers = await _bring(scan_id, cluster, keeper, wait=wait)
@@ -52,7 +52,7 @@ async def keep(scan_id: str, cluster: Cluster) -> None:
             raise
         note["reason"] = cut(str(error))
     await scan_clusters.update_cluster(
-        scan_id, cluster["uuid"], {"logs": note}, states=(ClusterState.UNWANTED,)
+        scan_id, cluster["uuid"], {"logs": note}, states=(ClusterState.STOPPING,)
     )
 
 
@@ -73,7 +73,7 @@ async def remove_old_logs() -> None:
     Raises:
         TemporaryError: S3 does not answer.
     """
-    for scan_id, cluster in await scan_clusters.clusters_with_old_logs(now=time.time(), limit=MOST_REMOVED):
+    for scan_id, cluster in await scan_clusters.clusters_with_old_logs(now=time.time(), limit=MAX_REMOVED):
         if (key := cluster["logs"]["key"]) is not None:
             await stored.remove(key)
         gone: KeptLogs = {
@@ -82,5 +82,5 @@ async def remove_old_logs() -> None:
             "reason": "kept for long enough",
         }
         await scan_clusters.update_cluster(
-            scan_id, cluster["uuid"], {"logs": gone}, states=(ClusterState.GONE,), touch=False
+            scan_id, cluster["uuid"], {"logs": gone}, states=(ClusterState.STOPPED,), touch=False
         )

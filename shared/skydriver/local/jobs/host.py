@@ -25,7 +25,7 @@ from skydriver.kube.pod_status import bad_end
 from skydriver.local.environment import clean_environment
 from skydriver.local.processes import Child, Processes, python_path
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 _DOWNLOADS = 8  # at once, of all jobs
@@ -279,7 +279,7 @@ class JobHost:
         try:
             self._write_record(job)
         except OSError as error:
-            _LOG.warning("job %s is not recorded: %s", job.name, error)
+            logger.warning("job %s is not recorded: %s", job.name, error)
 
     def _write_record(self, job: Job) -> None:
         """Write it in one step."""

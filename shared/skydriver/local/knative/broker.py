@@ -26,7 +26,7 @@ from skydriver.local.event import Event
 from skydriver.local.knative.function_client import address
 from skydriver.local.knative.overlay import Delivery, Function, Trigger
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _TRIED_AGAIN = frozenset({404, 408, 409, 429})
 _ERROR_DATA = 1024  # characters, in base64, of an answer that a dead letter holds, as in Knative
@@ -115,7 +115,7 @@ class Broker:
         failure = await self._try(event, trigger.subscriber, trigger.delivery)
         if failure is None or self._stopping.is_set():
             return
-        _LOG.warning("%s: %s was not delivered: %s", trigger.name, event.attributes["id"], failure)
+        logger.warning("%s: %s was not delivered: %s", trigger.name, event.attributes["id"], failure)
         if trigger.delivery.dead_letter is not None:
             letter = event
             if failure.is_refusal:
@@ -126,7 +126,7 @@ class Broker:
                 )
             failure = await self._try(letter, trigger.delivery.dead_letter, trigger.delivery)
             if failure is not None:
-                _LOG.error(
+                logger.error(
                     "%s: the dead letter %s is lost: %s", trigger.name, event.attributes["id"], failure
                 )
 

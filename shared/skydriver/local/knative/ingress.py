@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from skydriver.gateway.route_table import MethodNotAllowed, NotFound, RouteTable
 from skydriver.local.knative.broker import Broker
-from skydriver.rest.responses import unrouted
+from skydriver.rest.responses import not_found_or_method_not_allowed
 
 _BROKERS = "/broker/"
 
@@ -17,7 +17,7 @@ def ingress_path(broker: str) -> str:
     return f"{_BROKERS}{broker}"
 
 
-class Front:
+class Ingress:
     """The ASGI app of the local runtime's address."""
 
     def __init__(
@@ -37,8 +37,8 @@ class Front:
             return
         match self._routes.match(scope["method"], path):
             case NotFound():
-                await unrouted(scope["method"], path)(scope, receive, send)
+                await not_found_or_method_not_allowed(scope["method"], path)(scope, receive, send)
             case MethodNotAllowed(allowed):
-                await unrouted(scope["method"], path, allowed)(scope, receive, send)
+                await not_found_or_method_not_allowed(scope["method"], path, allowed)(scope, receive, send)
             case service:
                 await self._functions[service](scope, receive, send)

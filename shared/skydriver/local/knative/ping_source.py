@@ -19,7 +19,7 @@ from skydriver.local.event import Event
 from skydriver.local.knative.function_client import address
 from skydriver.local.knative.overlay import PingSource
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _REPEATS = 5
 _FIRST_WAIT = 0.05  # seconds, doubled each time
@@ -97,7 +97,7 @@ class Schedule:
                 problem = f"{answer.status_code} {answer.text[:200]}"
             except httpx.HTTPError as error:
                 problem = type(error).__name__
-        _LOG.warning("a tick of %s is lost: %s", source.name, problem)
+        logger.warning("a tick of %s is lost: %s", source.name, problem)
 
 
 def ping(source: PingSource, namespace: str, now: dt.datetime) -> Event:

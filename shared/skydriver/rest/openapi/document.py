@@ -11,7 +11,7 @@ from skydriver.eventing.events import event_type
 from skydriver.model.transitions import Fact
 from skydriver.rest.arguments import IDEMPOTENCY_KEY, MAX_KEY
 from skydriver.rest.auth import Role
-from skydriver.rest.endpoint import RouteInfo
+from skydriver.rest.endpoint import EndpointInfo
 from skydriver.rest.openapi import schemas as answers
 
 DESCRIPTION = """\
@@ -59,7 +59,7 @@ _ROLES = {
 }
 
 
-def document(routes: Iterable[RouteInfo], *, url: str, issuer: str | None) -> dict[str, Any]:
+def document(routes: Iterable[EndpointInfo], *, url: str, issuer: str | None) -> dict[str, Any]:
     """Make the document.
 
     Args:
@@ -103,7 +103,7 @@ _TAKES_SCANS = ("/scan", "/scan/{scan_id}/actions/rescan")
 Schemas = Mapping[tuple[Any, JsonSchemaMode], dict[str, Any]]
 
 
-def _schemas(routes: Sequence[RouteInfo]) -> tuple[Schemas, dict[str, Any]]:
+def _schemas(routes: Sequence[EndpointInfo]) -> tuple[Schemas, dict[str, Any]]:
     """Make the schemas of all models at once, so that what they share is shared."""
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(answers.Error, "serialization")]
     models += [(route.arguments, "validation") for route in routes]
@@ -120,7 +120,7 @@ def _model(answer: str) -> type[BaseModel]:
     return model
 
 
-def _operation(route: RouteInfo, schemas: Schemas) -> dict[str, Any]:
+def _operation(route: EndpointInfo, schemas: Schemas) -> dict[str, Any]:
     summary, _, rest = route.description.partition("\n")
     operation: dict[str, Any] = {
         "operationId": route.name,
@@ -141,13 +141,13 @@ def _operation(route: RouteInfo, schemas: Schemas) -> dict[str, Any]:
     return operation
 
 
-def _who(route: RouteInfo) -> str:
+def _who(route: EndpointInfo) -> str:
     if not route.roles:
         return "For anybody."
     return "For " + ", or ".join(_ROLES[role] for role in route.roles) + "."
 
 
-def _path_parameters(route: RouteInfo) -> list[dict[str, Any]]:
+def _path_parameters(route: EndpointInfo) -> list[dict[str, Any]]:
     if "{scan_id}" not in route.path:
         return []
     return [
@@ -160,7 +160,7 @@ def _path_parameters(route: RouteInfo) -> list[dict[str, Any]]:
     ]
 
 
-def _headers(route: RouteInfo) -> list[dict[str, Any]]:
+def _headers(route: EndpointInfo) -> list[dict[str, Any]]:
     if not _takes_key(route):
         return []
     return [
@@ -173,11 +173,11 @@ def _headers(route: RouteInfo) -> list[dict[str, Any]]:
     ]
 
 
-def _takes_key(route: RouteInfo) -> bool:
+def _takes_key(route: EndpointInfo) -> bool:
     return (route.method, route.path) == ("POST", "/scan")
 
 
-def _query_parameters(route: RouteInfo) -> list[dict[str, Any]]:
+def _query_parameters(route: EndpointInfo) -> list[dict[str, Any]]:
     schema = route.arguments.model_json_schema(mode="validation")
     return [
         {
@@ -198,7 +198,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _answers(route: RouteInfo, schemas: Schemas) -> dict[str, Any]:
+def _answers(route: EndpointInfo, schemas: Schemas) -> dict[str, Any]:
     if route.takes_event:
         return {"204": {"description": "taken"}}
     if route.answer is None:
@@ -209,7 +209,7 @@ def _answers(route: RouteInfo, schemas: Schemas) -> dict[str, Any]:
     return {"200": {"description": description, "content": {"application/json": {"schema": schema}}}}
 
 
-def _error_references(route: RouteInfo) -> dict[str, Any]:
+def _error_references(route: EndpointInfo) -> dict[str, Any]:
     codes = [400, 405, 500, 502, 503]
     if route.roles:
         codes.append(403)

@@ -7,7 +7,7 @@ from typing import Any
 
 from skydriver.errors import TemporaryError
 from skydriver.kube.client import Kubernetes, in_cluster
-from skydriver.kube.pod_status import PodState, fate_of
+from skydriver.kube.pod_status import PodState, diagnose_pod
 from skydriver.model.reasons import cut
 from skydriver.scanner.kubernetes.job import (
     ATTEMPT,
@@ -64,9 +64,9 @@ class KubernetesScanners:
         pods: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for pod in await self._cluster.find("Pod", KIND):
             pods[pod["metadata"]["labels"].get(JOB_NAME, "")].append(pod)
-        patience = settings().image_pull_patience
+        timeout = settings().image_pull_timeout
         return {
-            name: status_of(job, pods[name], now=time.time(), pull_patience=patience)
+            name: status_of(job, pods[name], now=time.time(), pull_timeout=timeout)
             for job in jobs
             if (name := job["metadata"]["name"])
         }
@@ -78,7 +78,7 @@ class KubernetesScanners:
 
 
 def status_of(
-    job: Mapping[str, Any], pods: list[dict[str, Any]], *, now: float, pull_patience: float
+    job: Mapping[str, Any], pods: list[dict[str, Any]], *, now: float, pull_timeout: float
 ) -> ScannerStatus:
     """Say what has become of a scanner server.
 
@@ -86,7 +86,7 @@ def status_of(
         job: as the API server gives it.
         pods: of the job.
         now: seconds since the epoch.
-        pull_patience: seconds that an image may take to become available.
+        pull_timeout: seconds that an image may take to become available.
     """
     labels = job["metadata"]["labels"]
     scan_id, attempt = labels[SCAN_ID], int(labels[ATTEMPT])
@@ -107,7 +107,7 @@ def status_of(
         )
     if pods:
         newest = max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")))
-        fate = fate_of(newest, now=now, pull_patience=pull_patience)
+        fate = diagnose_pod(newest, now=now, pull_timeout=pull_timeout)
         if fate.state is PodState.FAILED:
             words = f"the scanner server died ({fate.reason})"
             return ScannerStatus(scan_id, attempt, ScannerState.FAILED, words, fate.transient)

@@ -73,7 +73,7 @@ def _scan(arguments: Arguments, settings: Settings, start: float) -> None:
     surface = Surface.around(event)
 
     def message(reco: RecoId) -> dict[str, Any]:
-        centre = pixelation.centre(*reco.pixel)
+        centre = pixelation.pix2ang(*reco.pixel)
         task = PixelTask(
             arguments.reco_algo, reco, variations, centre.ra, centre.dec, surface, settings.pixel_seconds
         )

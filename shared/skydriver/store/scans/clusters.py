@@ -239,14 +239,18 @@ async def gone_clusters(uuids: Iterable[str]) -> list[tuple[str, Cluster]]:
     """Find the cluster entries of these uuids, with their scans' ids, whose workers count as gone."""
     wanted = set(uuids)
     cursor = collection(NAME).find(
-        {"ewms_task.clusters": {"$elemMatch": {"uuid": {"$in": sorted(wanted)}, "state": ClusterState.GONE}}},
+        {
+            "ewms_task.clusters": {
+                "$elemMatch": {"uuid": {"$in": sorted(wanted)}, "state": ClusterState.STOPPED}
+            }
+        },
         projection(ClustersOfScan),
     )
     return [
         (scan["_id"], cluster)
         async for scan in cursor
         for cluster in scan["ewms_task"]["clusters"]
-        if cluster["uuid"] in wanted and cluster["state"] == ClusterState.GONE
+        if cluster["uuid"] in wanted and cluster["state"] == ClusterState.STOPPED
     ]
 
 

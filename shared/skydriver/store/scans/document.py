@@ -160,10 +160,10 @@ async def advance(
     put_into_outbox(update, outbox, now)
     array_filters = None
     if transition.stops_workers:
-        sets["ewms_task.clusters.$[c].state"] = ClusterState.UNWANTED
+        sets["ewms_task.clusters.$[c].state"] = ClusterState.STOPPING
         sets["ewms_task.clusters.$[c].due"] = now
-        sets["ewms_task.clusters.$[c].unwanted_since"] = now
-        array_filters = [{"c.state": {"$nin": [ClusterState.GONE, ClusterState.UNWANTED]}}]
+        sets["ewms_task.clusters.$[c].stopping_since"] = now
+        array_filters = [{"c.state": {"$nin": [ClusterState.STOPPED, ClusterState.STOPPING]}}]
     scan = await collection(NAME).find_one_and_update(
         condition,
         update,

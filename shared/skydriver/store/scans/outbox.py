@@ -7,7 +7,7 @@ from skydriver.store.mongo import collection
 from skydriver.store.scans.document import NAME, get_part
 
 
-async def outbox_of(scan_id: str) -> Outbox:
+async def read_outbox(scan_id: str) -> Outbox:
     """Read what a scan has not published yet, by slot."""
     scan = await get_part(scan_id, OutboxOfScan)
     return scan["outbox"] if scan else {}
@@ -20,7 +20,7 @@ async def waiting_outboxes(*, before: float, limit: int) -> list[OutboxOfScan]:
     return found
 
 
-async def published(scan_id: str, slot: str, event_id: str) -> None:
+async def mark_published(scan_id: str, slot: str, event_id: str) -> None:
     """Take a published event out of a scan's outbox, unless a newer one has taken its slot.
 
     Where that is lost with the database's primary, the sweep publishes the event again, which is allowed.

@@ -49,14 +49,14 @@ async def backlog() -> list[ScanInBacklog]:
     return found
 
 
-async def alive() -> AsyncIterator[ScanAlive]:
+async def living_scans() -> AsyncIterator[ScanAlive]:
     """Go through the scans that are placed or stopping: what the sweep looks at."""
     cursor = collection(NAME).find({"phase": {"$in": [*PLACED, Phase.STOPPING]}}, projection(ScanAlive))
     async for scan in cursor:
         yield scan
 
 
-async def figures() -> tuple[dict[str, int], float | None, int, float | None]:
+async def counts() -> tuple[dict[str, int], float | None, int, float | None]:
     """Count what is under way.
 
     Returns:

@@ -13,15 +13,15 @@ from skydriver.workers.htcondor import job_summary
 from skydriver.workers.htcondor.child_call import call, secret_at
 from skydriver.workers.htcondor.job_summary import Kinds
 from skydriver.workers.htcondor.submit import starter_info, submit_description
-from skydriver.workers.protocol import Look, Observation, Started, WorkersSpec
+from skydriver.workers.protocol import Observation, Observations, Started, WorkersSpec
 
 CLOCK = 600
 """Seconds that a schedd's clock may differ from ours."""
 HISTORY = 8.0
 """Seconds that a look into a schedd's history may take: figures without it are better than none."""
-MOST_PAST = 20_000
+MAX_PAST = 20_000
 """Jobs that are read from a schedd's history at the most, in one look."""
-MOST_TRIES = 3
+MAX_TRIES = 3
 """Looks into the history for a job that has left the queue and is not found there."""
 LOGS = 12.0
 """Seconds that one try to fetch logs may take: the workers are to be removed in the same step."""
@@ -43,12 +43,14 @@ class HTCondorWorkers:
             description=submit_description(spec, settings()),
             count=spec.n_workers,
             spool=spec.collect_logs,
-            patience=settings().step_lease,
+            spool_timeout=settings().step_lease,
             since=spec.not_before - CLOCK,
         )
         return Started(answer["cluster_id"], starter_info(spec, settings()))
 
-    async def observe(self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]) -> Look:
+    async def observe(
+        self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]
+    ) -> Observations:
         """Look at all the given clusters with one query, and at the history only where jobs have newly left.
 
         What was found in the history is remembered with the cluster.
@@ -59,19 +61,19 @@ class HTCondorWorkers:
             "observe",
             seconds=settings().htcondor_timeout,
             clusters={uuid: cluster["cluster_id"] for uuid, cluster in clusters.items()},
-            patience=settings().step_lease,
+            spool_timeout=settings().step_lease,
         )
-        queued = {uuid: job_summary.unpack(answer["seen"].get(uuid, ())) for uuid in clusters}
-        past = {uuid: Past.of(cluster) for uuid, cluster in clusters.items()}
+        queued = {uuid: job_summary.from_json(answer["seen"].get(uuid, ())) for uuid in clusters}
+        past = {uuid: JobHistoryCache.of(cluster) for uuid, cluster in clusters.items()}
         gone = {uuid: cluster["n_workers"] - queued[uuid].total() for uuid, cluster in clusters.items()}
         asked = [uuid for uuid in clusters if past[uuid].is_worth_asking(gone[uuid])]
         if asked:
-            limit = min(sum(gone[uuid] for uuid in asked), MOST_PAST)
+            limit = min(sum(gone[uuid] for uuid in asked), MAX_PAST)
             found = await self._past(location, [clusters[uuid] for uuid in asked], limit)
             if found is not None:
                 past |= {uuid: past[uuid].after(gone[uuid], found.get(uuid, Counter())) for uuid in asked}
         seen = {uuid: _observation(queued[uuid], past[uuid]) for uuid in clusters}
-        return Look(seen, frozenset(answer["others"]))
+        return Observations(seen, frozenset(answer["others"]))
 
     async def _past(
         self, location: Mapping[str, str], clusters: Sequence[Mapping[str, Any]], limit: int
@@ -84,13 +86,13 @@ class HTCondorWorkers:
                 "past",
                 seconds=HISTORY,
                 clusters={cluster["uuid"]: cluster["cluster_id"] for cluster in clusters},
-                patience=0.0,
+                spool_timeout=0.0,
                 limit=limit,
                 since=min(cluster.get("started_at", 0.0) for cluster in clusters) - CLOCK,
             )
         except TemporaryError:
             return None
-        return {uuid: job_summary.unpack(kinds) for uuid, kinds in answer["seen"].items()}
+        return {uuid: job_summary.from_json(kinds) for uuid, kinds in answer["seen"].items()}
 
     async def stop(self, cluster: Mapping[str, Any]) -> None:
         """End a cluster's workers; returns once they are verified gone."""
@@ -126,7 +128,7 @@ class HTCondorWorkers:
 
 
 @dataclass(frozen=True)
-class Past:
+class JobHistoryCache:
     """What is remembered of a cluster's jobs that have left the queue.
 
     Attributes:
@@ -145,14 +147,14 @@ class Past:
         memory = cluster.get("memory")
         if memory is None:
             return cls(Counter())
-        return cls(job_summary.unpack(memory["kinds"]), memory["gone"], memory["tries"])
+        return cls(job_summary.from_json(memory["kinds"]), memory["gone"], memory["tries"])
 
     def is_worth_asking(self, gone: int) -> bool:
         """Say whether the history may tell more of so many jobs that have left.
 
         A job may leave the queue before the history has it, and a history is cut off some day.
         """
-        return gone > self.gone or (gone > self.kinds.total() and self.tries < MOST_TRIES)
+        return gone > self.gone or (gone > self.kinds.total() and self.tries < MAX_TRIES)
 
     def after(self, gone: int, kinds: Kinds) -> Self:
         """Remember what the history said of so many jobs that have left."""
@@ -162,10 +164,10 @@ class Past:
         """Make it fit for a cluster's entry."""
         if not self.gone:
             return None
-        return {"kinds": job_summary.pack(self.kinds), "gone": self.gone, "tries": self.tries}
+        return {"kinds": job_summary.to_json(self.kinds), "gone": self.gone, "tries": self.tries}
 
 
-def _observation(queued: Kinds, past: Past) -> Observation:
+def _observation(queued: Kinds, past: JobHistoryCache) -> Observation:
     kinds = queued + past.kinds
     return Observation(
         statuses=job_summary.statuses(kinds),

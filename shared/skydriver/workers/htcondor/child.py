@@ -20,12 +20,12 @@ from typing import Any
 from skydriver.workers.htcondor import job_summary
 from skydriver.workers.htcondor.job_summary import (
     COMPLETED,
+    DUPLICATE_SUBMISSION,
     ENDED,
     HELD,
     REMOVED,
     RUNNING,
     SPOOLING,
-    SUPERSEDED,
     UUID,
 )
 
@@ -36,16 +36,16 @@ POLL = 0.25
 """Seconds between two looks at jobs that are on their way out."""
 FORCE_AFTER = 300
 """Seconds after which a removed job is removed by force: its machine does not answer."""
-MOST_OTHERS = 1000
+MAX_OTHERS = 1000
 """Clusters that were not asked for, of which an observation tells."""
-LONGEST_LOG = 5 * 2**20
+MAX_LOG = 5 * 2**20
 """Bytes of a log that are kept: its end."""
 
 Task = Mapping[str, Any]
 Answer = dict[str, Any]
 
 
-class Trouble(Exception):
+class HTCondorError(Exception):
     """HTCondor did not do what was asked; `kind` says what is to be done about it (see `troubles`)."""
 
     def __init__(self, kind: str, text: str = "") -> None:
@@ -75,7 +75,7 @@ def run(task: Task) -> Answer:
     try:
         schedd = Schedd(htcondor2, task["collector"], task["schedd"])
         return _TASKS[task["task"]](schedd, task)
-    except Trouble as trouble:
+    except HTCondorError as trouble:
         return {"trouble": trouble.kind, "text": trouble.text}
 
 
@@ -86,7 +86,7 @@ class Schedd:
         self._htcondor = htcondor
         self._ad = self._call(lambda: htcondor.Collector(collector).locate(htcondor.DaemonType.Schedd, name))
         if self._ad is None:
-            raise Trouble("unknown")
+            raise HTCondorError("unknown")
         self._schedd = htcondor.Schedd(self._ad)
 
     def jobs(self, constraint: str, attributes: tuple[str, ...]) -> list[Mapping[str, Any]]:
@@ -132,25 +132,25 @@ class Schedd:
         kind = getattr(self._htcondor.JobAction, action)
         try:
             result = self._call(lambda: self._schedd.act(kind, constraint, (reason, 0)))
-        except Trouble as trouble:
+        except HTCondorError as trouble:
             # An action that fails does not say why.
             try:
                 self._call(lambda: self._htcondor.ping(self._ad, "WRITE"))
-            except Trouble:
-                raise Trouble("token", trouble.text) from None
+            except HTCondorError:
+                raise HTCondorError("token", trouble.text) from None
             raise
         if result is not None and result["TotalPermissionDenied"]:
-            raise Trouble("denied", "the jobs belong to somebody else")
+            raise HTCondorError("denied", "the jobs belong to somebody else")
 
     def _call(self, call: Callable[[], Any]) -> Any:
         try:
             return call()
         except self._htcondor.HTCondorException as error:
             text = " ".join(str(error).split())
-            raise Trouble(trouble_of(text), text) from None
+            raise HTCondorError(classify_error(text), text) from None
 
 
-def trouble_of(text: str) -> str:
+def classify_error(text: str) -> str:
     """Tell the kinds of trouble apart, by what the bindings (25.x) say."""
     for mark, kind in (
         ("AUTHENTICATE:", "token"),
@@ -171,14 +171,14 @@ def trouble_of(text: str) -> str:
 def start(schedd: Schedd, task: Task) -> Answer:
     """Submit a cluster, unless there is one of this uuid: then of several, keep the lowest.
 
-    Task: `uuid`, `description`, `count`, `spool`, `patience` (seconds that a submission by somebody else may
+    Task: `uuid`, `description`, `count`, `spool`, `spool_timeout` (seconds that another submission may
     take), `since` (no submission can be older; seconds since the epoch).
     Answer: `cluster_id`.
     """
     this = f'{UUID} == "{task["uuid"]}"'
-    half, whole = _submissions(schedd.jobs(this, _LOOK), now=time.time(), patience=task["patience"])
+    half, whole = _submissions(schedd.jobs(this, _LOOK), now=time.time(), spool_timeout=task["spool_timeout"])
     if half:
-        schedd.remove(_clusters(half), SUPERSEDED)
+        schedd.remove(_clusters(half), DUPLICATE_SUBMISSION)
     if not whole:
         # Only then the history is read, which may be long.
         left = schedd.history(this, _LOOK, limit=task["count"], since=task["since"])
@@ -187,14 +187,16 @@ def start(schedd: Schedd, task: Task) -> Answer:
         return {"cluster_id": schedd.submit(task["description"], task["count"], spool=task["spool"])}
     kept = min(whole)
     if len(whole) > 1:
-        schedd.remove(_clusters(whole - {kept}), SUPERSEDED)
+        schedd.remove(_clusters(whole - {kept}), DUPLICATE_SUBMISSION)
     return {"cluster_id": kept}
 
 
 _LOOK = ("ClusterId", "JobStatus", "HoldReasonCode", "EnteredCurrentStatus", "RemoveReason")
 
 
-def _submissions(ads: list[Mapping[str, Any]], *, now: float, patience: float) -> tuple[set[int], set[int]]:
+def _submissions(
+    ads: list[Mapping[str, Any]], *, now: float, spool_timeout: float
+) -> tuple[set[int], set[int]]:
     """Tell submissions that were left half done from whole ones, by their numbers.
 
     Raises:
@@ -204,8 +206,8 @@ def _submissions(ads: list[Mapping[str, Any]], *, now: float, patience: float) -
     whole: set[int] = set()
     for ad in ads:
         if ad["JobStatus"] == HELD and ad.get("HoldReasonCode") == SPOOLING:
-            if now - ad["EnteredCurrentStatus"] <= patience:
-                raise Trouble("under way")
+            if now - ad["EnteredCurrentStatus"] <= spool_timeout:
+                raise HTCondorError("under way")
             half.add(_cluster(ad))
         elif not _is_superseded(ad):
             whole.add(_cluster(ad))
@@ -213,7 +215,7 @@ def _submissions(ads: list[Mapping[str, Any]], *, now: float, patience: float) -
 
 
 def _is_superseded(ad: Mapping[str, Any]) -> bool:
-    return ad["JobStatus"] == REMOVED and str(ad.get("RemoveReason")).startswith(SUPERSEDED)
+    return ad["JobStatus"] == REMOVED and str(ad.get("RemoveReason")).startswith(DUPLICATE_SUBMISSION)
 
 
 def _cluster(ad: Mapping[str, Any]) -> int:
@@ -227,7 +229,7 @@ def _clusters(numbers: set[int]) -> str:
 def observe(schedd: Schedd, task: Task) -> Answer:
     """Count the jobs of many clusters with one query; of several with one uuid, the recorded one is kept.
 
-    Task: `clusters` (number recorded, by uuid), `patience` (as in `start`).
+    Task: `clusters` (number recorded, by uuid), `spool_timeout` (as in `start`).
     Answer: `seen`, for each uuid that has jobs: its kinds, packed; `others`, uuids of other jobs.
     """
     recorded: Mapping[str, int] = task["clusters"]
@@ -242,17 +244,17 @@ def observe(schedd: Schedd, task: Task) -> Answer:
             continue
         elif uuid in recorded:
             superseded.add(_cluster(ad))
-        elif len(others) < MOST_OTHERS:
+        elif len(others) < MAX_OTHERS:
             others.add(uuid)
     if superseded:
-        schedd.remove(_clusters(superseded), SUPERSEDED)
+        schedd.remove(_clusters(superseded), DUPLICATE_SUBMISSION)
     return {"seen": {uuid: _packed(ads, task) for uuid, ads in by_uuid.items()}, "others": sorted(others)}
 
 
-def past(schedd: Schedd, task: Task) -> Answer:
+def history(schedd: Schedd, task: Task) -> Answer:
     """Count the jobs of clusters that have left the queue, all with one query.
 
-    Task: `clusters`, `patience` (as in `observe`), `limit` (jobs), `since` (seconds since the epoch).
+    Task: `clusters`, `spool_timeout` (as in `observe`), `limit` (jobs), `since` (seconds since the epoch).
     Answer: `seen`, as of `observe`.
     """
     recorded: Mapping[str, int] = task["clusters"]
@@ -266,8 +268,8 @@ def past(schedd: Schedd, task: Task) -> Answer:
 
 
 def _packed(ads: list[Mapping[str, Any]], task: Task) -> list[list[Any]]:
-    kinds = job_summary.count(ads, now=time.time(), patience=task["patience"])
-    return job_summary.pack(job_summary.bounded(kinds))
+    kinds = job_summary.summarize(ads, now=time.time(), spool_timeout=task["spool_timeout"])
+    return job_summary.to_json(job_summary.truncated(kinds))
 
 
 def stop(schedd: Schedd, task: Task) -> Answer:
@@ -323,7 +325,7 @@ def logs(schedd: Schedd, task: Task) -> Answer:
         folder = Path(task["folder"]) / f"worker-{job['ProcId']}"
         folder.mkdir()
         os.chdir(folder)
-        with suppress(Trouble):  # it never ran
+        with suppress(HTCondorError):  # it never ran
             schedd.fetch(f"{job['ClusterId']}.{job['ProcId']}")
         if any(folder.iterdir()):
             fetched += 1
@@ -337,15 +339,15 @@ def logs(schedd: Schedd, task: Task) -> Answer:
 def _shorten(file: Path) -> None:
     """Keep the end of a long log."""
     size = file.stat().st_size
-    if size > LONGEST_LOG:
+    if size > MAX_LOG:
         with file.open("rb") as log:
-            log.seek(size - LONGEST_LOG)
+            log.seek(size - MAX_LOG)
             end = log.read()
         file.write_bytes(b"[...]\n" + end)
 
 
 _TASKS: dict[str, Callable[[Schedd, Task], Answer]] = {
-    task.__name__: task for task in (start, observe, past, stop, logs)
+    task.__name__: task for task in (start, observe, history, stop, logs)
 }
 
 if __name__ == "__main__":

@@ -46,21 +46,21 @@ SPOOLING = 16
 FATAL = "FatalError"
 """The status of a pilot that has failed, but whose job may go on for the time of its quarantine."""
 
-SUPERSEDED = "SkyDriver: superseded by another submission"
+DUPLICATE_SUBMISSION = "SkyDriver: superseded by another submission"
 """The reason of removals that undo a submission: such jobs are no part of their cluster."""
 
-MOST_KINDS = 60
-MOST_HOLDS = 12
-MOST_ERRORS = 10
-MOST_WORDS = 3
-LONGEST = 200
+MAX_KINDS = 60
+MAX_HOLDS = 12
+MAX_ERRORS = 10
+MAX_WORDS = 3
+MAX_LENGTH = 200
 OTHER = "other"
 
 _PLACE = re.compile(r"\s*\b(?:at execution point|from)?\s*slot\S*@[^\s:,]+")
 """Where on earth it happened: without it, equal reasons are equal texts."""
 
 
-class Kind(NamedTuple):
+class JobGroup(NamedTuple):
     """What is the same for many jobs."""
 
     status: int
@@ -75,28 +75,28 @@ class Kind(NamedTuple):
     """Held only until its input has been spooled, and not for long."""
 
 
-Kinds = Counter[Kind]
+Kinds = Counter[JobGroup]
 
 
-def count(ads: Iterable[Mapping[str, Any]], *, now: float, patience: float) -> Kinds:
+def summarize(ads: Iterable[Mapping[str, Any]], *, now: float, spool_timeout: float) -> Kinds:
     """Count job ads by kind.
 
     Args:
         ads: with the attributes `ATTRIBUTES`; undefined ones may be missing or have any other type.
         now: seconds since the epoch, by the schedd's clock.
-        patience: seconds that spooling may take.
+        spool_timeout: seconds that spooling may take.
     """
-    return Counter(_kind(ad, now, patience) for ad in ads)
+    return Counter(_kind(ad, now, spool_timeout) for ad in ads)
 
 
-def _kind(ad: Mapping[str, Any], now: float, patience: float) -> Kind:
+def _kind(ad: Mapping[str, Any], now: float, spool_timeout: float) -> JobGroup:
     status = _number(ad, "JobStatus") or 0
     code, why, codes, spooling = _number(ad, "HoldReasonCode"), "", "", False
     if status == HELD:
         why = _reason(ad, "HoldReason")
         codes = f"({'' if code is None else code}, {_number(ad, 'HoldReasonSubCode') or 0})"
         age = now - (_number(ad, "EnteredCurrentStatus") or now)
-        spooling = code == SPOOLING and age <= patience
+        spooling = code == SPOOLING and age <= spool_timeout
     elif status == REMOVED:
         why = _reason(ad, "RemoveReason")
         if "PeriodicRemove" in why:
@@ -105,7 +105,7 @@ def _kind(ad: Mapping[str, Any], now: float, patience: float) -> Kind:
         signal, code = _number(ad, "ExitSignal"), _number(ad, "ExitCode")
         why = f"signal {signal}" if signal else f"exit code {code}" if code else ""
     pilot, error = _text(ad, "HTChirpEWMSPilotStatus"), _text(ad, "HTChirpEWMSPilotError")
-    return Kind(status, why, codes, cut(pilot, 50), cut(mask_urls(error), LONGEST), spooling)
+    return JobGroup(status, why, codes, cut(pilot, 50), cut(mask_urls(error), MAX_LENGTH), spooling)
 
 
 def _text(ad: Mapping[str, Any], name: str) -> str:
@@ -120,14 +120,14 @@ def _number(ad: Mapping[str, Any], name: str) -> int | None:
 
 
 def _reason(ad: Mapping[str, Any], name: str) -> str:
-    return cut(mask_urls(_PLACE.sub("", _text(ad, name))), LONGEST)
+    return cut(mask_urls(_PLACE.sub("", _text(ad, name))), MAX_LENGTH)
 
 
-def bounded(kinds: Kinds) -> Kinds:
+def truncated(kinds: Kinds) -> Kinds:
     """Bound how many kinds there are: the rarest ones lose what makes them special."""
     ordered = ranked(kinds)
-    kept = Counter(dict(ordered[:MOST_KINDS]))
-    for kind, n in ordered[MOST_KINDS:]:
+    kept = Counter(dict(ordered[:MAX_KINDS]))
+    for kind, n in ordered[MAX_KINDS:]:
         kept[kind._replace(why=kind.why and OTHER, codes="", error=kind.error and OTHER)] += n
     return kept
 
@@ -137,16 +137,16 @@ def ranked(counts: Mapping[Any, int]) -> list[tuple[Any, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
-def pack(kinds: Kinds) -> list[list[Any]]:
+def to_json(kinds: Kinds) -> list[list[Any]]:
     """Make kinds fit for JSON."""
     return [[*kind, n] for kind, n in ranked(kinds)]
 
 
-def unpack(packed: Iterable[Iterable[Any]]) -> Kinds:
+def from_json(packed: Iterable[Iterable[Any]]) -> Kinds:
     """Read kinds from what `pack` made."""
     kinds: Kinds = Counter()
     for *kind, n in packed:
-        kinds[Kind(*kind)] += n
+        kinds[JobGroup(*kind)] += n
     return kinds
 
 
@@ -162,7 +162,7 @@ def statuses(kinds: Kinds) -> dict[str, dict[str, int]]:
     for kind, n in kinds.items():
         if kind.status == HELD:
             holds[_label(kind)] += n
-    shown = {label for label, _ in ranked(holds)[:MOST_HOLDS]}
+    shown = {label for label, _ in ranked(holds)[:MAX_HOLDS]}
     result: dict[str, dict[str, int]] = {}
     for kind, n in ranked(kinds):
         label = _label(kind)
@@ -174,7 +174,7 @@ def statuses(kinds: Kinds) -> dict[str, dict[str, int]]:
     return result
 
 
-def _label(kind: Kind) -> str:
+def _label(kind: JobGroup) -> str:
     if kind.status == HELD:
         return f"{_LABELS[HELD]}: {' '.join(filter(None, [kind.codes, kind.why]))}"
     return _LABELS.get(kind.status, f"Invalid status code: {kind.status}")
@@ -184,8 +184,8 @@ def errors(kinds: Kinds) -> dict[str, int]:
     """Count the pilots' errors: the most common ones, and the others together."""
     found = _by(kinds, lambda kind: kind.error or None)
     top = ranked(found)
-    result = dict(top[:MOST_ERRORS])
-    if rest := sum(n for _, n in top[MOST_ERRORS:]):
+    result = dict(top[:MAX_ERRORS])
+    if rest := sum(n for _, n in top[MAX_ERRORS:]):
         result[OTHER] = result.get(OTHER, 0) + rest
     return result
 
@@ -195,7 +195,7 @@ def alive(kinds: Kinds) -> int:
     return sum(n for kind, n in kinds.items() if _is_alive(kind))
 
 
-def _is_alive(kind: Kind) -> bool:
+def _is_alive(kind: JobGroup) -> bool:
     if kind.status == HELD:
         return kind.spooling
     # One that failed and was put back into the queue starts afresh.
@@ -211,14 +211,14 @@ def reason(kinds: Kinds) -> str | None:
         if not words:
             continue
         top = ranked(words)
-        named = [f"{word} (x{n})" for word, n in top[:MOST_WORDS] if word]
-        if rest := sum(n for _, n in top[MOST_WORDS:]):
+        named = [f"{word} (x{n})" for word, n in top[:MAX_WORDS] if word]
+        if rest := sum(n for _, n in top[MAX_WORDS:]):
             named.append(f"{OTHER} reasons (x{rest})")
         parts.append(f"{verb}: {', '.join(named)}" if named else f"{verb} (x{sum(words.values())})")
     return "; ".join(parts) or None
 
 
-def _verb(kind: Kind) -> str:
+def _verb(kind: JobGroup) -> str:
     if kind.status == HELD:
         return "held"
     if kind.error or kind.pilot == FATAL or (kind.status == COMPLETED and kind.why):
@@ -226,13 +226,13 @@ def _verb(kind: Kind) -> str:
     return "removed" if kind.status == REMOVED else "ended by themselves"
 
 
-def _words(kind: Kind) -> str:
+def _words(kind: JobGroup) -> str:
     if kind.status == HELD:
         return kind.why or f"hold code {kind.codes}"
     return kind.error or kind.why or (kind.pilot if kind.pilot == FATAL else "")
 
 
-def _by(kinds: Mapping[Kind, int], text: Callable[[Kind], str | None]) -> Counter[str]:
+def _by(kinds: Mapping[JobGroup, int], text: Callable[[JobGroup], str | None]) -> Counter[str]:
     """Count by a text of each kind's; kinds that have none (None) are left out."""
     found: Counter[str] = Counter()
     for kind, n in kinds.items():

@@ -9,7 +9,7 @@ from typing import Any
 
 from skydriver.errors import TemporaryError
 from skydriver.kube.client import Kubernetes, in_cluster, with_token
-from skydriver.kube.pod_status import PodState, fate_of
+from skydriver.kube.pod_status import PodState, diagnose_pod
 from skydriver.settings import known_clusters_at, settings
 from skydriver.workers.kubernetes.job import (
     KIND,
@@ -20,11 +20,11 @@ from skydriver.workers.kubernetes.job import (
     secret_name,
     starter_info,
 )
-from skydriver.workers.protocol import Look, Observation, Started, Statuses, WorkersSpec
+from skydriver.workers.protocol import Observation, Observations, Started, Statuses, WorkersSpec
 
 HERE = "local"
 """The host that stands for the service's own cluster, as in v1."""
-TROUBLED = {"status.phase": "Running"}
+FIELD_SELECTOR = {"status.phase": "Running"}
 """Pods that say nothing but that they work are counted by their Job: no list of thousands is needed."""
 
 
@@ -51,16 +51,18 @@ class KubernetesWorkers:
         await place.create(secret_manifest(spec, job))
         return Started(name, starter_info(spec, settings()))
 
-    async def observe(self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]) -> Look:
+    async def observe(
+        self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]
+    ) -> Observations:
         """Look at all the given clusters at once."""
         place = self._place(location)
         jobs = {job["metadata"]["labels"].get(UUID, ""): job for job in await place.find("Job", KIND)}
         pods: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for pod in await place.find("Pod", KIND, without=TROUBLED):
+        for pod in await place.find("Pod", KIND, without=FIELD_SELECTOR):
             pods[pod["metadata"]["labels"].get(UUID, "")].append(pod)
-        look = partial(observation, now=time.time(), pull_patience=settings().image_pull_patience)
+        look = partial(observation, now=time.time(), pull_timeout=settings().image_pull_timeout)
         seen = {uuid: look(jobs[uuid], pods[uuid]) for uuid in clusters if uuid in jobs}
-        return Look(seen, frozenset(jobs.keys() - seen))
+        return Observations(seen, frozenset(jobs.keys() - seen))
 
     async def stop(self, cluster: Mapping[str, Any]) -> None:
         """End a cluster's workers; returns once they are verified gone."""
@@ -84,7 +86,7 @@ class KubernetesWorkers:
 
 
 def observation(
-    job: Mapping[str, Any], pods: list[dict[str, Any]], *, now: float, pull_patience: float
+    job: Mapping[str, Any], pods: list[dict[str, Any]], *, now: float, pull_timeout: float
 ) -> Observation:
     """Say what has become of a cluster's workers.
 
@@ -92,7 +94,7 @@ def observation(
         job: as the API server gives it.
         pods: of the job, as far as they are not just running.
         now: seconds since the epoch.
-        pull_patience: seconds that an image may take to become available.
+        pull_timeout: seconds that an image may take to become available.
     """
     status = job.get("status", {})
     ended = next(
@@ -106,7 +108,7 @@ def observation(
     hopeless = 0
     errors: Counter[str] = Counter()
     for pod in pods:
-        fate = fate_of(pod, now=now, pull_patience=pull_patience)
+        fate = diagnose_pod(pod, now=now, pull_timeout=pull_timeout)
         if fate.state is PodState.FAILED:
             errors[fate.reason or "failed"] += 1
             hopeless += pod["status"].get("phase") != "Failed"

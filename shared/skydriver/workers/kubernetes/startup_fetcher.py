@@ -14,8 +14,8 @@ import urllib.request
 from pathlib import Path
 
 FIRST_DELAY = 1.0
-LONGEST_DELAY = 60.0
-PATIENCE = 900.0
+MAX_DELAY = 60.0
+TIMEOUT = 900.0
 
 
 def fetch(url: str) -> bytes:
@@ -26,7 +26,7 @@ def fetch(url: str) -> bytes:
     """
     if not url.startswith(("http://", "https://")):
         sys.exit("only http and https are spoken here")
-    delay, deadline = FIRST_DELAY, time.monotonic() + PATIENCE
+    delay, deadline = FIRST_DELAY, time.monotonic() + TIMEOUT
     while True:
         try:
             with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310
@@ -41,7 +41,7 @@ def fetch(url: str) -> bytes:
         if time.monotonic() > deadline:
             sys.exit(f"the startup file could not be fetched: {reason}")
         time.sleep(delay)
-        delay = min(delay * 2, LONGEST_DELAY)
+        delay = min(delay * 2, MAX_DELAY)
 
 
 def main() -> None:

@@ -9,12 +9,12 @@ import pytest
 
 from skydriver.errors import Busy, NotTaken
 from skydriver.lifecycle.scanner.decide import Decision, Verdict, act, all_workers_dead, decide
-from skydriver.lifecycle.scanner.launch_scanner import launch
+from skydriver.lifecycle.scanner.launch_scanner import launch_scanner
 from skydriver.lifecycle.scanner.reports import report_manifest, report_result
 from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
-from skydriver.lifecycle.sweep.sweep import tend
+from skydriver.lifecycle.sweep.sweep import reconcile_scans
 from skydriver.lifecycle.tear_down import tear_down
-from skydriver.lifecycle.users.delete_scan import delete
+from skydriver.lifecycle.users.delete_scan import delete_scan
 from skydriver.lifecycle.workers.request_workers import request_workers
 from skydriver.lifecycle.workers.start_workers import start_workers
 from skydriver.lifecycle.workers.stop_workers import stop_workers
@@ -108,7 +108,7 @@ async def test_nothing_happens_to_a_scan_that_goes_on(broker: Broker) -> None:
 async def test_a_relaunch_without_workers_asks_for_its_launch_at_once(
     broker: Broker, phase: Phase, repeat: Repeat
 ) -> None:
-    scan_id = await stored(phase, clusters=[cluster("b", ClusterState.GONE)], priority=100)
+    scan_id = await stored(phase, clusters=[cluster("b", ClusterState.STOPPED)], priority=100)
     before = await read(scan_id)
     await repeat(lambda: act(before, _decide(Verdict.RELAUNCH)))
     [event] = broker.events
@@ -121,7 +121,7 @@ async def test_a_relaunch_without_workers_asks_for_its_launch_at_once(
 async def test_a_relaunch_is_decided_once(broker: Broker, phase: Phase, repeat: Repeat) -> None:
     states = {
         "a": ClusterState.STARTED,
-        "b": ClusterState.GONE,
+        "b": ClusterState.STOPPED,
         "c": ClusterState.REQUESTED,
         "d": ClusterState.FAILED,
     }
@@ -137,7 +137,7 @@ async def test_a_relaunch_is_decided_once(broker: Broker, phase: Phase, repeat: 
     assert len(after["history"]) == 2
     assert after["history"][-1].items() >= {"attempt": 2, "reason_code": "scanner_died"}.items()
     gone = {uuid: entry["state"] for uuid, entry in (await clusters_of(scan_id)).items()}
-    assert gone == dict.fromkeys("acd", ClusterState.UNWANTED) | {"b": ClusterState.GONE}
+    assert gone == dict.fromkeys("acd", ClusterState.STOPPING) | {"b": ClusterState.STOPPED}
     assert {event.data["uuid"] for event in broker.heard(Fact.WORKERS_UNWANTED, scan_id)} == set("acd")
     # The launch would be refused while they are there.
     assert broker.heard(Fact.REQUESTED, scan_id) == []
@@ -226,7 +226,7 @@ async def test_a_backend_tells_how_a_server_ended(jobs: Jobs, program: tuple[str
     if program:
         jobs.use(*program)
     scan_id = await stored()
-    await launch(scan_id)
+    await launch_scanner(scan_id)
     name = f"skyscan-{scan_id}"
     if program:
         await jobs.over(name)
@@ -251,7 +251,7 @@ def _said_by(attempt: int, scan_id: str) -> Document:
 
 async def _run(scan_id: str, attempt: int, bucket: Bucket) -> str:
     """Take a scan to where its workers work, as its events would; returns the cluster's uuid."""
-    await launch(scan_id)
+    await launch_scanner(scan_id)
     await bucket.put(scan_id if attempt == 1 else f"{scan_id}_{attempt}")
     await scanner_ready(scan_id, attempt=attempt)
     await request_workers(scan_id)
@@ -273,19 +273,19 @@ async def test_from_a_servers_death_to_the_end_of_the_next_one(
     assert jobs.names == {server, job_name(workers)}
 
     # The sweep notices, but not before the server must be there.
-    await tend()
+    await reconcile_scans()
     assert (await read(scan_id))["phase"] == Phase.RUNNING
     await change(scan_id, phase_since=time.time() - 100)
-    await tend()
+    await reconcile_scans()
     after = await read(scan_id)
     assert (after["phase"], after["attempt"]) == (Phase.LAUNCHING, 2)
     assert "was killed" in after["reason"]
 
     # The old workers go first: the launch is asked for once they are gone, not even by an impatient sweep.
     with pytest.raises(Busy):
-        await launch(scan_id)
+        await launch_scanner(scan_id)
     await change(scan_id, phase_since=time.time() - 1000)
-    await tend()
+    await reconcile_scans()
     assert broker.heard(Fact.REQUESTED, scan_id) == []
     assert second_server not in jobs.names
     await stop_workers(scan_id, workers)
@@ -336,7 +336,7 @@ async def test_an_abort_and_a_relaunch_at_once_leave_one_of_them(broker: Broker)
         seen = await read(scan_id)
         await asyncio.gather(
             act(seen, _decide(Verdict.RELAUNCH)),
-            delete(scan_id, delete_completed=False, by=None),
+            delete_scan(scan_id, delete_completed=False, by=None),
         )
         after = await read(scan_id)
         assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.ABORTED)
@@ -367,9 +367,9 @@ Clusters = Callable[[], list[Any]]
         (lambda: [_dead("a"), cluster("b", ClusterState.REQUESTED)], False),
         # Those that could not be started count; those of an earlier attempt do not.
         (lambda: [_dead("a"), _dead("b", since=0.0, state=ClusterState.FAILED)], True),
-        (lambda: [_dead("a"), _dead("b", since=None, state=ClusterState.GONE)], True),
-        (lambda: [_dead("a"), _dead("b", since=None, state=ClusterState.UNWANTED)], True),
-        (lambda: [_dead("a", state=ClusterState.GONE)], False),
+        (lambda: [_dead("a"), _dead("b", since=None, state=ClusterState.STOPPED)], True),
+        (lambda: [_dead("a"), _dead("b", since=None, state=ClusterState.STOPPING)], True),
+        (lambda: [_dead("a", state=ClusterState.STOPPED)], False),
         # Those that others have started count like our own; where nothing newer is known, as alive.
         (lambda: [_dead("a", state=ClusterState.REPORTED)], True),
         (lambda: [_dead("a"), _dead("b", since=None, state=ClusterState.REPORTED)], False),

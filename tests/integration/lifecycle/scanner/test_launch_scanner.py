@@ -8,11 +8,11 @@ import jwt
 import pytest
 
 from skydriver.errors import Busy, Full, NotTaken, PermanentError
-from skydriver.lifecycle.scanner.launch_scanner import launch
+from skydriver.lifecycle.scanner.launch_scanner import launch_scanner
 from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
 from skydriver.lifecycle.tear_down import tear_down
 from skydriver.lifecycle.transition import MAX_RETRY_DELAY
-from skydriver.lifecycle.users.delete_scan import delete
+from skydriver.lifecycle.users.delete_scan import delete_scan
 from skydriver.lifecycle.workers.start_workers import start_workers
 from skydriver.model.phases import ClusterState, Outcome, Phase
 from skydriver.model.transitions import Fact
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("database", "broker")
 
 
 async def _launch(scan_id: str) -> None:
-    await launch(scan_id)
+    await launch_scanner(scan_id)
 
 
 async def test_a_queued_scan_is_admitted_and_launched(jobs: Jobs) -> None:
@@ -273,7 +273,7 @@ async def test_a_scan_that_is_aborted_while_it_is_launched_leaves_nothing(
     async def abort() -> None:
         assert jobs.names == {f"skyscan-{scan_id}"}
         await bucket.put(scan_id)
-        await delete(scan_id, delete_completed=False, by="someone")
+        await delete_scan(scan_id, delete_completed=False, by="someone")
         with pytest.raises(Busy):  # the launch holds the lease
             await tear_down(scan_id)
         assert (await read(scan_id))["phase"] == Phase.STOPPING
@@ -291,7 +291,7 @@ async def test_a_scan_that_is_aborted_while_it_is_launched_leaves_nothing(
 
 async def test_a_scan_that_is_aborted_before_its_launch_begins_is_not_launched(jobs: Jobs) -> None:
     scan_id = await stored()
-    await delete(scan_id, delete_completed=False, by=None)
+    await delete_scan(scan_id, delete_completed=False, by=None)
     await tear_down(scan_id)
     await _launch(scan_id)
     assert (await read(scan_id))["phase"] == Phase.ENDED
@@ -348,12 +348,12 @@ async def test_a_later_attempt_gets_a_fresh_token_for_the_broker_and_so_do_worke
 
 
 async def test_a_later_attempt_waits_until_the_formers_workers_are_gone(jobs: Jobs) -> None:
-    clusters = [cluster("a", ClusterState.GONE), cluster("b", ClusterState.UNWANTED)]
+    clusters = [cluster("a", ClusterState.STOPPED), cluster("b", ClusterState.STOPPING)]
     scan_id = await stored(Phase.LAUNCHING, attempt=2, clusters=clusters)
     with pytest.raises(Busy):
         await _launch(scan_id)
     assert jobs.calls == []
-    await change(scan_id, ewms_task__clusters__1__state=ClusterState.GONE)
+    await change(scan_id, ewms_task__clusters__1__state=ClusterState.STOPPED)
     await _launch(scan_id)
     assert (await read(scan_id))["phase"] == Phase.STARTING
 

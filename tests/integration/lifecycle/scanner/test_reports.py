@@ -9,7 +9,7 @@ import pytest
 from skydriver.errors import Conflict, NotFound, NotTaken
 from skydriver.lifecycle.scanner.reports import report_cluster, report_manifest, report_result
 from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
-from skydriver.lifecycle.sweep.sweep import tend
+from skydriver.lifecycle.sweep.sweep import reconcile_scans
 from skydriver.model.phases import PLACED, Outcome, Phase, scan_state
 from skydriver.model.reports import CondorClusterReport, ManifestReport
 from skydriver.model.transitions import Fact
@@ -51,7 +51,7 @@ async def _content(scan_id: str) -> bytes | None:
     pointer = (await read(scan_id))["result"]
     if pointer is None:
         return None
-    return b"".join([piece async for piece in results.pieces(scan_id, pointer["version"])])
+    return b"".join([piece async for piece in results.chunks(scan_id, pointer["version"])])
 
 
 async def _versions(scan_id: str) -> set[str]:
@@ -204,10 +204,10 @@ async def test_a_scan_whose_reported_workers_are_all_held_or_have_failed_fails(
     assert (await _report_cluster(scan_id, **alive))["dead_since"] is None
     await _report_cluster(scan_id, **dead)
 
-    await tend()
+    await reconcile_scans()
     assert (await read(scan_id))["phase"] == Phase.RUNNING
     await change(scan_id, ewms_task__clusters__0__dead_since=time.time() - 301)
-    await tend()
+    await reconcile_scans()
     after = await read(scan_id)
     assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.FAILED)
     assert after["reason"] == (
@@ -247,7 +247,7 @@ async def test_a_result_is_stored_and_said_and_its_old_version_removed(
         assert await collection(results.NAME).count_documents({"scan_id": scan_id}) == 3
         assert pointer.items() >= {"is_final": False, "attempt": 1, "bytes": len(content)}.items()
     assert len({event.id for event in broker.heard(Fact.RESULT_REPORTED, scan_id)}) == 2
-    assert await scan_outbox.outbox_of(scan_id) == {}
+    assert await scan_outbox.read_outbox(scan_id) == {}
 
 
 async def test_a_partial_result_that_came_earlier_replaces_no_later_one(
@@ -310,7 +310,7 @@ async def _is_finished(scan_id: str, broker: Broker) -> None:
     assert scan_state(after) == "SCAN_FINISHED_SUCCESSFULLY"
     assert len([line for line in after["history"] if line["phase"] == "STOPPING"]) == 1
     assert len(broker.heard(Fact.FINISHED, scan_id)) == 1
-    assert after["ewms_task"]["clusters"][0]["state"] == "unwanted"
+    assert after["ewms_task"]["clusters"][0]["state"] == "stopping"
 
 
 @pytest.mark.parametrize("phase", PLACED)
@@ -374,7 +374,7 @@ async def test_reports_are_taken_while_the_broker_is_down() -> None:
     await _progress(scan_id, report(LATE))
     await _result(scan_id, b"1")
     await _result(scan_id, b"2")
-    outbox = await scan_outbox.outbox_of(scan_id)
+    outbox = await scan_outbox.read_outbox(scan_id)
     # One of a kind: the newest.
     assert set(outbox) == {"scan_progress_reported", "scan_result_reported"}
     assert outbox["scan_progress_reported"]["id"].endswith(LATE)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from skydriver.lifecycle.sweep.admit_backlog import admit
-from skydriver.lifecycle.users.delete_scan import delete
+from skydriver.lifecycle.sweep.admit_backlog import admit_backlog
+from skydriver.lifecycle.users.delete_scan import delete_scan
 from skydriver.model.phases import Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import rate_limit
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 
 async def _admit() -> int:
-    return await admit()
+    return await admit_backlog()
 
 
 async def _in(phase: Phase) -> set[str]:
@@ -87,7 +87,7 @@ async def test_a_scan_that_has_to_wait_holds_up_no_other(configure: Configure) -
 
 async def test_whoever_goes_on_with_a_scan_needs_no_event_for_it(broker: Broker) -> None:
     mine, other = await stored(), await stored()
-    assert await admit(caller=mine) == 2
+    assert await admit_backlog(caller=mine) == 2
     assert [event.subject for event in broker.heard(Fact.REQUESTED)] == [other]
     assert (await read(mine))["outbox"] == {}
 
@@ -122,7 +122,7 @@ async def test_a_permit_that_a_crash_left_with_a_queued_scan_is_used(
 ) -> None:
     configure(STARTS_PER_MINUTE="1", SCANS_RUNNING="1")
     scan_id = await stored()
-    assert await rate_limit.take(
+    assert await rate_limit.acquire(
         scan_id, now=time.time(), starts_per_minute=1, scans_running=1, unlimited=False
     )
     assert await _admit() == 1
@@ -133,11 +133,11 @@ async def test_a_scan_that_is_aborted_just_then_holds_up_no_other(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aborted, other = await stored(priority=1), await stored()
-    take = rate_limit.take
+    take = rate_limit.acquire
 
     async def take_while_a_user_aborts(scan_id: str, **limits: Any) -> bool:
         if scan_id == aborted:
-            await delete(scan_id, delete_completed=False, by=None)
+            await delete_scan(scan_id, delete_completed=False, by=None)
         return await take(scan_id, **limits)
 
     monkeypatch.setattr(rate_limit, "take", take_while_a_user_aborts)

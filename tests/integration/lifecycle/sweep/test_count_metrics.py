@@ -9,7 +9,7 @@ import pytest
 from skydriver.errors import TemporaryError
 from skydriver.eventing.events import Event, event_type
 from skydriver.lifecycle.record_failure import record_failure
-from skydriver.lifecycle.sweep.count_metrics import LATE, distributions, tally
+from skydriver.lifecycle.sweep.count_metrics import SETTLE_SECONDS, count_metrics, histograms
 from skydriver.lifecycle.workers.start_workers import start_workers
 from skydriver.model.phases import ClusterState, Phase
 from skydriver.model.transitions import Fact
@@ -26,7 +26,7 @@ BEGIN = 1_000_000.0
 
 
 async def counted(until: float) -> Any:
-    return await tally(until + LATE)
+    return await count_metrics(until + SETTLE_SECONDS)
 
 
 def line(phase: Phase, time: float, attempt: int | None = None, **more: Any) -> dict[str, Any]:
@@ -49,7 +49,7 @@ async def test_phases_by_what_scans_have_left_since() -> None:
     }
     history = (await read(scan_id))["history"]
     await change(scan_id, history=[*history, line(Phase.RUNNING, 70, 1), line(Phase.STOPPING, 100, 1)])
-    spread = distributions(await counted(BEGIN + 120))
+    spread = histograms(await counted(BEGIN + 120))
     assert (spread[Phase.RUNNING].count, spread[Phase.RUNNING].sum) == (1, 30.0)
     assert spread[Phase.STARTING].counts == [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
     assert spread[Phase.QUEUED].count == 1

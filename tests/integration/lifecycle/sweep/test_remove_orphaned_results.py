@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 from bson import ObjectId
 
-from skydriver.lifecycle.sweep import remove_orphaned_results
-from skydriver.lifecycle.sweep.remove_orphaned_results import remove_unclaimed_results
+from skydriver.lifecycle.sweep import remove_orphaned_results as module
+from skydriver.lifecycle.sweep.remove_orphaned_results import remove_orphaned_results
 from skydriver.model.phases import Phase
 from skydriver.store import results
 from skydriver.store.scans import document as scan_document
@@ -18,11 +18,11 @@ pytestmark = pytest.mark.usefixtures("database")
 
 @pytest.fixture(autouse=True)
 def a_fresh_process() -> None:
-    remove_orphaned_results._looked.cache_clear()
+    module._looked.cache_clear()
 
 
 async def _content(scan_id: str, version: ObjectId) -> bytes:
-    return b"".join([piece async for piece in results.pieces(scan_id, version)])
+    return b"".join([piece async for piece in results.chunks(scan_id, version)])
 
 
 async def test_a_result_that_nothing_points_to_is_removed_once_it_is_old(
@@ -35,11 +35,11 @@ async def test_a_result_that_nothing_points_to_is_removed_once_it_is_old(
     lost = await results.put(scan_id, b"lost")
     of_no_scan = await results.put(nobody, b"lost, too")
 
-    await remove_unclaimed_results()
+    await remove_orphaned_results()
     assert await _content(scan_id, lost) == b"lost"
 
-    monkeypatch.setattr(remove_orphaned_results, "time", SimpleNamespace(time=lambda: time.time() + 3700))
-    await remove_unclaimed_results()
+    monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: time.time() + 3700))
+    await remove_orphaned_results()
     assert await _content(scan_id, lost) == b""
     assert await _content(nobody, of_no_scan) == b""
     assert await _content(scan_id, claimed) == b"claimed"

@@ -8,7 +8,7 @@ import pytest
 
 from skydriver.errors import InvalidArguments, NotFound
 from skydriver.lifecycle.sweep.retention import remove_old_events, remove_old_results
-from skydriver.lifecycle.users.create_scan import rescan, submit
+from skydriver.lifecycle.users.create_scan import create_scan, rescan
 from skydriver.lifecycle.workers.worker_logs import DAY
 from skydriver.model.phases import Phase
 from skydriver.model.submission import ScanArguments
@@ -110,7 +110,7 @@ async def test_an_event_that_was_just_submitted_again_stays(
 
     async def submitted_meanwhile(event: str) -> Any:
         needed = await look(event)
-        assert await i3_events.use(event_id)
+        assert await i3_events.touch(event_id)
         return needed
 
     monkeypatch.setattr(scan_overview, "last_need_of_event", submitted_meanwhile)
@@ -121,7 +121,7 @@ async def test_an_event_that_was_just_submitted_again_stays(
 async def test_an_event_that_is_gone_cannot_be_scanned_again_but_sent_again(configure: Configure) -> None:
     configure(EVENTS_DAYS="30")
     sent = ScanArguments.model_validate(scan_arguments(event_i3live_json=EVENT))
-    scan = await submit(sent, submitted_by=None)
+    scan = await create_scan(sent, submitted_by=None)
     event_id = scan["i3_event_id"]
     await collection(i3_events.NAME).update_one({"_id": event_id}, {"$set": {"used_at": 0.0}})
     await change(scan["_id"], phase=Phase.ENDED, phase_since=0.0)
@@ -132,6 +132,6 @@ async def test_an_event_that_is_gone_cannot_be_scanned_again_but_sent_again(conf
         await rescan(scan["_id"], submitted_by=None)
     with pytest.raises(InvalidArguments, match="i3_event_id: there is no event"):
         by_id = scan_arguments(event_i3live_json=..., i3_event_id=event_id)
-        await submit(ScanArguments.model_validate(by_id), submitted_by=None)
-    assert (await submit(sent, submitted_by=None))["i3_event_id"] == event_id
+        await create_scan(ScanArguments.model_validate(by_id), submitted_by=None)
+    assert (await create_scan(sent, submitted_by=None))["i3_event_id"] == event_id
     assert await i3_events.get(event_id)

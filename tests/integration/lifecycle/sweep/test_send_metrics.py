@@ -9,7 +9,7 @@ import pytest
 
 from skydriver.errors import TemporaryError
 from skydriver.lifecycle.sweep import count_metrics
-from skydriver.lifecycle.sweep.send_metrics import measure
+from skydriver.lifecycle.sweep.send_metrics import send_metrics
 from skydriver.model.phases import Phase
 from skydriver.store import counters
 from tests.support.collector import attributes_of, collector
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("database")
 async def figures(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
     caplog.clear()
     with caplog.at_level(logging.INFO, logger="skydriver"):
-        await measure()
+        await send_metrics()
     (record,) = caplog.records
     found: dict[str, Any] = vars(record)["figures"]
     return found
@@ -31,7 +31,7 @@ async def figures(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
 async def test_nothing_is_under_way(caplog: pytest.LogCaptureFixture) -> None:
     await stored(Phase.ENDED)
     found = await figures(caplog)
-    assert found.pop("counted_since") == pytest.approx(time.time() - count_metrics.LATE, abs=5)
+    assert found.pop("counted_since") == pytest.approx(time.time() - count_metrics.SETTLE_SECONDS, abs=5)
     assert found == {
         "scans": {},
         "backlog_age": 0.0,
@@ -59,7 +59,7 @@ async def test_what_has_waited_for_how_long(caplog: pytest.LogCaptureFixture) ->
 
 async def have_left_the_backlog(*seconds: float) -> None:
     """Store scans that left the backlog after a number of seconds, a while ago, and begin to count before."""
-    left = time.time() - count_metrics.LATE - 10
+    left = time.time() - count_metrics.SETTLE_SECONDS - 10
     await counters.read(begin=left - 1)
     for each in seconds:
         lines = [
@@ -86,7 +86,7 @@ async def test_a_collector_is_sent_all_of_it(configure: Callable[..., None]) -> 
     await have_left_the_backlog(2.0, 7200.0)
     with collector() as seen:
         configure(OTEL_EXPORTER_OTLP_ENDPOINT=seen.url)
-        await measure()
+        await send_metrics()
         (sent,) = seen.metrics
 
     def points(name: str) -> dict[tuple[str, ...], Any]:
@@ -119,7 +119,7 @@ async def test_a_collector_is_sent_all_of_it(configure: Callable[..., None]) -> 
     assert (queued.count, queued.sum, queued.min, queued.max) == (2, 7202.0, 2.0, 7200.0)
     assert list(queued.explicit_bounds) == list(count_metrics.BOUNDS)
     assert list(queued.bucket_counts) == [0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
-    assert queued.start_time_unix_nano / 1e9 == pytest.approx(now - count_metrics.LATE - 11, abs=5)
+    assert queued.start_time_unix_nano / 1e9 == pytest.approx(now - count_metrics.SETTLE_SECONDS - 11, abs=5)
 
 
 @pytest.mark.usefixtures("without_proxy")
@@ -127,4 +127,4 @@ async def test_a_collector_that_takes_nothing_is_told_of(configure: Callable[...
     with loopback() as nobody:  # answers 404
         configure(OTEL_EXPORTER_OTLP_ENDPOINT=nobody.url)
         with pytest.raises(TemporaryError, match="the collector does not take figures"):
-            await measure()
+            await send_metrics()

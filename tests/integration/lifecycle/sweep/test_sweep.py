@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from skydriver.eventing.events import entry
-from skydriver.lifecycle.scanner.launch_scanner import launch
+from skydriver.eventing.events import outbox_entry
+from skydriver.lifecycle.scanner.launch_scanner import launch_scanner
 from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
 from skydriver.lifecycle.sweep import sweep as sweeping
+from skydriver.lifecycle.sweep.admit_backlog import admit_backlog
 from skydriver.lifecycle.sweep.sweep import (
-    admit_backlog,
-    ask_for_observation,
-    give_back_permits,
     make_indexes,
     overdue_events,
     publish_outboxes,
+    reconcile_scans,
+    release_permits,
+    request_observations,
     sweep,
-    tend,
 )
 from skydriver.lifecycle.tear_down import tear_down
 from skydriver.lifecycle.workers.request_workers import request_workers
@@ -69,7 +69,7 @@ def _overdue(document: Document) -> dict[str, list[Any]]:
 
 
 def _unwanted(uuid: str, **fields: Any) -> Document:
-    return cluster(uuid, ClusterState.UNWANTED, **fields)
+    return cluster(uuid, ClusterState.STOPPING, **fields)
 
 
 def _requested(uuid: str, **fields: Any) -> Document:
@@ -103,11 +103,11 @@ async def test_what_is_said_again_of_clusters(configure: Configure) -> None:
     ]
     assert _overdue(_still(Phase.RUNNING, clusters=clusters)) == {Fact.WORKERS_REQUESTED: ["asked"]}
     # Workers of the former attempt only: the new one's are still to be asked for.
-    clusters = [cluster("gone", ClusterState.GONE)]
+    clusters = [cluster("gone", ClusterState.STOPPED)]
     assert _overdue(_still(Phase.RUNNING, attempt=2, clusters=clusters)) == {Fact.READY: [None]}
     clusters = [cluster("somebody else's", ClusterState.REPORTED)]
     assert _overdue(_still(Phase.RUNNING, clusters=clusters)) == {Fact.READY: [None]}
-    clusters = [_unwanted("old"), _unwanted("later", due=NOW + 1), cluster("gone", ClusterState.GONE)]
+    clusters = [_unwanted("old"), _unwanted("later", due=NOW + 1), cluster("gone", ClusterState.STOPPED)]
     # A launch would be refused before they are gone.
     assert _overdue(_still(Phase.LAUNCHING, attempt=2, clusters=clusters)) == {
         Fact.WORKERS_UNWANTED: ["old"],
@@ -140,22 +140,22 @@ async def test_a_scan_that_lies_still_is_spoken_of_once_by_sweeps_at_once(
 ) -> None:
     configure(REDRIVE_AFTER="60")
     scan_id = await stored(Phase.LAUNCHING, phase_since=LONG_AGO)
-    await asyncio.gather(*(tend() for _ in range(4)))
+    await asyncio.gather(*(reconcile_scans() for _ in range(4)))
     assert len(broker.heard(Fact.REQUESTED, scan_id)) == 1
-    await tend()
+    await reconcile_scans()
     assert len(broker.events) == 1
     # And again, after as long.
     await change(scan_id, redriven=time.time() - 61)
-    await tend()
+    await reconcile_scans()
     ids = [event.id for event in broker.heard(Fact.REQUESTED, scan_id)]
     assert len(set(ids)) == 2
-    assert await scan_outbox.outbox_of(scan_id) == {}
+    assert await scan_outbox.read_outbox(scan_id) == {}
 
 
 async def test_what_is_said_again_while_the_broker_is_down_waits(jobs: Jobs) -> None:
     scan_id = await stored(Phase.LAUNCHING, phase_since=LONG_AGO)
-    await tend()
-    assert list(await scan_outbox.outbox_of(scan_id)) == ["scan_requested"]
+    await reconcile_scans()
+    assert list(await scan_outbox.read_outbox(scan_id)) == ["scan_requested"]
 
 
 # --- publishing --------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ async def test_outboxes_that_were_left_are_published(broker: Broker, at_once: No
     ids = []
     for phase in Phase:
         scan_id = await stored(phase)
-        await scan_document.put_events(scan_id, entry(Fact.READY, subject=scan_id, cause="0"))
+        await scan_document.put_events(scan_id, outbox_entry(Fact.READY, subject=scan_id, cause="0"))
         ids.append(scan_id)
     await publish_outboxes()
     assert broker.events == []
@@ -191,16 +191,16 @@ async def test_outboxes_that_were_left_are_published(broker: Broker, at_once: No
 async def test_an_event_that_the_broker_refuses_holds_up_no_other_scan(broker: Broker, at_once: None) -> None:
     ids = [await stored(Phase.RUNNING) for _ in range(3)]
     for scan_id in ids:
-        await scan_document.put_events(scan_id, entry(Fact.READY, subject=scan_id, cause="0"))
+        await scan_document.put_events(scan_id, outbox_entry(Fact.READY, subject=scan_id, cause="0"))
     broker.refused = {ids[0]}
     await publish_outboxes()
     assert [event.subject for event in broker.events] == ids[1:]
-    assert list(await scan_outbox.outbox_of(ids[0])) == ["scanner_ready"]
+    assert list(await scan_outbox.read_outbox(ids[0])) == ["scanner_ready"]
 
 
 async def test_an_event_that_is_just_being_published_is_left_to_its_publisher(broker: Broker) -> None:
     scan_id = await stored(Phase.RUNNING)
-    await scan_document.put_events(scan_id, entry(Fact.READY, subject=scan_id, cause="0"))
+    await scan_document.put_events(scan_id, outbox_entry(Fact.READY, subject=scan_id, cause="0"))
     await publish_outboxes()
     assert broker.events == []
 
@@ -238,7 +238,7 @@ async def test_of_a_location_that_is_no_longer_configured_nothing_new_is_known(b
     lost = {**cluster("a"), "at": "condor/cm/gone"}
     scan_id = await stored(Phase.RUNNING, clusters=[lost, cluster("b")])
     for _ in range(2):
-        await ask_for_observation()
+        await request_observations()
     clusters = await clusters_of(scan_id)
     assert clusters["a"]["stale_since"] == pytest.approx(time.time(), abs=60)
     assert clusters["a"]["stale_reason"] == "this location is no longer among the known clusters"
@@ -262,8 +262,10 @@ async def test_scans_are_admitted_from_the_backlog(broker: Broker, configure: Co
 async def test_permits_of_scans_that_are_over_are_given_back() -> None:
     ids = {phase: await stored(phase) for phase in Phase}
     for scan_id in ids.values():
-        await rate_limit.take(scan_id, now=time.time(), starts_per_minute=9, scans_running=9, unlimited=False)
-    await give_back_permits()
+        await rate_limit.acquire(
+            scan_id, now=time.time(), starts_per_minute=9, scans_running=9, unlimited=False
+        )
+    await release_permits()
     assert set(await rate_limit.holders()) == set(ids.values()) - {ids[Phase.ENDED]}
 
 
@@ -273,14 +275,14 @@ async def test_permits_of_scans_that_are_over_are_given_back() -> None:
 async def test_every_location_is_asked_for_once_not_every_scan(broker: Broker) -> None:
     for n in range(3):
         await stored(Phase.RUNNING, clusters=[cluster(f"u{n}")])
-    await ask_for_observation()
+    await request_observations()
     events = broker.heard(Fact.OBSERVATION_REQUESTED)
     assert [event.subject for event in events] == [
         "condor/glidein-cm.example.org/sub-2.example.org",
         "local/elsewhere/local",
         "local/localhost/local",
     ]
-    await ask_for_observation()
+    await request_observations()
     assert len({event.id for event in broker.events}) == 6
 
 
@@ -294,7 +296,7 @@ async def test_a_scan_that_has_both_last_words_finishes(jobs: Jobs, broker: Brok
         for phase in (Phase.LAUNCHING, Phase.STARTING, Phase.RUNNING)
     ]
     half = await stored(Phase.RUNNING, result=result(is_final=True))
-    await asyncio.gather(tend(), tend())
+    await asyncio.gather(reconcile_scans(), reconcile_scans())
     for scan_id in ids:
         after = await read(scan_id)
         assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.FINISHED)
@@ -308,7 +310,7 @@ async def _running(jobs: Jobs, *program: str) -> str:
     if program:
         jobs.use(*program)
     scan_id = await stored()
-    await launch(scan_id)
+    await launch_scanner(scan_id)
     await scanner_ready(scan_id, attempt=1)
     if program:
         await jobs.over(f"skyscan-{scan_id}")
@@ -319,7 +321,7 @@ async def _running(jobs: Jobs, *program: str) -> str:
 async def test_a_server_that_works_is_left_alone(jobs: Jobs, broker: Broker) -> None:
     scan_id = await _running(jobs)
     before = await read(scan_id)
-    await tend()
+    await reconcile_scans()
     assert await read(scan_id) == before
     assert f"skyscan-{scan_id}" in jobs.names
 
@@ -330,19 +332,19 @@ async def test_a_server_that_died_is_launched_again_up_to_so_many_times(
     configure(MAX_ATTEMPTS="2")
     scan_id = await _running(jobs)
     await jobs.kill(f"skyscan-{scan_id}")
-    await asyncio.gather(tend(), tend())
+    await asyncio.gather(reconcile_scans(), reconcile_scans())
     after = await read(scan_id)
     assert (after["phase"], after["attempt"]) == (Phase.LAUNCHING, 2)
     assert len(broker.heard(Fact.REQUESTED, scan_id)) == 1
     # The dead server belongs to nobody any more: it is removed with the next sweep.
-    await tend()
+    await reconcile_scans()
     assert jobs.names == set()
 
-    await launch(scan_id)
+    await launch_scanner(scan_id)
     await jobs.kill(f"skyscan-{scan_id}-2")
     await change(scan_id, phase_since=LONG_AGO)
     await change(scan_id, redriven=time.time())
-    await tend()
+    await reconcile_scans()
     after = await read(scan_id)
     assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.FAILED)
     assert "given up after 2" in after["reason"]
@@ -351,7 +353,7 @@ async def test_a_server_that_died_is_launched_again_up_to_so_many_times(
 async def test_a_server_that_disappeared_is_launched_again(jobs: Jobs, broker: Broker) -> None:
     scan_id = await _running(jobs)
     await local_jobs.delete(f"skyscan-{scan_id}")
-    await tend()
+    await reconcile_scans()
     after = await read(scan_id)
     assert (after["phase"], after["attempt"]) == (Phase.LAUNCHING, 2)
     assert "the scanner server has disappeared" in after["reason"]
@@ -362,10 +364,10 @@ async def test_a_server_that_was_ready_before_its_launch_was_recorded_is_watched
 ) -> None:
     scan_id = await stored()
     jobs.after("PUT", lambda: scanner_ready(scan_id, attempt=1))
-    await launch(scan_id)
+    await launch_scanner(scan_id)
     await jobs.kill(f"skyscan-{scan_id}")
     await change(scan_id, phase_since=LONG_AGO)
-    await tend()
+    await reconcile_scans()
     assert (await read(scan_id))["attempt"] == 2
 
 
@@ -373,7 +375,7 @@ async def test_a_server_that_has_just_been_launched_may_not_be_listed_yet(jobs: 
     scan_id = await _running(jobs)
     await change(scan_id, phase_since=time.time())
     await local_jobs.delete(f"skyscan-{scan_id}")
-    await tend()
+    await reconcile_scans()
     assert (await read(scan_id))["phase"] == Phase.RUNNING
 
 
@@ -381,7 +383,7 @@ async def test_a_server_that_ended_well_without_a_final_result_fails_its_scan(
     jobs: Jobs, broker: Broker
 ) -> None:
     scan_id = await _running(jobs, "true")
-    await tend()
+    await reconcile_scans()
     after = await read(scan_id)
     assert (after["outcome"], after["reason"]) == (
         Outcome.FAILED,
@@ -391,7 +393,7 @@ async def test_a_server_that_ended_well_without_a_final_result_fails_its_scan(
 
 async def test_a_server_that_failed_fails_its_scan_with_its_last_words(jobs: Jobs, broker: Broker) -> None:
     scan_id = await _running(jobs, "sh", "-c", "echo no such event; exit 3")
-    await tend()
+    await reconcile_scans()
     after = await read(scan_id)
     assert after["outcome"] == Outcome.FAILED
     assert "ended with exit code 3: no such event" in after["reason"]
@@ -402,10 +404,10 @@ async def test_a_scan_with_a_final_result_finishes_once_its_server_is_gone(
 ) -> None:
     scan_id = await _running(jobs)
     await change(scan_id, result=result(is_final=True))
-    await tend()
+    await reconcile_scans()
     assert (await read(scan_id))["phase"] == Phase.RUNNING
     await jobs.kill(f"skyscan-{scan_id}")
-    await tend()
+    await reconcile_scans()
     after = await read(scan_id)
     assert (after["outcome"], after["attempt"]) == (Outcome.FINISHED, 1)
     assert "before its last progress" in after["reason"]
@@ -416,12 +418,12 @@ async def test_a_server_that_does_not_become_ready_in_time_fails_its_scan(
 ) -> None:
     configure(STARTUP_DEADLINE="100")
     scan_id = await stored()
-    await launch(scan_id)
+    await launch_scanner(scan_id)
     await change(scan_id, phase_since=time.time() - 90)
-    await tend()
+    await reconcile_scans()
     assert (await read(scan_id))["phase"] == Phase.STARTING
     await change(scan_id, phase_since=time.time() - 101)
-    await tend()
+    await reconcile_scans()
     after = await read(scan_id)
     assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.FAILED)
     assert "did not become ready within 100 s" in after["reason"]
@@ -440,7 +442,7 @@ async def test_a_scan_all_of_whose_workers_are_dead_fails_with_their_errors(
         ids.append(await stored(Phase.RUNNING, clusters=clusters))
     final = await stored(Phase.RUNNING, clusters=[cluster("f", **dead)], result=result(is_final=True))
 
-    await tend()
+    await reconcile_scans()
 
     after = await read(ids[0])
     assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.FAILED)
@@ -476,7 +478,7 @@ async def test_servers_that_belong_to_no_living_scan_are_removed(jobs: Jobs, bro
     kept.add("skyscan-workers-a")
     assert jobs.names == kept | removed
 
-    await tend()
+    await reconcile_scans()
 
     assert jobs.names == kept
 
@@ -495,7 +497,7 @@ async def test_a_duty_that_fails_keeps_no_other_from_being_done(
     broken.__name__ = "admit_backlog"
     monkeypatch.setattr(sweeping, "admit_backlog", broken)
     over = await stored(Phase.ENDED)
-    await rate_limit.take(over, now=1.0, starts_per_minute=9, scans_running=9, unlimited=False)
+    await rate_limit.acquire(over, now=1.0, starts_per_minute=9, scans_running=9, unlimited=False)
     failed = await sweep()
     assert failed == {
         "admit_backlog": "ZeroDivisionError",
@@ -519,7 +521,7 @@ async def test_sweeps_alone_take_a_scan_to_its_end(jobs: Jobs, bucket: Bucket, b
             fact = event.type.removeprefix("org.icecube.skydriver.").removesuffix(".v1")
             match fact:
                 case Fact.REQUESTED:
-                    await launch(scan_id)
+                    await launch_scanner(scan_id)
                 case Fact.READY:
                     await request_workers(scan_id)
                 case Fact.WORKERS_REQUESTED:

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from skydriver.errors import AlreadyUsed, Forbidden, InvalidArguments, NotFound, TooMany
-from skydriver.lifecycle.users.create_scan import rescan, submit
+from skydriver.lifecycle.users.create_scan import create_scan, rescan
 from skydriver.model.phases import Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import i3_events
@@ -25,7 +25,7 @@ async def _stored() -> int:
 
 
 async def test_a_scan_is_queued_and_said_to_be_requested(broker: Broker) -> None:
-    scan = await submit(arguments(priority=7), submitted_by="someone")
+    scan = await create_scan(arguments(priority=7), submitted_by="someone")
 
     after = await read(scan["_id"])
     assert after["phase"] == Phase.QUEUED
@@ -41,21 +41,21 @@ async def test_a_scan_is_queued_and_said_to_be_requested(broker: Broker) -> None
 
 
 async def test_an_alert_is_marked_for_the_triggers(broker: Broker) -> None:
-    scan = await submit(arguments(priority=100), submitted_by=None)
+    scan = await create_scan(arguments(priority=100), submitted_by=None)
     [event] = broker.heard(Fact.REQUESTED, scan["_id"])
     assert event.extensions == {"priorityclass": "alert"}
 
 
 async def test_a_scan_is_there_even_if_the_broker_is_not(configure: Callable[..., None]) -> None:
     configure(K_SINK=NOWHERE)
-    scan = await submit(arguments(), submitted_by=None)
+    scan = await create_scan(arguments(), submitted_by=None)
     after = await read(scan["_id"])
     assert list(after["outbox"]) == ["scan_requested"]
     assert after["outbox_since"] == after["timestamp"]
 
 
 async def test_what_is_asked_for_is_resolved_once() -> None:
-    scan = await submit(arguments(docker_tag="latest"), submitted_by=None)
+    scan = await create_scan(arguments(docker_tag="latest"), submitted_by=None)
     request = (await read(scan["_id"]))["request"]
     assert request["docker_tag"] == "3.22.1"
     assert request["scan_id"] == scan["_id"]
@@ -64,7 +64,7 @@ async def test_what_is_asked_for_is_resolved_once() -> None:
 
 
 async def test_no_token_is_shown_or_stored() -> None:
-    scan = await submit(arguments(), submitted_by=None)
+    scan = await create_scan(arguments(), submitted_by=None)
     shown = {one["name"]: one["value"] for one in scan["ewms_task"]["env_vars"]["scanner_server"]}
     assert shown["SKYSCAN_SKYDRIVER_AUTH"] == "***"
 
@@ -83,16 +83,16 @@ async def test_no_token_is_shown_or_stored() -> None:
 )
 async def test_what_cannot_be_is_refused_and_not_stored(wrong: dict[str, Any], broker: Broker) -> None:
     with pytest.raises(InvalidArguments):
-        await submit(arguments(**wrong), submitted_by=None)
+        await create_scan(arguments(**wrong), submitted_by=None)
     assert await _stored() == 0
     assert broker.events == []
 
 
 async def test_an_alert_of_somebody_who_may_send_none_is_refused_and_not_stored(broker: Broker) -> None:
     with pytest.raises(Forbidden):
-        await submit(arguments(priority=100), submitted_by="someone", may_alert=False)
+        await create_scan(arguments(priority=100), submitted_by="someone", may_alert=False)
     assert await _stored() == 0
-    alert = await submit(arguments(priority=100), submitted_by=None)
+    alert = await create_scan(arguments(priority=100), submitted_by=None)
     with pytest.raises(Forbidden):
         await rescan(alert["_id"], submitted_by="someone", may_alert=False)
     assert await _stored() == 1
@@ -101,7 +101,7 @@ async def test_an_alert_of_somebody_who_may_send_none_is_refused_and_not_stored(
 
 async def test_a_scan_is_scanned_again_with_its_own_request(broker: Broker) -> None:
     asked = arguments(docker_tag="v3.1", priority=5, classifiers={"campaign": "x"})
-    first = await submit(asked, submitted_by="one")
+    first = await create_scan(asked, submitted_by="one")
     await change(first["_id"], is_deleted=True, phase=Phase.ENDED)
 
     second = await rescan(first["_id"], submitted_by="another")
@@ -118,7 +118,7 @@ async def test_a_scan_is_scanned_again_with_its_own_request(broker: Broker) -> N
 
 
 async def test_the_first_request_knows_of_the_rescans_of_its_rescans() -> None:
-    first = await submit(arguments(), submitted_by=None)
+    first = await create_scan(arguments(), submitted_by=None)
     second = await rescan(first["_id"], submitted_by=None)
     third = await rescan(second["_id"], submitted_by=None)
     assert (await read(first["_id"]))["request"]["rescan_ids"] == [second["_id"], third["_id"]]
@@ -128,12 +128,12 @@ async def test_the_first_request_knows_of_the_rescans_of_its_rescans() -> None:
 async def test_a_submission_that_is_repeated_is_not_judged_again(configure: Callable[..., None]) -> None:
     """Its first answer got lost, and by now nothing more would be taken."""
     configure(BACKLOG_LIMIT="1")
-    first = await submit(arguments(), submitted_by="someone", key="k")
+    first = await create_scan(arguments(), submitted_by="someone", key="k")
     with pytest.raises(TooMany):
-        await submit(arguments(), submitted_by="someone")
-    assert (await submit(arguments(), submitted_by="someone", key="k"))["_id"] == first["_id"]
+        await create_scan(arguments(), submitted_by="someone")
+    assert (await create_scan(arguments(), submitted_by="someone", key="k"))["_id"] == first["_id"]
     with pytest.raises(AlreadyUsed):
-        await submit(arguments(priority=1), submitted_by="someone", key="k")
+        await create_scan(arguments(priority=1), submitted_by="someone", key="k")
     assert await _stored() == 1
 
 

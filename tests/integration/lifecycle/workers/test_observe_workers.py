@@ -154,15 +154,15 @@ async def test_one_looks_at_a_location_at_a_time(jobs: Jobs) -> None:
 
 async def test_a_cluster_that_is_unwanted_meanwhile_stays_so(jobs: Jobs) -> None:
     scan_id = await stored(Phase.RUNNING, clusters=[cluster("a")])
-    jobs.before("GET", lambda: change(scan_id, ewms_task__clusters__0__state=ClusterState.UNWANTED))
+    jobs.before("GET", lambda: change(scan_id, ewms_task__clusters__0__state=ClusterState.STOPPING))
     await observe_workers(HERE)
     entry = (await clusters_of(scan_id))["a"]
-    assert (entry["state"], entry["observed_at"]) == (ClusterState.UNWANTED, None)
+    assert (entry["state"], entry["observed_at"]) == (ClusterState.STOPPING, None)
 
 
 async def test_what_is_noted_is_bounded(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observing, "MOST_STATUSES", 1)
-    monkeypatch.setattr(observing, "MOST_ERRORS", 0)
+    monkeypatch.setattr(observing, "MAX_STATUSES", 1)
+    monkeypatch.setattr(observing, "MAX_ERRORS", 0)
     await _workers(jobs, "a", count=2)
     await jobs.kill(job_name("a"), 0)
     scan_id = await stored(Phase.RUNNING, clusters=[cluster("a")])
@@ -203,7 +203,7 @@ async def test_workers_that_are_there_though_they_were_gone_are_stopped_again(
     jobs: Jobs, broker: Broker
 ) -> None:
     """A start that its caller had given up long ago took effect after all."""
-    states = {"late": ClusterState.GONE, "soon": ClusterState.REQUESTED, "bye": ClusterState.UNWANTED}
+    states = {"late": ClusterState.STOPPED, "soon": ClusterState.REQUESTED, "bye": ClusterState.STOPPING}
     scan_id = await stored(Phase.ENDED, clusters=[cluster(uuid, state) for uuid, state in states.items()])
     for uuid in (*states, "of-another-installation"):
         await _workers(jobs, uuid)

@@ -77,10 +77,10 @@ async def test_what_the_broker_did_not_take_is_published_by_a_repeat(
     broker.status = 503
     await _ready(scan_id)
     assert (await read(scan_id))["phase"] == Phase.RUNNING
-    assert list(await scan_outbox.outbox_of(scan_id)) == ["scanner_ready"]
+    assert list(await scan_outbox.read_outbox(scan_id)) == ["scanner_ready"]
     broker.status = 202
     await _ready(scan_id)
-    assert await scan_outbox.outbox_of(scan_id) == {}
+    assert await scan_outbox.read_outbox(scan_id) == {}
     assert len(broker.heard(Fact.READY, scan_id)) == 1
 
 
@@ -104,7 +104,7 @@ async def test_workers_are_asked_for_cluster_by_cluster_once(broker: Broker, rep
     events = broker.heard(Fact.WORKERS_REQUESTED, scan_id)
     assert {event.data["uuid"] for event in events} == set(uuids)
     assert len({event.id for event in events}) == 3
-    assert await scan_outbox.outbox_of(scan_id) == {}
+    assert await scan_outbox.read_outbox(scan_id) == {}
 
 
 async def test_clusters_that_are_only_planned_are_neither_shown_nor_counted(broker: Broker) -> None:
@@ -136,7 +136,7 @@ async def test_events_that_the_broker_does_not_take_wait(configure: Configure) -
     configure(K_SINK=NOWHERE)
     scan_id = await stored(Phase.RUNNING, asked={"cluster": {"local": 1, "other": 1}})
     await _request(scan_id)
-    assert len(await scan_outbox.outbox_of(scan_id)) == 2
+    assert len(await scan_outbox.read_outbox(scan_id)) == 2
 
 
 async def test_a_cluster_that_is_no_longer_known_is_left_out_with_a_note(
@@ -156,7 +156,7 @@ async def test_a_scan_none_of_whose_clusters_is_known_fails(
     broker: Broker, configure: Configure, tmp_path: Path
 ) -> None:
     # It had some on an earlier attempt.
-    scan_id = await stored(Phase.RUNNING, attempt=2, clusters=[cluster("a", ClusterState.GONE)])
+    scan_id = await stored(Phase.RUNNING, attempt=2, clusters=[cluster("a", ClusterState.STOPPED)])
     none = tmp_path / "none.yaml"
     none.write_text("clusters: {}")
     configure(CLUSTERS_FILE=str(none))

@@ -11,7 +11,7 @@ import pytest
 from skydriver.errors import Busy, PermanentError, TemporaryError
 from skydriver.lifecycle.tear_down import tear_down
 from skydriver.lifecycle.transition import MAX_RETRY_DELAY
-from skydriver.lifecycle.users.delete_scan import delete
+from skydriver.lifecycle.users.delete_scan import delete_scan
 from skydriver.lifecycle.workers.start_workers import start_workers
 from skydriver.lifecycle.workers.stop_workers import stop_workers
 from skydriver.model.phases import ClusterState, Outcome, Phase
@@ -230,7 +230,7 @@ async def test_workers_whose_scan_is_aborted_while_they_start_are_undone(jobs: J
 
     async def abort() -> None:
         assert jobs.names == {"skyscan-workers-u0"}
-        await delete(scan_id, delete_completed=False, by=None)
+        await delete_scan(scan_id, delete_completed=False, by=None)
         await tear_down(scan_id)
         with pytest.raises(Busy):  # the start holds the lease
             await stop_workers(scan_id, "u0")
@@ -241,7 +241,7 @@ async def test_workers_whose_scan_is_aborted_while_they_start_are_undone(jobs: J
 
     assert jobs.names == set()
     entry = (await clusters_of(scan_id))["u0"]
-    assert (entry["state"], entry["leased_until"]) == (ClusterState.UNWANTED, 0)
+    assert (entry["state"], entry["leased_until"]) == (ClusterState.STOPPING, 0)
     # The event of before was answered with 409: it comes again.
     await stop_workers(scan_id, "u0")
     after = await read(scan_id)
@@ -250,7 +250,7 @@ async def test_workers_whose_scan_is_aborted_while_they_start_are_undone(jobs: J
 
 async def test_workers_that_were_aborted_before_are_not_started(jobs: Jobs) -> None:
     scan_id = await _asked_for("u0")
-    await delete(scan_id, delete_completed=False, by=None)
+    await delete_scan(scan_id, delete_completed=False, by=None)
     await _start(scan_id)
     assert jobs.calls == []
 
@@ -264,7 +264,7 @@ async def test_workers_that_are_not_recorded_are_found_by_whoever_stops_them(
     with pytest.raises(TemporaryError):
         await _start(scan_id)
     assert jobs.names == {"skyscan-workers-u0"}
-    await delete(scan_id, delete_completed=False, by=None)
+    await delete_scan(scan_id, delete_completed=False, by=None)
     await tear_down(scan_id)
     await stop_workers(scan_id, "u0")
     assert jobs.names == set()

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 
 async def _unwanted(*uuids: str, phase: Phase = Phase.STOPPING, **fields: Any) -> str:
-    clusters = [cluster(uuid, ClusterState.UNWANTED, cluster_id=job_name(uuid)) for uuid in uuids]
+    clusters = [cluster(uuid, ClusterState.STOPPING, cluster_id=job_name(uuid)) for uuid in uuids]
     return await stored(phase, clusters=clusters, scanner=GONE, **fields)
 
 
@@ -51,7 +51,7 @@ async def test_the_last_workers_end_is_the_scans(jobs: Jobs, broker: Broker, rep
     await repeat(lambda: _stop(scan_id, "a"))
     assert jobs.names == {job_name("b")}
     states = {uuid: entry["state"] for uuid, entry in (await clusters_of(scan_id)).items()}
-    assert states == {"a": ClusterState.GONE, "b": ClusterState.UNWANTED}
+    assert states == {"a": ClusterState.STOPPED, "b": ClusterState.STOPPING}
     assert (await read(scan_id))["phase"] == Phase.STOPPING
 
     await repeat(lambda: _stop(scan_id, "b"))
@@ -67,7 +67,7 @@ async def test_the_scan_waits_for_its_scanner_server(jobs: Jobs, broker: Broker)
         scan_id = await _unwanted("a")
         await scan_document.set_fields(scan_id, {"scanner": scanner})
         await _stop(scan_id)
-        assert (await clusters_of(scan_id))["a"]["state"] == ClusterState.GONE
+        assert (await clusters_of(scan_id))["a"]["state"] == ClusterState.STOPPED
         assert (await read(scan_id))["phase"] == Phase.STOPPING
     assert broker.heard(Fact.ENDED) == []
 
@@ -79,7 +79,7 @@ async def test_a_relaunch_goes_on_once_the_last_workers_are_gone(jobs: Jobs, bro
     await _stop(scan_id, "b")
     [event] = broker.heard(Fact.REQUESTED, scan_id)
     assert event.extensions == {"priorityclass": "alert"}
-    assert await scan_outbox.outbox_of(scan_id) == {}
+    assert await scan_outbox.read_outbox(scan_id) == {}
     assert (await read(scan_id))["phase"] == Phase.LAUNCHING
 
 
@@ -103,7 +103,7 @@ async def test_what_is_unknown_is_refused_for_good(jobs: Jobs) -> None:
 
 async def test_a_lease_keeps_a_second_one_out(jobs: Jobs) -> None:
     scan_id = await _unwanted("a")
-    await scan_clusters.lease_cluster(scan_id, "a", states=[ClusterState.UNWANTED], seconds=60, guard={})
+    await scan_clusters.lease_cluster(scan_id, "a", states=[ClusterState.STOPPING], seconds=60, guard={})
     before = await read(scan_id)
     with pytest.raises(Busy):
         await _stop(scan_id)
@@ -121,13 +121,13 @@ async def test_a_cluster_that_does_not_answer_is_tried_again_and_holds_up_only_i
     with pytest.raises(TemporaryError):
         await _stop(scan_id, "a")
     entry = (await clusters_of(scan_id))["a"]
-    assert (entry["state"], entry["leased_until"]) == (ClusterState.UNWANTED, 0)
+    assert (entry["state"], entry["leased_until"]) == (ClusterState.STOPPING, 0)
     assert entry["reason"] == "cannot be stopped yet: the local job host answered 503"
     assert entry["due"] > time.time() + 50
 
     jobs.refusal = None
     await _stop(scan_id, "b")
-    assert (await clusters_of(scan_id))["b"]["state"] == ClusterState.GONE
+    assert (await clusters_of(scan_id))["b"]["state"] == ClusterState.STOPPED
     assert (await read(scan_id))["phase"] == Phase.STOPPING
     await _stop(scan_id, "a")
     assert (await read(scan_id))["phase"] == Phase.ENDED
@@ -140,11 +140,11 @@ async def test_a_cluster_that_cannot_be_stopped_for_long_counts_as_gone_but_not_
     jobs.refusal = 503
     scan_id = await _unwanted("a")
     await scan_clusters.update_cluster(
-        scan_id, "a", {"unwanted_since": time.time() - 101}, states=[ClusterState.UNWANTED]
+        scan_id, "a", {"stopping_since": time.time() - 101}, states=[ClusterState.STOPPING]
     )
     await _stop(scan_id)
     entry = (await clusters_of(scan_id))["a"]
-    assert entry["state"] == ClusterState.GONE
+    assert entry["state"] == ClusterState.STOPPED
     assert entry["reason"] == "not verified to be gone: the local job host answered 503"
     assert (await read(scan_id))["phase"] == Phase.ENDED
 
@@ -152,7 +152,7 @@ async def test_a_cluster_that_cannot_be_stopped_for_long_counts_as_gone_but_not_
 async def test_a_cluster_that_is_no_longer_configured_counts_as_gone_after_a_while(
     broker: Broker, configure: Configure
 ) -> None:
-    entry = cluster("a", ClusterState.UNWANTED, name="sub-2", cluster_id=5)
+    entry = cluster("a", ClusterState.STOPPING, name="sub-2", cluster_id=5)
     entry["location"] = {"collector": "former.example.org", "schedd": "former.example.org"}
     scan_id = await stored(Phase.STOPPING, clusters=[entry], scanner=GONE)
     with pytest.raises(TemporaryError, match="no known cluster is at the schedd former"):
@@ -161,13 +161,13 @@ async def test_a_cluster_that_is_no_longer_configured_counts_as_gone_after_a_whi
     configure(STOP_DEADLINE="0")
     await _stop(scan_id)
     after = (await clusters_of(scan_id))["a"]
-    assert after["state"] == ClusterState.GONE
+    assert after["state"] == ClusterState.STOPPED
     assert after["reason"].startswith("not verified to be gone: no known cluster")
     assert (await read(scan_id))["phase"] == Phase.ENDED
 
 
 async def test_a_crash_after_the_workers_end_is_made_good_by_a_repeat(jobs: Jobs, broker: Broker) -> None:
-    scan_id = await stored(Phase.STOPPING, clusters=[cluster("a", ClusterState.GONE)], scanner=GONE)
+    scan_id = await stored(Phase.STOPPING, clusters=[cluster("a", ClusterState.STOPPED)], scanner=GONE)
     await _stop(scan_id)
     assert (await read(scan_id))["phase"] == Phase.ENDED
     assert len(broker.heard(Fact.ENDED, scan_id)) == 1

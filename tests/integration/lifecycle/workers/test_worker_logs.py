@@ -65,7 +65,7 @@ def keeper(monkeypatch: pytest.MonkeyPatch, bucket: Bucket, broker: Broker) -> K
 
 
 async def _unwanted(asked: Entry, **fields: Any) -> str:
-    entry = cluster("a", ClusterState.UNWANTED, name="sub-2", **({"cluster_id": 5} | fields))
+    entry = cluster("a", ClusterState.STOPPING, name="sub-2", **({"cluster_id": 5} | fields))
     return await stored(Phase.STOPPING, clusters=[entry], scanner=GONE, asked=asked)
 
 
@@ -84,7 +84,7 @@ async def test_logs_are_brought_before_the_workers_end(keeper: Keeper, configure
     await stop_workers(scan_id, "a")
     assert keeper.calls == ["collect, wait", "stop"]
     entry = await _entry(scan_id)
-    assert entry["state"] == ClusterState.GONE
+    assert entry["state"] == ClusterState.STOPPED
     assert entry["logs"]["workers"] == 1
     assert entry["logs"]["until"] == pytest.approx(time.time() + 3 * DAY, abs=60)
     answer = await _download(entry["logs"]["key"])
@@ -107,7 +107,7 @@ async def test_logs_that_there_is_no_need_to_bring(keeper: Keeper, asked: Entry,
     scan_id = await _unwanted(asked, **fields)
     await stop_workers(scan_id, "a")
     assert keeper.calls == ["stop"]
-    assert (await _entry(scan_id))["state"] == ClusterState.GONE
+    assert (await _entry(scan_id))["state"] == ClusterState.STOPPED
 
 
 async def test_logs_on_their_way_are_waited_for(keeper: Keeper) -> None:
@@ -116,22 +116,22 @@ async def test_logs_on_their_way_are_waited_for(keeper: Keeper) -> None:
     with pytest.raises(TemporaryError, match="not handed in"):
         await stop_workers(scan_id, "a")
     entry = await _entry(scan_id)
-    assert (entry["state"], entry["leased_until"], entry.get("logs")) == (ClusterState.UNWANTED, 0.0, None)
+    assert (entry["state"], entry["leased_until"], entry.get("logs")) == (ClusterState.STOPPING, 0.0, None)
     keeper.output = {"worker-0/_condor_stdout": "x"}
     await stop_workers(scan_id, "a")
     entry = await _entry(scan_id)
-    assert (entry["state"], entry["logs"]["workers"], entry["reason"]) == (ClusterState.GONE, 1, None)
+    assert (entry["state"], entry["logs"]["workers"], entry["reason"]) == (ClusterState.STOPPED, 1, None)
     assert keeper.calls == ["collect, wait", "collect, wait", "stop"]
 
 
 async def test_logs_are_not_waited_for_for_ever(keeper: Keeper, configure: Configure) -> None:
     configure(CLIENT_LOGS_DEADLINE="100")
     keeper.output = TemporaryError("2 workers have not handed in their logs yet")
-    scan_id = await _unwanted(ASKED, unwanted_since=time.time() - 101)
+    scan_id = await _unwanted(ASKED, stopping_since=time.time() - 101)
     await stop_workers(scan_id, "a")
     assert keeper.calls == ["collect, take what is there", "stop"]
     entry = await _entry(scan_id)
-    assert entry["state"] == ClusterState.GONE
+    assert entry["state"] == ClusterState.STOPPED
     assert entry["logs"] == {
         "key": None,
         "workers": 0,
@@ -166,7 +166,7 @@ async def test_logs_are_removed_when_they_were_kept_for_long_enough(keeper: Keep
         await stop_workers(scan_id, "a")
     key = (await _entry(old))["logs"]["key"]
     past = {"logs": {**(await _entry(old))["logs"], "until": time.time() - 1}}
-    assert await scan_clusters.update_cluster(old, "a", past, states=[ClusterState.GONE])
+    assert await scan_clusters.update_cluster(old, "a", past, states=[ClusterState.STOPPED])
     for _ in range(2):
         await remove_old_logs()
         assert (await _download(key)).status_code == 404

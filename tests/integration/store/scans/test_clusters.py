@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from skydriver.eventing.events import entry
+from skydriver.eventing.events import outbox_entry
 from skydriver.model.phases import ClusterState, Phase
 from skydriver.model.transitions import Fact
 from skydriver.store.scans import clusters as scan_clusters
@@ -19,7 +19,7 @@ def _asked_for(scan_id: str, *uuids: str) -> tuple[list[Document], dict[str, Doc
     outbox: dict[str, Document] = {}
     for uuid in uuids:
         data = {"uuid": uuid}
-        outbox |= entry(Fact.WORKERS_REQUESTED, subject=scan_id, cause=uuid, data=data)
+        outbox |= outbox_entry(Fact.WORKERS_REQUESTED, subject=scan_id, cause=uuid, data=data)
     return [cluster(uuid, ClusterState.REQUESTED) for uuid in uuids], outbox
 
 
@@ -70,13 +70,13 @@ async def test_updates_of_different_clusters_at_once_never_lose_one_another() ->
 
 
 async def test_a_cluster_in_another_state_or_behind_a_guard_is_left_as_it_is() -> None:
-    scan_id = await stored(Phase.RUNNING, clusters=[cluster("a"), cluster("b", ClusterState.UNWANTED)])
+    scan_id = await stored(Phase.RUNNING, clusters=[cluster("a"), cluster("b", ClusterState.STOPPING)])
     before = await read(scan_id)
     fields = {"reason": "changed"}
     assert not await scan_clusters.update_cluster(scan_id, "b", fields, states=STARTED)
     assert not await scan_clusters.update_cluster(scan_id, "a", fields, states=STARTED, guard={"attempt": 2})
     # The guard must hold for this cluster, not for any.
-    other = {"state": ClusterState.UNWANTED}
+    other = {"state": ClusterState.STOPPING}
     assert not await scan_clusters.update_cluster(scan_id, "a", fields, states=STARTED, cluster_guard=other)
     assert not await scan_clusters.update_cluster(scan_id, "c", fields, states=STARTED)
     assert not await scan_clusters.update_cluster("nobody", "a", fields, states=STARTED)
@@ -94,7 +94,7 @@ async def test_a_lease_touches_no_time_that_users_see() -> None:
 async def test_scans_are_found_by_where_their_started_clusters_are() -> None:
     here = await stored(Phase.RUNNING, clusters=[cluster("a"), cluster("b", name="other")])
     stopping = await stored(Phase.STOPPING, clusters=[cluster("c")])
-    await stored(Phase.RUNNING, clusters=[cluster("d", ClusterState.GONE), cluster("e", name="other")])
+    await stored(Phase.RUNNING, clusters=[cluster("d", ClusterState.STOPPED), cluster("e", name="other")])
     await stored(Phase.RUNNING, clusters=[cluster("f", ClusterState.REQUESTED)])
     await stored(Phase.ENDED, clusters=[cluster("g")])
 

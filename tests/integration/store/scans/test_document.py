@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from skydriver.eventing.events import entry
+from skydriver.eventing.events import outbox_entry
 from skydriver.model.phases import ClusterState, Outcome, Phase
 from skydriver.model.reasons import MAX_REASON, ReasonCode, Why
 from skydriver.model.scan import MAX_FAILED_TRIES, MAX_HISTORY, MAX_RECENT
@@ -68,7 +68,7 @@ async def test_a_fact_moves_a_scan_by_the_table_or_changes_nothing(phase: Phase)
                 attempt=before["attempt"],
                 why=Why(ReasonCode.SCANNER_DIED, "a reason"),
                 fields={"not_before": 7.0},
-                outbox=entry(fact, subject=scan_id, cause="0"),
+                outbox=outbox_entry(fact, subject=scan_id, cause="0"),
             )
         after = await read(scan_id)
 
@@ -192,11 +192,11 @@ async def test_workers_become_unwanted_with_the_same_update() -> None:
     after = await clusters_of(scan_id)
     for n, state in enumerate(states):
         uuid = f"u{n}"
-        if state in (ClusterState.GONE, ClusterState.UNWANTED):
+        if state in (ClusterState.STOPPED, ClusterState.STOPPING):
             assert after[uuid] == before[uuid]
         else:
-            assert after[uuid]["state"] == ClusterState.UNWANTED
-            assert after[uuid]["unwanted_since"] == after[uuid]["due"] > 0
+            assert after[uuid]["state"] == ClusterState.STOPPING
+            assert after[uuid]["stopping_since"] == after[uuid]["due"] > 0
 
 
 async def test_a_scan_is_stored_once() -> None:

@@ -82,7 +82,7 @@ async def test_an_expired_lease_on_a_cluster_can_be_taken() -> None:
 
 
 async def test_a_cluster_is_leased_only_in_the_right_state_and_where_the_guard_holds() -> None:
-    scan_id = await stored(Phase.RUNNING, clusters=[cluster("a", ClusterState.UNWANTED)])
+    scan_id = await stored(Phase.RUNNING, clusters=[cluster("a", ClusterState.STOPPING)])
     assert not await scan_clusters.lease_cluster(scan_id, "a", states=REQUESTED, seconds=60, guard={})
     await change(scan_id, ewms_task__clusters__0__state=ClusterState.REQUESTED)
     other = {"phase": Phase.RUNNING, "attempt": 2}

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from skydriver.eventing.events import entry
+from skydriver.eventing.events import outbox_entry
 from skydriver.model.phases import Phase
 from skydriver.model.transitions import Fact
 from skydriver.store.scans import document as scan_document
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 def _events(fact: Fact, scan_id: str, cause: str = "0", uuid: str | None = None) -> dict[str, Document]:
     data = {"uuid": uuid} if uuid else None
-    return entry(fact, subject=scan_id, cause=cause, data=data)
+    return outbox_entry(fact, subject=scan_id, cause=cause, data=data)
 
 
 async def test_the_marker_tells_since_when_the_oldest_event_waits() -> None:
@@ -37,13 +37,13 @@ async def test_what_is_published_is_taken_out_and_the_marker_stays_while_somethi
     since = (await read(scan_id))["outbox_since"]
 
     for slot, event in requested.items():
-        await scan_outbox.published(scan_id, slot, event["id"])
+        await scan_outbox.mark_published(scan_id, slot, event["id"])
     after = await read(scan_id)
-    assert after["outbox"] == await scan_outbox.outbox_of(scan_id) == aborted
+    assert after["outbox"] == await scan_outbox.read_outbox(scan_id) == aborted
     assert after["outbox_since"] == since
 
     for slot, event in aborted.items():
-        await scan_outbox.published(scan_id, slot, event["id"])
+        await scan_outbox.mark_published(scan_id, slot, event["id"])
     after = await read(scan_id)
     assert after["outbox"] == {}
     assert "outbox_since" not in after
@@ -55,7 +55,7 @@ async def test_the_marker_comes_back_with_the_next_event() -> None:
         await scan_document.put_events(scan_id, events := _events(Fact.REQUESTED, scan_id, cause))
         assert "outbox_since" in await read(scan_id)
         for slot, event in events.items():
-            await scan_outbox.published(scan_id, slot, event["id"])
+            await scan_outbox.mark_published(scan_id, slot, event["id"])
         assert "outbox_since" not in await read(scan_id)
 
 
@@ -65,7 +65,7 @@ async def test_a_newer_event_of_a_kind_takes_the_place_of_one_that_waits() -> No
     newer = _events(Fact.PROGRESS_REPORTED, scan_id, "1-newer")
     await scan_document.put_events(scan_id, older)
     await scan_document.put_events(scan_id, newer)
-    assert await scan_outbox.outbox_of(scan_id) == newer
+    assert await scan_outbox.read_outbox(scan_id) == newer
 
 
 async def test_a_newer_event_is_not_taken_out_by_the_word_that_an_older_was_published() -> None:
@@ -76,7 +76,7 @@ async def test_a_newer_event_is_not_taken_out_by_the_word_that_an_older_was_publ
     await scan_document.put_events(scan_id, newer)
 
     for slot, event in older.items():
-        await scan_outbox.published(scan_id, slot, event["id"])
+        await scan_outbox.mark_published(scan_id, slot, event["id"])
 
     after = await read(scan_id)
     assert after["outbox"] == newer
@@ -89,8 +89,8 @@ async def test_events_of_different_clusters_have_slots_of_their_own() -> None:
     both |= _events(Fact.WORKERS_REQUESTED, scan_id, "b", uuid="b")
     assert len(both) == 2
     await scan_document.put_events(scan_id, both)
-    await scan_outbox.published(scan_id, *next((slot, event["id"]) for slot, event in both.items()))
-    assert [event["data"] for event in (await scan_outbox.outbox_of(scan_id)).values()] == [{"uuid": "b"}]
+    await scan_outbox.mark_published(scan_id, *next((slot, event["id"]) for slot, event in both.items()))
+    assert [event["data"] for event in (await scan_outbox.read_outbox(scan_id)).values()] == [{"uuid": "b"}]
 
 
 async def test_events_that_are_put_and_taken_out_at_once_are_neither_lost_nor_left() -> None:
@@ -101,7 +101,7 @@ async def test_events_that_are_put_and_taken_out_at_once_are_neither_lost_nor_le
     async def say(events: dict[str, Document]) -> None:
         await scan_document.put_events(scan_id, events)
         for slot, event in events.items():
-            await scan_outbox.published(scan_id, slot, event["id"])
+            await scan_outbox.mark_published(scan_id, slot, event["id"])
 
     later = [scan_document.put_events(scan_id, events) for events in every[10:]]
     await asyncio.gather(*(say(events) for events in every[:10]), *later)
@@ -117,7 +117,7 @@ async def test_events_are_put_only_where_the_guard_holds() -> None:
         scan_id, _events(Fact.REQUESTED, scan_id), guard={"phase": Phase.LAUNCHING}
     )
     assert not put
-    assert await scan_outbox.outbox_of(scan_id) == {}
+    assert await scan_outbox.read_outbox(scan_id) == {}
 
 
 async def test_outboxes_that_wait_are_found_the_oldest_first() -> None:
@@ -135,7 +135,7 @@ async def test_outboxes_that_wait_are_found_the_oldest_first() -> None:
 
 
 async def test_an_unknown_scan_has_an_empty_outbox_and_gets_none() -> None:
-    assert await scan_outbox.outbox_of("nobody") == {}
+    assert await scan_outbox.read_outbox("nobody") == {}
     assert not await scan_document.put_events("nobody", _events(Fact.REQUESTED, "nobody"))
-    await scan_outbox.published("nobody", "slot", "id")
+    await scan_outbox.mark_published("nobody", "slot", "id")
     assert await scan_document.get("nobody") is None

@@ -51,7 +51,7 @@ async def test_an_empty_backlog_has_no_head() -> None:
 
 async def test_scans_that_are_placed_or_stopping_are_alive() -> None:
     by_phase = {phase: await stored(phase) for phase in Phase}
-    found = {scan["_id"] async for scan in scan_overview.alive()}
+    found = {scan["_id"] async for scan in scan_overview.living_scans()}
     assert found == {by_phase[phase] for phase in (*PLACED, Phase.STOPPING)}
 
 

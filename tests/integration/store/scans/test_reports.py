@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from skydriver.eventing.events import entry
+from skydriver.eventing.events import outbox_entry
 from skydriver.model.phases import PLACED, Phase
 from skydriver.model.transitions import Fact
 from skydriver.store.scans import document as scan_document
@@ -28,7 +28,7 @@ async def _report(
     said: str | None = None,
 ) -> bool:
     """Report progress; whether it was taken."""
-    outbox = entry(Fact.PROGRESS_REPORTED, subject=scan_id, cause=order)
+    outbox = outbox_entry(Fact.PROGRESS_REPORTED, subject=scan_id, cause=order)
     scan = await scan_reports.report_progress(
         scan_id,
         attempt=attempt,
@@ -176,7 +176,7 @@ async def test_of_different_metadata_at_once_one_stays() -> None:
 @pytest.mark.parametrize("phase", PLACED)
 async def test_a_result_is_pointed_to_with_its_event_in_one_update(phase: Phase) -> None:
     scan_id = await stored(phase)
-    outbox = entry(Fact.RESULT_REPORTED, subject=scan_id, cause="v1")
+    outbox = outbox_entry(Fact.RESULT_REPORTED, subject=scan_id, cause="v1")
     pointer = result(is_final=False, version="v1")
     taken, before = await scan_reports.point_to_result(scan_id, attempt=1, pointer=pointer, outbox=outbox)
     after = await read(scan_id)
@@ -199,7 +199,7 @@ async def test_a_final_result_is_never_replaced(is_final: bool) -> None:
     final = result(is_final=True, version="v1")
     scan_id = await stored(Phase.RUNNING, result=final)
     before = await read(scan_id)
-    outbox = entry(Fact.RESULT_REPORTED, subject=scan_id, cause="v2")
+    outbox = outbox_entry(Fact.RESULT_REPORTED, subject=scan_id, cause="v2")
     taken, seen = await scan_reports.point_to_result(
         scan_id, attempt=1, pointer=result(is_final=is_final, version="v2"), outbox=outbox
     )

@@ -22,7 +22,7 @@ def hosted(service: Any, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         return work(service.url, Stopping())
 
     monkeypatch.setattr("skydriver.cli.commands.demo.host", host)
-    monkeypatch.setattr("skydriver.cli.follow.SHORTEST_WAIT_S", 0.0)
+    monkeypatch.setattr("skydriver.cli.follow.MIN_WAIT_SECONDS", 0.0)
     return folders
 
 

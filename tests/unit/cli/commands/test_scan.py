@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skydriver.cli.follow.SHORTEST_WAIT_S", 0.0)
+    monkeypatch.setattr("skydriver.cli.follow.MIN_WAIT_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -207,7 +207,7 @@ SITUATIONS: dict[str, Answers] = {
             "PENDING__WAITING_ON_SCANNER_SERVER_STARTUP",
             attempt=2,
             reason="launched again: the scanner server died (OOMKilled)",
-            clusters=[cluster(state="unwanted", reason="cannot be stopped yet: the schedd does not answer")],
+            clusters=[cluster(state="stopping", reason="cannot be stopped yet: the schedd does not answer")],
         ),
         "history": [
             *HISTORY,
@@ -282,11 +282,13 @@ SITUATIONS: dict[str, Answers] = {
         ],
     ),
     "running-workers-not-asked": running(reported=None),
-    "stopping": over("STOPPING", "finished", None, cluster(state="gone"), cluster("sub-3", state="unwanted")),
+    "stopping": over(
+        "STOPPING", "finished", None, cluster(state="stopped"), cluster("sub-3", state="stopping")
+    ),
     "stopping-failed": over("STOPPING", "failed", "all 10 workers on sub-2 have disappeared"),
-    "ended": over("ENDED", "finished", None, cluster(state="gone")) | {"progress": True, "finished": True},
+    "ended": over("ENDED", "finished", None, cluster(state="stopped")) | {"progress": True, "finished": True},
     "ended-aborted": over(
-        "ENDED", "aborted", "aborted by someone", cluster(state="gone"), code="aborted_by_user"
+        "ENDED", "aborted", "aborted by someone", cluster(state="stopped"), code="aborted_by_user"
     ),
     "ended-failed": over("ENDED", "failed", "the scanner server died (Error: exit code 1)"),
 }

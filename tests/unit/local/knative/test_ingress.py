@@ -5,7 +5,7 @@ from starlette.types import Receive, Scope, Send
 
 from skydriver.gateway.route_table import Route, RouteTable
 from skydriver.local.knative.broker import Broker
-from skydriver.local.knative.ingress import Front, ingress_path
+from skydriver.local.knative.ingress import Ingress, ingress_path
 
 
 async def root(scope: Scope, receive: Receive, send: Send) -> None:
@@ -17,7 +17,7 @@ def http() -> httpx.AsyncClient:
     elsewhere = httpx.AsyncClient()
     broker = Broker("b", namespace="ns", triggers=[], functions={}, client=elsewhere)
     routes = RouteTable.of([Route(method="GET", path="/x/{y}", service="root")])
-    front = Front(routes=routes, functions={"root": root}, brokers={"b": broker})
+    front = Ingress(routes=routes, functions={"root": root}, brokers={"b": broker})
     return httpx.AsyncClient(transport=httpx.ASGITransport(front), base_url="http://front")
 
 

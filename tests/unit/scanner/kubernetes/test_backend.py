@@ -33,7 +33,7 @@ def pod(phase: str, *, created: str = "2026-11-24T00:00:00Z", code: int | None =
 
 
 def look(one: dict[str, Any], *pods: dict[str, Any]) -> ScannerStatus:
-    return status_of(one, list(pods), now=NOW, pull_patience=180)
+    return status_of(one, list(pods), now=NOW, pull_timeout=180)
 
 
 def test_it_belongs_to_the_scan_and_the_attempt_of_its_labels() -> None:

@@ -10,14 +10,14 @@ import pytest
 from skydriver.errors import TemporaryError
 from skydriver.workers.htcondor import backend, job_summary
 from skydriver.workers.htcondor.backend import HTCondorWorkers
-from skydriver.workers.htcondor.job_summary import Kind
+from skydriver.workers.htcondor.job_summary import JobGroup
 
 PLACE = {"collector": "glidein-cm.example.org", "schedd": "sub-2.example.org"}
 Seen = dict[str, list[list[Any]]]
 
 
 def kinds(status: int, n: int, pilot: str = "") -> list[list[Any]]:
-    return job_summary.pack(Counter({Kind(status, "", "", pilot, "", False): n}))
+    return job_summary.to_json(Counter({JobGroup(status, "", "", pilot, "", False): n}))
 
 
 class MadeUp:
@@ -99,7 +99,7 @@ async def test_the_history_is_asked_for_all_clusters_that_need_it_at_once_and_bo
     await look(one, two, three)
     (_, (_, arguments)) = schedd.asked
     assert arguments["clusters"] == {"a": 5, "c": 5}
-    assert arguments["limit"] == backend.MOST_PAST
+    assert arguments["limit"] == backend.MAX_PAST
     assert arguments["since"] == pytest.approx(one["started_at"] - backend.CLOCK, abs=1)
 
 
@@ -108,7 +108,7 @@ async def test_a_history_that_does_not_know_is_not_asked_for_ever(schedd: MadeUp
     one = entry()
     for _ in range(10):
         await look(one)
-    assert schedd.tasks().count("past") == backend.MOST_TRIES
+    assert schedd.tasks().count("past") == backend.MAX_TRIES
 
 
 async def test_figures_without_the_history_are_better_than_none(schedd: MadeUp) -> None:

@@ -9,8 +9,17 @@ from typing import Any
 import pytest
 
 from skydriver.workers.htcondor import child, job_summary
-from skydriver.workers.htcondor.child import Trouble, logs, observe, past, run, start, stop, trouble_of
-from skydriver.workers.htcondor.job_summary import SUPERSEDED, UUID
+from skydriver.workers.htcondor.child import (
+    HTCondorError,
+    classify_error,
+    history,
+    logs,
+    observe,
+    run,
+    start,
+    stop,
+)
+from skydriver.workers.htcondor.job_summary import DUPLICATE_SUBMISSION, UUID
 
 U = "fedcba9876543210"
 Ad = dict[str, Any]
@@ -80,7 +89,7 @@ class MadeUp:
 
     def fetch(self, number: str) -> None:
         if number not in self.output:
-            raise Trouble("schedd", "no such file")
+            raise HTCondorError("schedd", "no such file")
         Path("_condor_stdout").write_text(self.output[number])
 
 
@@ -89,7 +98,7 @@ START = {
     "description": {"executable": "x"},
     "count": 7,
     "spool": True,
-    "patience": 120,
+    "spool_timeout": 120,
     "since": 0,
 }
 
@@ -128,7 +137,7 @@ def test_a_cluster_that_is_there_is_kept(
 
 def test_a_submission_under_way_is_let_be() -> None:
     schedd = MadeUp([spooling(5, age=60)])
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(HTCondorError) as caught:
         _start(schedd)
     assert caught.value.kind == "under way"
     assert (schedd.told, schedd.submitted) == ([], [])
@@ -141,13 +150,13 @@ def test_a_submission_left_half_done_is_repeated() -> None:
 
 
 def test_what_we_have_superseded_is_no_submission() -> None:
-    ours: dict[str, Any] = {"RemoveReason": f"{SUPERSEDED} (by user alice)"}
+    ours: dict[str, Any] = {"RemoveReason": f"{DUPLICATE_SUBMISSION} (by user alice)"}
     assert _start(MadeUp([job(4, 3, **ours)], [job(3, 3, **ours)])) == 99
 
 
 def _observe(schedd: Any, **recorded: int) -> dict[str, int]:
-    seen = observe(schedd, {"clusters": recorded, "patience": 120})["seen"]
-    return {uuid: job_summary.unpack(kinds).total() for uuid, kinds in seen.items()}
+    seen = observe(schedd, {"clusters": recorded, "spool_timeout": 120})["seen"]
+    return {uuid: job_summary.from_json(kinds).total() for uuid, kinds in seen.items()}
 
 
 def test_all_clusters_are_counted_with_one_query_and_no_others() -> None:
@@ -159,7 +168,7 @@ def test_all_clusters_are_counted_with_one_query_and_no_others() -> None:
 
 def test_others_that_are_still_there_are_told() -> None:
     schedd: Any = MadeUp([job(1, uuid="a"), job(2, uuid="b"), job(3, 3, uuid="c"), job(4, 4, uuid="d")])
-    assert observe(schedd, {"clusters": {"a": 1}, "patience": 120})["others"] == ["b"]
+    assert observe(schedd, {"clusters": {"a": 1}, "spool_timeout": 120})["others"] == ["b"]
     assert schedd.told == []
 
 
@@ -171,8 +180,10 @@ def test_another_cluster_of_a_uuid_is_removed() -> None:
 
 def test_the_past_is_counted_by_uuid() -> None:
     schedd: Any = MadeUp(history=[job(1, 4, "a"), job(1, 4, "a"), job(2, 3, "b")])
-    seen = past(schedd, {"clusters": {"a": 1, "b": 2}, "patience": 0, "limit": 10, "since": 0})["seen"]
-    assert {uuid: job_summary.unpack(kinds).total() for uuid, kinds in seen.items()} == {"a": 2, "b": 1}
+    seen = history(schedd, {"clusters": {"a": 1, "b": 2}, "spool_timeout": 0, "limit": 10, "since": 0})[
+        "seen"
+    ]
+    assert {uuid: job_summary.from_json(kinds).total() for uuid, kinds in seen.items()} == {"a": 2, "b": 1}
 
 
 def _stop(schedd: Any, until: float, cluster_id: int | None = None) -> Any:
@@ -213,7 +224,7 @@ def _logs(schedd: Any, folder: Path, **task: Any) -> Any:
 
 def test_logs_are_fetched_job_by_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(child, "LONGEST_LOG", 10)
+    monkeypatch.setattr(child, "MAX_LOG", 10)
     schedd = MadeUp([job(1, 4), job(1, 5, ProcId=1), job(1, 1, ProcId=2)])
     schedd.output = {"1.0": "done", "1.1": "a long story that ends"}
     assert _logs(schedd, tmp_path) == {"running": 0, "fetched": 2}
@@ -247,7 +258,7 @@ def test_jobs_that_run_are_held_first_and_waited_for(tmp_path: Path, monkeypatch
     ],
 )
 def test_kinds_of_trouble(text: str, kind: str) -> None:
-    assert trouble_of(text) == kind
+    assert classify_error(text) == kind
 
 
 def test_without_bindings(monkeypatch: pytest.MonkeyPatch) -> None:

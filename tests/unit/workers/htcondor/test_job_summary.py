@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skydriver.workers.htcondor import job_summary
-from skydriver.workers.htcondor.job_summary import Kind, Kinds, count
+from skydriver.workers.htcondor.job_summary import JobGroup, Kinds, summarize
 
 NOW = 1_000_000.0
 FAILED = "Failed to execute '/no/such/program': (errno=2: 'No such file')"
@@ -23,8 +23,8 @@ def ad(status: int, n: int = 0, **attributes: Any) -> dict[str, Any]:
     return {"ClusterId": 1, "SkyDriverClusterUuid": "u", "JobStatus": status, **attributes}
 
 
-def kinds(*ads: dict[str, Any], patience: float = 120.0) -> Kinds:
-    return count(ads, now=NOW, patience=patience)
+def kinds(*ads: dict[str, Any], spool_timeout: float = 120.0) -> Kinds:
+    return summarize(ads, now=NOW, spool_timeout=spool_timeout)
 
 
 def held(reason: str = "Disk quota exceeded", code: int = 13, **attributes: Any) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def test_secrets_in_reasons_are_masked() -> None:
 def test_the_rarest_holds_are_put_together() -> None:
     seen = kinds(*(held(f"reason {n:02}") for n in range(30) for _ in range(n + 1)))
     statuses = job_summary.statuses(seen)
-    assert len(statuses) == job_summary.MOST_HOLDS + 1
+    assert len(statuses) == job_summary.MAX_HOLDS + 1
     assert statuses["Held: (13, 2) reason 29"] == {"null": 30}
     assert sum(pilots["null"] for pilots in statuses.values()) == sum(range(31))
     assert "Held: other reasons" in statuses
@@ -136,12 +136,12 @@ def test_texts_are_fit_for_keys_of_a_document() -> None:
     seen = kinds(pilot(2, "Tasking", "a\0b\n  c" + "x" * 500))
     [error] = job_summary.errors(seen)
     assert error.startswith("ab cxxx")
-    assert len(error) == job_summary.LONGEST
+    assert len(error) == job_summary.MAX_LENGTH
 
 
 texts = st.text(max_size=5)
 any_kind = st.builds(
-    Kind,
+    JobGroup,
     st.integers(0, 9),
     texts,
     texts,
@@ -154,12 +154,12 @@ any_kinds = st.dictionaries(any_kind, st.integers(1, 1000), max_size=100).map(Co
 
 @given(any_kinds)
 def test_what_is_packed_is_unpacked(seen: Kinds) -> None:
-    assert job_summary.unpack(job_summary.pack(seen)) == seen
+    assert job_summary.from_json(job_summary.to_json(seen)) == seen
 
 
 @given(any_kinds)
 def test_bounding_loses_no_job(seen: Kinds) -> None:
-    kept = job_summary.bounded(seen)
+    kept = job_summary.truncated(seen)
     assert kept.total() == seen.total()
     assert job_summary.alive(kept) == job_summary.alive(seen)
     statuses = job_summary.statuses(kept)
@@ -168,4 +168,4 @@ def test_bounding_loses_no_job(seen: Kinds) -> None:
 
 def test_bounding_bounds() -> None:
     seen = kinds(*(held(f"reason {n}") for n in range(500)))
-    assert len(job_summary.bounded(seen)) == job_summary.MOST_KINDS + 1
+    assert len(job_summary.truncated(seen)) == job_summary.MAX_KINDS + 1

@@ -28,7 +28,7 @@ NO_IMAGE = pod("Pending", waiting={"reason": "ImagePullBackOff"})
 
 
 def look(one: dict[str, Any], *pods: dict[str, Any]) -> Observation:
-    return observation(one, list(pods), now=NOW, pull_patience=180)
+    return observation(one, list(pods), now=NOW, pull_timeout=180)
 
 
 def test_workers_that_no_pod_was_made_for_yet_are_idle() -> None:

@@ -53,7 +53,7 @@ def test_a_refusal_ends_it_with_a_sentence(store: str) -> None:
 
 def test_it_gives_up_after_a_while(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _Store.answers = [503, 503]
-    monkeypatch.setattr(startup_fetcher, "PATIENCE", 0.0)
+    monkeypatch.setattr(startup_fetcher, "TIMEOUT", 0.0)
     with pytest.raises(SystemExit, match="could not be fetched: 503"):
         startup_fetcher.fetch(store)
 

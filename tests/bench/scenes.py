@@ -24,7 +24,7 @@ Document = Any
 
 DOCUMENT_SIZE = 6_000
 """Bytes of a scan in BSON, as of one that runs on a few clusters."""
-SCAN, ENDED = "running", "ended"
+SCAN, WITHOUT_RESULT, ENDED = "running", "without-result", "ended"
 
 
 def event(size: int, *, run: int = 130033, number: int = 50579430) -> Document:
@@ -110,6 +110,7 @@ def step_request(fact: Fact, subject: str, data: Document | None = None) -> byte
 async def every_function(stage: Stage) -> dict[str, bytes]:
     """Store what each function needs for a 2xx, and return the requests by the functions' files."""
     await store(SCAN, Phase.RUNNING)
+    await store(WITHOUT_RESULT, Phase.RUNNING)
     await store(ENDED, Phase.ENDED, clusters=[cluster("u0", ClusterState.STOPPED, name="c0")])
     await store_result(SCAN, orjson.dumps({"nside-8": [1.0] * 100}))
     token = stage.issuer.token()
@@ -133,7 +134,9 @@ async def every_function(stage: Stage) -> dict[str, bytes]:
         "api/get_manifest": ask("GET", f"/scan/{SCAN}/manifest"),
         "api/patch_manifest": ask("PATCH", f"/scan/{SCAN}/manifest", report()),
         "api/get_result": ask("GET", f"/scan/{SCAN}/result"),
-        "api/put_result": ask("PUT", f"/scan/{SCAN}/result", {"skyscan_result": {"a": 1}, "is_final": False}),
+        "api/put_result": ask(
+            "PUT", f"/scan/{WITHOUT_RESULT}/result", {"skyscan_result": {"a": 1}, "is_final": False}
+        ),
         "api/get_status": ask("GET", f"/scan/{SCAN}/status"),
         "api/get_logs": ask("GET", f"/scan/{SCAN}/logs"),
         "api/get_i3_event": ask("GET", f"/scan/{SCAN}/i3-event"),

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Aim:
-    """What a ratio, ours to the comparison's, should be at the most or at the least."""
+    """What a ratio, ours to the comparison's, should be at most or at the least."""
 
     limit: float
     at_most: bool = True

@@ -101,7 +101,7 @@ async def _bucket() -> str:
 async def _issuer() -> str:
     realm = settings().auth_openid_url
     if realm is None:
-        return "nobody is asked who they are (SKYDRIVER_NO_AUTH): for one machine only"
+        return "no login is needed (SKYDRIVER_NO_AUTH): for one machine only"
     answer = await _get(f"{realm.rstrip('/')}/.well-known/openid-configuration", "AUTH_OPENID_URL")
     if answer.status_code != 200:
         raise Missing(f"AUTH_OPENID_URL is no realm: it answers {answer.status_code}")

@@ -42,7 +42,7 @@ async def _ask(client: httpx.AsyncClient, route: Route) -> Finding:
     if answer.status_code >= 500:
         return Finding(what, False, f"{route.service} answers {answer.status_code}: {_sentence(answer)}")
     if answer.status_code in (404, 405) and _sentence(answer) in (None, "Not Found", "Method Not Allowed"):
-        return Finding(what, False, "nobody is behind it: is this SkyDriver, and of this version?")
+        return Finding(what, False, "there is no answer behind it: is this SkyDriver, and of this version?")
     return Finding(what, True, f"{route.service} answers {answer.status_code}")
 
 

@@ -58,7 +58,7 @@ def given_token() -> str | None:
 
 
 def connect(ctx: typer.Context, *, timeout_seconds: float = 3.0, pause: Pause = time.sleep) -> Client:
-    """Talk to the service, as whoever SKYDRIVER_TOKEN or a login there says.
+    """Talk to the service, as the user of SKYDRIVER_TOKEN or of a login there.
 
     Raises:
         Unreachable: no service is known.

@@ -156,7 +156,7 @@ def missing_clusters(facts: Facts) -> list[Missing]:
 
 
 def pod_words(pods: Json) -> list[str]:
-    """Say of each pod of a scanner server how it is, in the words of whoever runs it."""
+    """Say of each pod of a scanner server how it is, in the words of its backend."""
     return [f"{name}: {_pod(pod)}" for name, pod in (pods.get("pod_status") or {}).items()]
 
 

@@ -32,7 +32,7 @@ def proxy_client() -> httpx.AsyncClient:
 
 
 async def forward(request: Request, *, client: httpx.AsyncClient, address: str) -> Response:
-    """Pass a request on, and its answer back; a 502 where nobody answers.
+    """Pass a request on, and its answer back; a 502 where no function answers.
 
     Args:
         request: as it came; its body is read here.

@@ -97,7 +97,7 @@ class RouteTable:
         """Find the service that answers a request; a literal segment wins over a parameter.
 
         Args:
-            method: in capitals; whoever answers GET answers HEAD, too.
+            method: in capitals; a route that answers GET answers HEAD, too.
             path: decoded, without the query.
         """
         if not path.startswith("/"):

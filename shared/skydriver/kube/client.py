@@ -240,7 +240,7 @@ def with_token(host: str, folder: Path) -> "Configuration":
 
 
 def _patient(configuration: Any) -> "Configuration":
-    # Whoever calls has a deadline and a retry of its own.
+    # Callers have deadlines and retries of their own.
     configuration.retries = 0
     patient: Configuration = configuration
     return patient

@@ -1,4 +1,4 @@
-"""What can go wrong with the local runtime; each message is a sentence for whoever started it."""
+"""What can go wrong with the local runtime; each message is a sentence for the user."""
 
 from skydriver.errors import PermanentError
 

@@ -14,7 +14,7 @@ _GRACE = 5  # seconds that requests under way get at the end
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals alone: they belong to whoever runs the event loop."""
+    """Leaves signals alone: they belong to the owner of the event loop."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -71,7 +71,7 @@ async def start_member(data: Path, *, log: Path, processes: Processes, port: int
     command = [
         *(str(_binary()), "--dbpath", str(data), "--port", str(port), "--bind_ip", "127.0.0.1"),
         *("--replSet", SET, "--nounixsocket", "--quiet", "--wiredTigerCacheSizeGB", "0.25"),
-        # A member that is alone has nobody to hand over to.
+        # A member that is alone has no other to hand over to.
         *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"),
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
     ]

@@ -1,7 +1,7 @@
 """Whose a database is: no two installations work on one, since each would relaunch the other's scans.
 
 A local service that is given a database writes a marker into it, while it is still empty. Without a marker
-whatever is there is somebody else's: that of a cluster, which marks nothing, or of another program.
+what is there belongs to others: to a cluster, which marks nothing, or of another program.
 """
 
 import socket
@@ -50,7 +50,7 @@ def installation_of(data: Path) -> str:
 
 
 async def own(uri: str, database: str, data: Path) -> None:
-    """Make sure that a database is this installation's, and nobody else's.
+    """Make sure that a database belongs to this installation.
 
     Args:
         uri: of the server.

@@ -1,6 +1,6 @@
 """Child processes that never outlive the local runtime, not even where it is killed with SIGKILL.
 
-Three nets, one below the other: whoever starts a child ends it; on Linux the kernel ends it when we die
+Three nets, one below the other: the starter of a child ends it; on Linux the kernel ends it when we die
 (PR_SET_PDEATHSIG); and what both missed (other systems, children of children's making) is recorded on disk
 with its creation time, so that the next run on the same folder ends exactly those processes and no others.
 """
@@ -59,7 +59,7 @@ class Child:
     async def wait(self) -> int:
         """Wait for its end, then end what it has left in its group."""
         code = await self._process.wait()
-        if not self._is_buried:  # later its group's number may be somebody else's
+        if not self._is_buried:  # later its group's number may be another's
             self._is_buried = True
             self._signal(signal.SIGKILL)
             self._record.unlink(missing_ok=True)
@@ -179,8 +179,8 @@ class Processes:
 def _leftovers(pid: int, created: float, folder: Path) -> list[psutil.Process]:
     """Find what is left of a recorded process and its group.
 
-    A number may be somebody else's by now. So the process must have been created at the recorded time; where
-    it is gone, members of its group must be younger than it was, and work in its folder.
+    A number may be another process's by now. So the process must have been created at the recorded time;
+    where it is gone, members of its group must be younger than it was, and work in its folder.
     """
     try:
         leader = psutil.Process(pid)

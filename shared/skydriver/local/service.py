@@ -38,7 +38,7 @@ _LOG_SIZE = 20_000_000
 class LocalService:
     """Everything that a deployment has, on 127.0.0.1, while the context lasts.
 
-    It leaves signals alone; whoever runs the event loop ends the context. At its end no process, no open
+    It leaves signals alone; the owner of the event loop ends the context. At its end no process, no open
     port and no changed environment variable is left; the data folder is, for a later service to go on with.
     Meanwhile the process has the service's environment, unless each function has a process: nothing of the
     shell's reaches a part by accident. A server that dies is started again; `lost` says if that is in vain.
@@ -98,7 +98,7 @@ class LocalService:
         """Start everything.
 
         Raises:
-            LocalError: something cannot be started; the message is a sentence for whoever wanted it.
+            LocalError: something cannot be started; the message is a sentence for the user.
         """
         try:
             async with AsyncExitStack() as stack:
@@ -111,14 +111,14 @@ class LocalService:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop everything, in the order in which nobody misses another."""
+        """Stop everything, users of a part before the part."""
         await self._stack.aclose()
 
     async def lost(self) -> NoReturn:
         """Wait until the service cannot go on, since a server of it is lost for good.
 
         Raises:
-            LocalError: it cannot; the message is a sentence for whoever started it.
+            LocalError: it cannot; the message is a sentence for the user.
         """
         await self._watch.lost()
 

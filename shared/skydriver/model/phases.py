@@ -30,7 +30,7 @@ class ClusterState(StrEnum):
     REQUESTED = "requested"
     STARTED = "started"
     REPORTED = "reported"
-    """Started by somebody else, who reports on it; we only stop it."""
+    """Started and reported by others; we only stop it."""
     STOPPING = "stopping"
     STOPPED = "stopped"
     FAILED = "failed"

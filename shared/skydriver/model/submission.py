@@ -65,7 +65,7 @@ def _cluster_pairs(value: Any) -> Any:
     if not isinstance(pairs, list) or not pairs:
         raise ValueError('must be like {"sub-2": 1234} or [["sub-2", 56], ["sub-2", 1234]], and not empty')
     if len(pairs) > MAX_CLUSTERS:
-        raise ValueError(f"must hold {MAX_CLUSTERS} entries at the most")
+        raise ValueError(f"must hold {MAX_CLUSTERS} entries at most")
     for pair in pairs:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise ValueError("each entry must be a pair of a cluster's name and its number of workers")
@@ -124,7 +124,7 @@ def _nsides(value: Any) -> Any:
 def _nside(text: str) -> int:
     nside = int(text) if re.fullmatch(r"[1-9][0-9]{0,9}", text) else 0
     if nside & (nside - 1) or not 1 <= nside <= MAX_NSIDE:
-        raise ValueError(f"nside '{text}' must be a power of two, and {MAX_NSIDE} at the most")
+        raise ValueError(f"nside '{text}' must be a power of two, and {MAX_NSIDE} at most")
     return nside
 
 
@@ -137,10 +137,10 @@ def _labels(value: Any) -> Any:
     if not isinstance(value, dict):
         raise ValueError("must be an object of labels")
     if len(value) > MAX_LABELS:
-        raise ValueError(f"must hold {MAX_LABELS} entries at the most")
+        raise ValueError(f"must hold {MAX_LABELS} entries at most")
     for key, label in value.items():
         if len(key) > MAX_LABEL_LENGTH or (isinstance(label, str) and len(label) > MAX_LABEL_LENGTH):
-            raise ValueError(f"keys and string values must have {MAX_LABEL_LENGTH} characters at the most")
+            raise ValueError(f"keys and string values must have {MAX_LABEL_LENGTH} characters at most")
         if "\0" in key:
             raise ValueError("keys must not hold a null character")
     return value
@@ -151,7 +151,7 @@ def _environment(value: Any) -> Any:
     if not isinstance(value, dict):
         raise ValueError("must be an object of environment variables")
     if len(value) > MAX_LABELS:
-        raise ValueError(f"must hold {MAX_LABELS} entries at the most")
+        raise ValueError(f"must hold {MAX_LABELS} entries at most")
     for name, content in value.items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", name):
             raise ValueError(f"'{name}' is no name of an environment variable")
@@ -235,11 +235,11 @@ class ScanArguments(ProjectionArguments):
     )
     real_or_simulated_event: RealOrSimulated = Field(examples=["real"])
     max_pixel_reco_time: PositiveInteger = Field(
-        description="seconds that the reconstruction of a pixel may take at the most", examples=[600]
+        description="seconds that the reconstruction of a pixel may take at most", examples=[600]
     )
 
     max_worker_runtime: PositiveInteger | None = Field(
-        None, description="seconds that a worker may work at the most; default: 24 hours"
+        None, description="seconds that a worker may work at most; default: 24 hours"
     )
     skyscan_mq_client_timeout_wait_for_first_message: FirstMessage = Field(
         -1, description="seconds that a worker waits for its first pixel; -1: the image's default"

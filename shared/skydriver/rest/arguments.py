@@ -98,7 +98,7 @@ async def read_body(request: Request, *, limit: int) -> bytes:
 
 
 async def _read(request: Request, limit: int) -> bytes:
-    too_large = TooLarge(f"the body must have {limit} bytes at the most")
+    too_large = TooLarge(f"the body must have {limit} bytes at most")
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > limit:
         raise too_large
@@ -176,7 +176,7 @@ def validate(model: type[Model], arguments: Mapping[str, Any]) -> Model:
 
 
 def _path(location: tuple[int | str, ...], arguments: Mapping[str, Any]) -> list[str]:
-    """Name a place as whoever sent the arguments would."""
+    """Name a place as the sender of the arguments would."""
     path = [part for part in location if not _is_branch(part)]
     if len(path) == 2 and isinstance(path[1], int) and isinstance(arguments.get(str(path[0])), str):
         path.pop()  # a single value that stands for a list of it

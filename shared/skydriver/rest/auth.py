@@ -1,4 +1,4 @@
-"""Who asks, and what they may: users' Keycloak tokens, scanners' own tokens, or nobody asked (one machine).
+"""Who asks, and what they may: users' Keycloak tokens, scanners' own tokens, or no login (one machine).
 
 Roles are v1's: `user` by an IceCube group, `system` by the claim `skydriver_role`; that claim may say
 `realtime`, too. A scanner has the role of its own scan only.

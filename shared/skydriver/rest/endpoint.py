@@ -70,7 +70,7 @@ class EndpointInfo:
         name: the function's.
         method: in capitals; GET stands for HEAD, too.
         path: with `{scan_id}` where it names a scan.
-        roles: whoever has one of them may call it; empty: anybody.
+        roles: one of them is needed to call it; empty: none is.
         arguments: their model.
         answer: the name of the answer's model in `rest.openapi.schemas`; None where it is no JSON.
         description: a sentence.
@@ -100,7 +100,7 @@ def endpoint(
 
     Args:
         line: method and path, e.g. `GET /scan/{scan_id}/manifest`.
-        roles: whoever has one of them may call it; empty: anybody, and nobody is asked who they are.
+        roles: one of them is needed to call it; empty: none is, and no token is read.
         arguments: the model of the arguments.
         answer: the model of the answer in `rest.openapi.schemas`, for the interface's document. It is given
             by its name, since no request needs those models.

@@ -1,4 +1,4 @@
-"""The public keys of whoever signs users' tokens: fetched when needed, kept for a while, fetched anew."""
+"""The public keys of the issuer of users' tokens: fetched when needed, kept for a while, fetched anew."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ class JWKSCache:
         Raises:
             TemporaryError: the keys cannot be fetched, and this one is not known.
         """
-        # Whoever asks for a key while keys are being fetched waits for them, due again or not.
+        # A request for a key while keys are being fetched waits for them, due again or not.
         if key_id not in self._keys or self._is_due(key_id):
             async with _lock.get():
                 if self._is_due(key_id):

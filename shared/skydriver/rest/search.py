@@ -99,7 +99,7 @@ def _check(value: Any, *, depth: int, fields: bool) -> None:
 
 def _check_pattern(pattern: Any) -> None:
     if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN:
-        raise ValueError(f"'$regex' must be a string of {MAX_PATTERN} characters at the most")
+        raise ValueError(f"'$regex' must be a string of {MAX_PATTERN} characters at most")
     try:
         re.compile(pattern)
     except re.error as error:
@@ -130,7 +130,7 @@ class FindArguments(ProjectionArguments):
         False, description="also deleted scans; overridden by an `is_deleted` in the filter"
     )
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), NoBool] | None = Field(
-        None, description="answer a page of this many manifests at the most, the newest first, and a cursor"
+        None, description="answer a page of this many manifests at most, the newest first, and a cursor"
     )
     cursor: Annotated[Position, BeforeValidator(_read_cursor, json_schema_input_type=str)] | None = Field(
         None, description="the page after the one whose answer had this `cursor`; needs a limit"

@@ -10,7 +10,7 @@ from skydriver.s3.client import client, presigned, remove_object
 from skydriver.settings import settings
 
 LINK_SECONDS = 3600
-"""How long a link to logs is valid; a new one is made whenever somebody asks."""
+"""How long a link to logs is valid; a new one is made at each request."""
 
 
 def key(scan_id: str, uuid: str) -> str:

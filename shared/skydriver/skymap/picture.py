@@ -119,7 +119,7 @@ _METADATA: dict[Format, dict[str, Any]] = {
 
 @contextmanager
 def _own_style() -> Iterator[None]:
-    """Draw as we say, whatever the settings of whoever runs this are."""
+    """Draw as we say, whatever the settings of this machine's user are."""
     import matplotlib
 
     with matplotlib.rc_context():

@@ -227,7 +227,7 @@ def _region(
 
 
 def _pole(frame: Frame, rings: Sequence[Ring]) -> str | None:
-    """Which pole lies within: of regions on less than half of the sky, one at the most."""
+    """Which pole lies within: of regions on less than half of the sky, one at most."""
     for name, z in (("north", 1.0), ("south", -1.0)):
         pole = np.array([0.0, 0.0, z])
         if pole @ frame.middle > -0.999 and sum(winding(frame, ring, pole) for ring in rings) > 0:

@@ -70,7 +70,7 @@ class OutOfReach(Exception):
     def __init__(self, error: Exception) -> None:
         super().__init__(f"{type(error).__name__}: {error}")
         self.refused = isinstance(error, ConnectionRefusedError)
-        """Its machine can, but nobody listens there."""
+        """Its machine can, but no program listens there."""
 
 
 class ScanOver(Exception):

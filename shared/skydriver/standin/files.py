@@ -16,7 +16,7 @@ PIXEL_TYPE = [(name, np.int64 if name == "index" else np.float64) for name in re
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a file so that nobody ever sees half of it."""
+    """Write a file so that no reader ever sees half of it."""
     text = json.dumps(content, allow_nan=False)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

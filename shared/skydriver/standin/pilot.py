@@ -2,7 +2,7 @@
 
 The way is HTCondor's chirp (manual, "Chirp"): beside a job that asked for an I/O proxy stands a file that
 says where the proxy listens; it takes one command a line and answers each with a number. A worker works on
-even if nobody listens.
+even without a listener.
 """
 
 import contextlib

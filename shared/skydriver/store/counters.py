@@ -1,6 +1,6 @@
 """The `counters` collection: one document of what has been counted, and until when.
 
-Both are written in one update, on the condition that nobody else has counted meanwhile: so nothing is
+Both are written in one update, on the condition that no other sweep has counted meanwhile: so nothing is
 counted twice or forgotten, however many sweeps run or die.
 """
 
@@ -44,7 +44,7 @@ async def add(
     least: Mapping[str, float],
     most: Mapping[str, float],
 ) -> bool:
-    """Add what was counted of a time to the totals; False if somebody else has done so.
+    """Add what was counted of a time to the totals; False if another sweep has done so.
 
     Args:
         counted: by dotted path.

@@ -1,7 +1,7 @@
 """The `i3_events` collection: each i3live event once, as JSON bytes under the hash of its content.
 
-`used_at` says when it was last asked for by a scan, or found to be needed by one: so whoever removes what is
-old never removes what somebody has just begun to use.
+`used_at` says when it was last asked for by a scan, or found to be needed by one: so the removal of what is
+old never removes what a scan has just begun to use.
 """
 
 import time
@@ -36,7 +36,7 @@ async def put(content: bytes) -> str:
         TooLarge: it has more bytes than an event may have.
     """
     if len(content) > settings().max_event_bytes:
-        raise TooLarge(f"the event must have {settings().max_event_bytes} bytes at the most")
+        raise TooLarge(f"the event must have {settings().max_event_bytes} bytes at most")
     event_id = sha256(content).hexdigest()
     event: I3Event = {"_id": event_id, "schema": SCHEMA, "json": content, "used_at": time.time()}
     # A second time round only where it was removed in between.

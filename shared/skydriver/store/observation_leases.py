@@ -14,7 +14,7 @@ NAME = "observation_leases"
 
 
 async def acquire(location: str, *, seconds: float) -> bool:
-    """Begin to look at a location, for so many seconds at the most; False if another one is at it."""
+    """Begin to look at a location, for so many seconds at most; False if another one is at it."""
     now = time.time()
     try:
         await collection(NAME, durable=False).update_one(

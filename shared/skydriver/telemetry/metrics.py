@@ -1,4 +1,4 @@
-"""Figures that are watched over time, as the service makes them, whoever they are sent to."""
+"""Figures that are watched over time, as the service makes them, for any collector."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Traces of scans from the request to the result, for whoever wants them; off unless a collector is named.
+"""Traces of scans from the request to the result; off unless a collector is named.
 
 A scan's trace begins with its `POST /scan`: the scan keeps that span's context, and each of its events
 carries the context of what has caused it, in CloudEvents' Distributed Tracing extension, from the moment
@@ -17,7 +17,7 @@ from skydriver.settings import settings
 from skydriver.telemetry.logging import log_context
 
 Trace = Mapping[str, str]
-"""The context of a span as events carry it: `traceparent` and, where somebody adds to it, `tracestate`."""
+"""The context of a span as events carry it: `traceparent` and, where a vendor adds to it, `tracestate`."""
 Answered = Callable[[int], None]
 """Says which HTTP status a call was answered with."""
 
@@ -41,7 +41,7 @@ def start_span(
 
     Args:
         name: of the span, with nothing in it that differs from scan to scan.
-        kind: a request of somebody who waits for the answer, or an event.
+        kind: a request whose caller waits for the answer, or an event.
         parent: headers or extensions with the context of what has caused the call, if it has one.
         attributes: by OpenTelemetry's semantic conventions.
     """

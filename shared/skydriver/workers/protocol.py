@@ -30,7 +30,7 @@ class WorkersSpec:
         startup_url: presigned, where workers fetch the startup file.
         environment: of a worker.
         collect_logs: whether the workers' logs are kept.
-        not_before: the time (seconds since the epoch) before which nobody has tried to start them.
+        not_before: the time (seconds since the epoch) before which no try to start them was made.
     """
 
     uuid: str

@@ -35,7 +35,7 @@ async def test_all_is_well(complete: Configure, broker: Broker, words: list[str]
     assert database.startswith("ok MongoDB: answers, with ")
     assert others == [
         f"ok S3: bucket '{BUCKET}' is there",
-        "ok Keycloak: nobody is asked who they are (SKYDRIVER_NO_AUTH): for one machine only",
+        "ok Keycloak: no login is needed (SKYDRIVER_NO_AUTH): for one machine only",
         "ok Broker: the Broker takes events",
         "ok Kubernetes: not used: scanner servers are processes of this machine",
         "ok scanner images: 5 tags of the scanner's image are known",

@@ -175,5 +175,5 @@ async def test_bodies_are_bounded(api: Api, scan_id: str, configure: Any) -> Non
         ("DELETE", f"/scan/{scan_id}", {"manifest_projection": ["x" * 10_000]}),
     ):
         sentence = await api.refusal(method, path, body, code=413)
-        assert "bytes at the most" in sentence
+        assert "bytes at most" in sentence
     assert await everything() == before

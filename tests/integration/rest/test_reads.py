@@ -100,7 +100,7 @@ async def test_what_is_kept_no_longer_is_told(configure: Callable[..., None]) ->
 async def test_a_result_comes_back_as_it_was_however_many_pieces_it_has(
     monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:
-    monkeypatch.setattr(results, "PIECE", piece)
+    monkeypatch.setattr(results, "CHUNK_BYTES", piece)
     content = {"nside-8": [[n, 0.5, None] for n in range(100)]}
     scan_id = await with_result(content)
     async with client_of(get_result) as client:
@@ -136,8 +136,8 @@ async def test_a_result_that_a_newer_one_replaces_while_it_is_read_is_asked_for_
 
 
 async def test_a_result_that_is_replaced_while_it_is_sent_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "PIECE", 10)
-    monkeypatch.setattr(responses, "PIECE", 10)
+    monkeypatch.setattr(results, "CHUNK_BYTES", 10)
+    monkeypatch.setattr(responses, "CHUNK_BYTES", 10)
     scan_id = await with_result({"a": "x" * 100})
     await collection(results.NAME).delete_many({"n": {"$gt": 3}})
     async with client_of(get_result) as client:

@@ -20,7 +20,7 @@ async def _stored() -> int:
 
 @pytest.mark.parametrize(("size", "pieces"), [(1, 1), (10, 1), (11, 2), (95, 10), (100, 10)])
 async def test_a_result_comes_back_as_it_was(size: int, pieces: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "PIECE", 10)
+    monkeypatch.setattr(results, "CHUNK_BYTES", 10)
     content = bytes(n % 251 for n in range(size))
     version = await results.put("scan", content)
     assert await _stored() == pieces
@@ -42,7 +42,7 @@ async def test_each_result_has_a_version_of_its_own() -> None:
 
 
 async def test_a_version_is_removed_with_all_its_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "PIECE", 2)
+    monkeypatch.setattr(results, "CHUNK_BYTES", 2)
     first = await results.put("scan", b"first")
     second = await results.put("scan", b"second")
     await results.remove("scan", first)

@@ -70,7 +70,7 @@ async def test_what_is_found_is_said_in_words(found: tuple[Service, dict[str, tu
         "GET /": (True, "get-root answers 200"),
         # A function has refused: it is there.
         "DELETE /scan/{scan_id}": (True, "delete-scan answers 404"),
-        "POST /scans/find": (False, "nobody is behind it: is this SkyDriver, and of this version?"),
+        "POST /scans/find": (False, "there is no answer behind it: is this SkyDriver, and of this version?"),
         "PUT /scan/{scan_id}/result": (False, "put-result answers 503: MongoDB does not answer"),
     }
 

@@ -38,7 +38,7 @@ def taken_out(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
     async def published(scan_id: str, slot: str, event_id: str) -> None:
         taken.append((scan_id, slot, event_id))
 
-    monkeypatch.setattr(scan_outbox, "published", published)
+    monkeypatch.setattr(scan_outbox, "mark_published", published)
     return taken
 
 
@@ -95,7 +95,7 @@ async def test_an_outage_of_the_database_after_publishing_is_left_to_the_sweep(
     async def published(*_: str) -> None:
         raise ServerSelectionTimeoutError("no database")
 
-    monkeypatch.setattr(scan_outbox, "published", published)
+    monkeypatch.setattr(scan_outbox, "mark_published", published)
     assert await outbox.publish("5d2e", OUTBOX) is False
 
 
@@ -110,7 +110,7 @@ async def test_a_repeat_publishes_what_the_outbox_still_holds(
     async def outbox_of(scan_id: str) -> dict[str, Any]:
         return OUTBOX if scan_id == "5d2e" else {}
 
-    monkeypatch.setattr(scan_outbox, "outbox_of", outbox_of)
+    monkeypatch.setattr(scan_outbox, "read_outbox", outbox_of)
     await outbox.publish_pending("5d2e")
     assert len(loopback.asked) == len(taken_out) == 2
 

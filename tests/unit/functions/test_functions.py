@@ -42,7 +42,7 @@ def path_of(route: str) -> str:
 def test_no_two_functions_share_a_name() -> None:
     names = [source.stem for source in SOURCES]
     assert len(names) == len(set(names))
-    # Their Services are named so, too, with dashes: 63 characters at the most (RFC 1123).
+    # Their Services are named so, too, with dashes: 63 characters at most (RFC 1123).
     assert all(re.fullmatch(r"[a-z0-9](_?[a-z0-9])*", name) and len(name) <= 63 for name in names)
 
 

@@ -219,7 +219,7 @@ async def test_a_body_up_to_the_limit(configure: Callable[..., None]) -> None:
             assert (await client.put("/scan", content=content)).status_code == 200
         for content in (b" " * 101, pieces(110)):
             error = refused(await client.put("/scan", content=content), 413)
-            assert error == "the body must have 100 bytes at the most"
+            assert error == "the body must have 100 bytes at most"
 
 
 async def test_the_usual_limit_is_a_setting(configure: Callable[..., None]) -> None:

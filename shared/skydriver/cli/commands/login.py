@@ -31,14 +31,17 @@ def login(
     url = find_service(ctx).url
     session = log_in(checked_url(issuer, "--issuer or SKYDRIVER_ISSUER"), client_id)
     save(url, session)
-    say(f"Logged in at {url} as {clean(user_of(session.access_token) or 'somebody')}.", style="green")
+    say(
+        f"Logged in at {url} as {clean(user_of(session.access_token) or 'a user without a name')}.",
+        style="green",
+    )
 
 
 def log_in(issuer: str, client_id: str, pause: Callable[[float], None] = time.sleep) -> Session:
     """Go through the device flow (RFC 8628): show a code, and wait until it is approved.
 
     Raises:
-        CommandError: it was refused, or nobody approved it in time.
+        CommandError: it was refused, or not approved in time.
         Unreachable: the realm does not answer.
     """
     form = {"client_id": client_id, "scope": "openid offline_access"}
@@ -65,7 +68,7 @@ def log_in(issuer: str, client_id: str, pause: Callable[[float], None] = time.sl
                 delay += 5
             case problem:
                 raise CommandError(f"the login was not approved: {problem}")
-    raise CommandError("nobody has approved the login in time")
+    raise CommandError("the login was not approved in time")
 
 
 def _problem(answer: httpx.Response) -> str:

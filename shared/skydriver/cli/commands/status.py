@@ -50,7 +50,7 @@ def status(
 
 
 def ask(client: Client, scan_id: str) -> Facts:
-    """Ask for what is known of a scan: four questions at the most, by its phase."""
+    """Ask for what is known of a scan: four questions at most, by its phase."""
     answer = client.status(scan_id)
     told = client.history(scan_id)
     phase = answer.get("phase")

@@ -65,7 +65,7 @@ async def _start(scan: Scan) -> None:
             await backend().stop(scanner_name(scan_id, attempt - 1))
         if scan["refusals"]:
             # A start that seemed refused may have made a server all the same: what that has said while the
-            # scan was in the backlog, nobody has heard.
+            # scan was in the backlog was not heard.
             await backend().stop(name)
         await backend().start(await _spec(scan))
     except TemporaryError as error:

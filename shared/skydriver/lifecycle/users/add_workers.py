@@ -51,7 +51,7 @@ async def _add(scan: ScanToGrow, clusters: list[list[Any]]) -> Scan | None:
     before = request["request_clusters"]
     together = [*before, *clusters]
     if len(together) > MAX_CLUSTERS:
-        raise InvalidArguments({"cluster": f"a scan has {MAX_CLUSTERS} clusters at the most"})
+        raise InvalidArguments({"cluster": f"a scan has {MAX_CLUSTERS} clusters at most"})
     names = {name for name, _ in clusters}
     check_clusters(
         [(name, n_workers) for name, n_workers in together if name in names],

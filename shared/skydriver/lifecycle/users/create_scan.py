@@ -46,7 +46,7 @@ async def create_scan(
         arguments: validated arguments of `POST /scan`.
         submitted_by: who asks.
         key: what the client calls this submission; its repeat within a day is the same scan.
-        may_alert: whether whoever asks may send realtime alerts.
+        may_alert: whether the caller may send realtime alerts.
 
     Returns:
         The scan document.
@@ -119,7 +119,7 @@ async def rescan(
         scan_id: the earlier scan.
         changes: what is to be different.
         submitted_by: who asks.
-        may_alert: whether whoever asks may send realtime alerts.
+        may_alert: whether the caller may send realtime alerts.
 
     Returns:
         The new scan's document. Its manifest says where it comes from, by the classifiers `rescan` and
@@ -165,7 +165,7 @@ def check_priority(priority: int, *, may_alert: bool) -> None:
     """Keep the priorities of realtime alerts to those who send them (v1 README, `priority`).
 
     Raises:
-        Forbidden: the priority is an alert's, and this is not for whoever asks.
+        Forbidden: the priority is an alert's, and the caller may not send alerts.
     """
     if priority >= ALERT_PRIORITY and not may_alert:
         raise Forbidden(
@@ -199,11 +199,11 @@ def check_clusters(clusters: list[tuple[str, int]], *, debug: bool) -> None:
             )
         most = known[name].max_workers
         if most is not None and n_workers > most:
-            raise InvalidArguments({"cluster": f"'{name}' takes {most} workers a scan at the most"})
+            raise InvalidArguments({"cluster": f"'{name}' takes at most {most} workers a scan"})
         most = known[name].max_debug_workers
         if debug and most is not None and n_workers > most:
             raise InvalidArguments(
-                {"cluster": f"'{name}' takes {most} workers a scan at the most with 'client-logs'"}
+                {"cluster": f"'{name}' takes at most {most} workers a scan with 'client-logs'"}
             )
 
 

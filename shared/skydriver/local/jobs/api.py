@@ -1,7 +1,7 @@
 """The job host's HTTP interface.
 
-Whoever can call it can run programs as whoever started it. So the address that clients are given holds a
-secret: another user of the same machine does not know it.
+A client that can call it can run programs as the user who started it. So the address that clients are given
+holds a secret: another user of the same machine does not know it.
 """
 
 import secrets

@@ -180,7 +180,7 @@ class JobHost:
             return
         if name not in self._deletions:
             self._deletions[name] = asyncio.create_task(self._delete(name), name=f"deletion of {name}")
-        # Whoever asks meanwhile waits for the same one: another could take a later job of this name.
+        # A second caller waits for the same one: another could take a later job of this name.
         await asyncio.shield(self._deletions[name])
 
     async def _delete(self, name: str) -> None:
@@ -271,7 +271,7 @@ class JobHost:
                     break
             except httpx.HTTPError as error:
                 problem = type(error).__name__
-        # The address itself is a secret: whoever has it can read the file.
+        # The address itself is a secret: it is enough to read the file.
         raise _InputUnavailableError(f"{item.path}: {problem}")
 
     def _record(self, job: Job) -> None:

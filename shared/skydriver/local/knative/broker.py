@@ -8,7 +8,7 @@ It follows Knative's rules, so that a function that works here works there:
   (knativeerrordest, knativeerrorcode, knativeerrordata); of no answer, and of one that a broker does not
   understand, it is told nothing.
 
-Like Knative's in-memory channel it keeps nothing when it ends: whoever publishes must not rely on it.
+Like Knative's in-memory channel it keeps nothing when it ends: publishers must not rely on it.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _UNBOUNDED = 100  # requests at once for a Service that sets no bound
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a delivery failed: an HTTP status and what the answer said; False where nobody said so."""
+    """Why a delivery failed: an HTTP status and what the answer said; False where there was no answer."""
 
     status: int
     said: bytes

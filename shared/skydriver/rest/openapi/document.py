@@ -39,7 +39,7 @@ _ERRORS = {
         "The Idempotency-Key was used for another request, or the scan does not take the report",
         "this Idempotency-Key was used for another request within the last 24 hours",
     ),
-    413: ("The body is too large", "the body must have 1048576 bytes at the most"),
+    413: ("The body is too large", "the body must have 1048576 bytes at most"),
     415: (
         "The body is compressed, or no text of Unicode",
         "the body must not be compressed, but its Content-Encoding is 'gzip'",
@@ -76,7 +76,7 @@ def document(routes: Iterable[EndpointInfo], *, url: str, issuer: str | None) ->
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": f"a token of {issuer}" if issuer else "nobody is asked for a token here",
+        "description": f"a token of {issuer}" if issuer else "no token is needed here",
     }
     return {
         "openapi": "3.1.0",

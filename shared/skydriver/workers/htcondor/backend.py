@@ -20,7 +20,7 @@ CLOCK = 600
 HISTORY = 8.0
 """Seconds that a look into a schedd's history may take: figures without it are better than none."""
 MAX_PAST = 20_000
-"""Jobs that are read from a schedd's history at the most, in one look."""
+"""Jobs that are read from a schedd's history at most, in one look."""
 MAX_TRIES = 3
 """Looks into the history for a job that has left the queue and is not found there."""
 LOGS = 12.0

@@ -2,7 +2,7 @@
 
 The bindings hold the GIL while they wait, and a daemon may be silent for long: a thread is no protection from
 that, but a process can be killed. This one also ends itself at the task's deadline, whatever has become of
-whoever started it, so that no submission outlives the lease under which it was made.
+its parent, so that no submission outlives the lease under which it was made.
 
 It is told where to find configuration and token by CONDOR_CONFIG. Little is imported: it runs often.
 """
@@ -140,7 +140,7 @@ class Schedd:
                 raise HTCondorError("token", trouble.text) from None
             raise
         if result is not None and result["TotalPermissionDenied"]:
-            raise HTCondorError("denied", "the jobs belong to somebody else")
+            raise HTCondorError("denied", "the jobs belong to another user")
 
     def _call(self, call: Callable[[], Any]) -> Any:
         try:
@@ -281,7 +281,7 @@ def stop(schedd: Schedd, task: Task) -> Answer:
     """
     this = f'{UUID} == "{task["uuid"]}"'
     if task["cluster_id"] is not None:
-        # Somebody else's starter, whose cluster was reported to us, does not know our attribute.
+        # The starter of a reported cluster does not know our attribute.
         this = f"({this} || ClusterId == {int(task['cluster_id'])} && {UUID} is undefined)"
     # A removed job that is on no machine is gone, even if the schedd takes its time to say goodbye.
     there = f"{this} && (JobStatus != {REMOVED} || RemoteHost isnt undefined)"

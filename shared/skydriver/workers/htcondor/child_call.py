@@ -73,7 +73,7 @@ async def _configured(place: Place, secret: str | None) -> AsyncIterator[Path]:
         ]
         (folder / "config").write_text("\n".join([*lines, ""]))
         if secret is not None:
-            # HTCondor wants the file to be its reader's own, and nobody else's.
+            # HTCondor wants the file to be readable by its owner alone.
             file = os.open(folder / "tokens" / TOKEN, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(file, "w") as token:
                 token.write(_token(secret))

@@ -71,7 +71,7 @@ class KubernetesWorkers:
         reported = cluster["cluster_id"]
         if reported in (None, job_name(uuid)):
             return
-        # Somebody else's starter has named the Job, and reported it. By such a name none of ours is stopped.
+        # The starter of a reported Job has named it. By such a name none of ours is stopped.
         job = await place.get("Job", reported)
         if job is not None and UUID not in (job["metadata"].get("labels") or {}):
             await place.remove_job(reported)

@@ -237,7 +237,7 @@ async def test_an_unknown_scan_is_told_so() -> None:
 async def test_a_result_is_stored_and_said_and_its_old_version_removed(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(results, "PIECE", 5)
+    monkeypatch.setattr(results, "CHUNK_BYTES", 5)
     scan_id = await stored(Phase.RUNNING)
     for content in (b'{"nside-8": 1}', b'{"nside-8": 2}'):
         await _result(scan_id, content)
@@ -273,7 +273,7 @@ async def test_a_partial_result_that_came_earlier_replaces_no_later_one(
 
 
 async def test_a_final_result_is_replaced_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "PIECE", 5)
+    monkeypatch.setattr(results, "CHUNK_BYTES", 5)
     scan_id = await stored(Phase.RUNNING)
     await _result(scan_id, b"the partial one")
     await _result(scan_id, b"the final one", final=True)
@@ -289,7 +289,7 @@ async def test_a_final_result_is_replaced_by_nothing(monkeypatch: pytest.MonkeyP
 
 
 async def test_of_final_results_at_once_one_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "PIECE", 3)
+    monkeypatch.setattr(results, "CHUNK_BYTES", 3)
     scan_id = await stored(Phase.RUNNING)
     contents = [f"the {n}th final result".encode() for n in range(6)]
     partial = [b"a partial result" for _ in range(3)]

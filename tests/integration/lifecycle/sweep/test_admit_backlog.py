@@ -140,7 +140,7 @@ async def test_a_scan_that_is_aborted_just_then_holds_up_no_other(
             await delete_scan(scan_id, delete_completed=False, by=None)
         return await take(scan_id, **limits)
 
-    monkeypatch.setattr(rate_limit, "take", take_while_a_user_aborts)
+    monkeypatch.setattr(rate_limit, "acquire", take_while_a_user_aborts)
     assert await _admit() == 1
     assert await _in(Phase.LAUNCHING) == {other}
     assert await _in(Phase.STOPPING) == {aborted}

@@ -501,7 +501,7 @@ async def test_a_duty_that_fails_keeps_no_other_from_being_done(
     failed = await sweep()
     assert failed == {
         "admit_backlog": "ZeroDivisionError",
-        "tend": "the local job host does not answer: ConnectError",
+        "reconcile_scans": "the local job host does not answer: ConnectError",
     }
     assert await rate_limit.holders() == []
     assert len(broker.heard(Fact.OBSERVATION_REQUESTED)) == 3

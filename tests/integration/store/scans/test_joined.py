@@ -22,7 +22,7 @@ async def test_an_event_comes_with_the_fields_that_are_asked_for() -> None:
 
 
 async def test_a_result_comes_by_its_first_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "PIECE", 4)
+    monkeypatch.setattr(results, "CHUNK_BYTES", 4)
     scan_id = await stored()
     pointer = result(is_final=True, version=await results.put(scan_id, b"0123456789"))
     await change(scan_id, result=pointer)

@@ -1,7 +1,8 @@
 """The CloudEvents that functions send one another.
 
 An event says what has happened. It carries ids, not state: a step that hears it reads the scan and acts on
-what is true by then. Its id is derived from the scan, the fact and the cause, so that a retry has the same id.
+what is true by then. Its id is derived from the scan, the fact and the cause, so that a retry has the same
+id.
 """
 
 import datetime as dt

@@ -18,4 +18,9 @@ from skydriver.rest.views import read_manifest, requested_fields
 async def get_manifest(request: RequestContext[ManifestArguments]) -> dict[str, Any]:
     """Answer the manifest: scanner servers read their event from it."""
     fields = requested_fields(request.arguments, FIELDS)
-    return await read_manifest(request.scan_id, fields, include_deleted=request.arguments.include_deleted)
+    return await read_manifest(
+        request.scan_id,
+        fields,
+        include_deleted=request.arguments.include_deleted,
+        lead=request.is_led(no_redirect=request.arguments.no_redirect),
+    )

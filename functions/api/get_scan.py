@@ -14,6 +14,9 @@ async def get_scan(request: RequestContext[ManifestArguments]) -> dict[str, Any]
     """Answer both, the result empty before there is one."""
     fields = requested_fields(request.arguments, DEFAULT_FIELDS)
     scan = await read_scan(
-        request.scan_id, [*fields, "result"], include_deleted=request.arguments.include_deleted
+        request.scan_id,
+        [*fields, "result"],
+        include_deleted=request.arguments.include_deleted,
+        lead=request.is_led(no_redirect=request.arguments.no_redirect),
     )
     return {"manifest": await manifest_with_event(scan, fields), "result": await read_result(scan)}

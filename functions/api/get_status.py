@@ -33,7 +33,12 @@ _FIELDS = (
 )
 async def get_status(request: RequestContext[StatusArguments]) -> dict[str, Any]:
     """Answer the state code, deleted scans included; scanner servers read it as their kill switch."""
-    scan = await read_scan(request.scan_id, _FIELDS, include_deleted=request.arguments.include_deleted)
+    scan = await read_scan(
+        request.scan_id,
+        _FIELDS,
+        include_deleted=request.arguments.include_deleted,
+        lead=request.is_led(no_redirect=request.arguments.no_redirect),
+    )
     answer: dict[str, Any] = {
         "scan_state": scan_state(scan),
         "is_deleted": scan["is_deleted"],

@@ -20,6 +20,8 @@ Json = dict[str, Any]
 
 FIRST_DELAY_SECONDS = 0.2
 MAX_DELAY_SECONDS = 10.0
+STAY = {"no_redirect": "true"}
+"""Commands tell of the scan that they name, also where another one has replaced it."""
 
 
 class Client:
@@ -69,17 +71,17 @@ class Client:
 
     def status(self, scan_id: str, *, pods: bool = False) -> Json:
         """State, phase, outcome and clusters of a scan, with its pods' statuses if asked."""
-        query = {"include_pod_statuses": "true"} if pods else {}
+        query = {**STAY, **({"include_pod_statuses": "true"} if pods else {})}
         return self._object("GET", route("scan", scan_id, "status"), query=query)
 
     def manifest(self, scan_id: str, fields: Sequence[str]) -> Json:
         """Some fields of a scan's manifest, deleted or not (the event, which is large, only if asked for)."""
-        query = {"include_deleted": "true", "manifest_projection": ",".join(fields)}
+        query = {**STAY, "include_deleted": "true", "manifest_projection": ",".join(fields)}
         return self._object("GET", route("scan", scan_id, "manifest"), query=query)
 
     def result(self, scan_id: str, *, include_deleted: bool = False) -> Json:
         """A scan's result, `{}` before there is one."""
-        query = {"include_deleted": "true"} if include_deleted else {}
+        query = {**STAY, **({"include_deleted": "true"} if include_deleted else {})}
         return self._object("GET", route("scan", scan_id, "result"), query=query)
 
     def history(self, scan_id: str) -> Json:

@@ -274,6 +274,8 @@ class Scan(TypedDict):
     reason: str | None
     reason_code: str | None
     submitted_by: str | None
+    replaced_by_scan_id: str | None
+    """The rescan that users are led to in its place."""
     # what the service keeps for itself
     request: Request
     phase_since: float

@@ -55,6 +55,7 @@ def new_scan(
         "reason": None,
         "reason_code": None,
         "submitted_by": request["submitted_by"],
+        "replaced_by_scan_id": None,
         # what the service keeps for itself
         "request": request,
         "phase_since": now,

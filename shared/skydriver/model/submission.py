@@ -296,6 +296,9 @@ class RescanArguments(ProjectionArguments):
     """The arguments of `POST /scan/SCAN_ID/actions/rescan`: whatever is not given is as it was."""
 
     abort_first: Boolean = Field(False, description="abort the earlier scan first, if it is still going on")
+    replace_scan: Boolean = Field(
+        False, description="lead users from the earlier scan to the new one (`replaced_by_scan_id`)"
+    )
     docker_tag: Tag | None = None
     cluster: Cluster | None = None
     reco_algo: RecoAlgo | None = None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from email.message import Message
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from skydriver.errors import InvalidArguments, TooLarge, TooSlow, UnsupportedEncoding
@@ -29,10 +29,19 @@ class NoArguments(BaseModel):
     model_config = ConfigDict(extra="ignore", defer_build=True)
 
 
-class ReadArguments(BaseModel):
-    """The argument of routes that read one scan."""
+NO_REDIRECT = "stay with this scan, also where another one has replaced it (`replaced_by_scan_id`)"
+
+
+class LedArguments(BaseModel):
+    """The argument of routes that lead users from a scan that was replaced to the one in its place."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    no_redirect: Boolean = Field(False, description=NO_REDIRECT)
+
+
+class ResultArguments(LedArguments):
+    """The arguments of `GET /scan/SCAN_ID/result`."""
 
     include_deleted: Boolean = False
 
@@ -45,7 +54,7 @@ class DeletedToo(BaseModel):
     include_deleted: Boolean = True
 
 
-class ManifestArguments(ProjectionArguments):
+class ManifestArguments(ProjectionArguments, LedArguments):
     """The arguments of `GET /scan/SCAN_ID` and `GET /scan/SCAN_ID/manifest`."""
 
     include_deleted: Boolean = False
@@ -57,7 +66,7 @@ class DeleteArguments(ProjectionArguments):
     delete_completed_scan: Boolean = False
 
 
-class StatusArguments(DeletedToo):
+class StatusArguments(DeletedToo, LedArguments):
     """The arguments of `GET /scan/SCAN_ID/status`."""
 
     include_pod_statuses: Boolean = False

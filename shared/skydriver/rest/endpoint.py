@@ -19,7 +19,9 @@ from skydriver.model.scan import split_scanner_id
 from skydriver.rest.arguments import NoArguments, parse_body, query_arguments, read_body, validate
 from skydriver.rest.auth import ANONYMOUS, Caller, Role, authenticate
 from skydriver.rest.responses import (
+    Replaced,
     json_response,
+    led_to,
     not_found_or_method_not_allowed,
     response_of_error,
     without_body,
@@ -57,6 +59,13 @@ class RequestContext(Generic[Arguments]):
     attempt: int
     headers: Mapping[str, str]
     body: bytes
+
+    def is_led(self, *, no_redirect: bool) -> bool:
+        """Say whether the caller is led from a scan that was replaced to the one in its place.
+
+        Users are, unless they ask to stay; scanners and the system speak of the scan that they name.
+        """
+        return Role.USER in self.caller.roles and not no_redirect
 
 
 Handler = Callable[[RequestContext[Arguments]], Awaitable[Response | dict[str, Any]]]
@@ -143,6 +152,8 @@ def endpoint(
             try:
                 async with asyncio.timeout(settings().step_deadline):
                     return await respond(request, match)
+            except Replaced as other:
+                return led_to(other.scan_id, path, request.scope["query_string"])
             except SkyDriverError as error:
                 return response_of_error(error)
             except RETRYABLE_ERRORS as error:

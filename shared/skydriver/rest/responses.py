@@ -72,6 +72,26 @@ async def without_body(answer: Response) -> Response:
     return head
 
 
+class Replaced(Exception):
+    """A user asks for a scan whose place another one has taken: `scan_id`."""
+
+    def __init__(self, scan_id: str) -> None:
+        self.scan_id = scan_id
+        super().__init__(scan_id)
+
+
+def led_to(scan_id: str, path: str, query: bytes) -> Response:
+    """Lead a client to the same route of another scan, with the same query (302, as SkyDriver v2).
+
+    Args:
+        scan_id: the other scan.
+        path: the route's, with `{scan_id}`.
+        query: of the request, as it came.
+    """
+    location = path.replace("{scan_id}", scan_id) + (f"?{query.decode('latin-1')}" if query else "")
+    return Response(status_code=302, headers={"Location": location})
+
+
 def response_of_error(error: SkyDriverError) -> Response:
     """Turn one of our errors into the answer that a client gets."""
     code = error.http_status

@@ -8,12 +8,12 @@ from starlette.responses import Response
 
 from skydriver.errors import NotFound
 from skydriver.rest.responses import chain_chunks, json_response, streaming_json_response
-from skydriver.rest.views import around_result, replaced, visible_scan
+from skydriver.rest.views import SHOWN_BY, around_result, replaced, visible_scan
 from skydriver.store import results
 from skydriver.store.scans import joined
 
 
-async def result_answer(scan_id: str, *, include_deleted: bool) -> Response:
+async def result_answer(scan_id: str, *, include_deleted: bool, lead: bool = False) -> Response:
     """Answer a scan's result; an empty object before there is one.
 
     One of a single piece takes one round trip. Of a larger one no more than a piece is in memory.
@@ -21,10 +21,11 @@ async def result_answer(scan_id: str, *, include_deleted: bool) -> Response:
     Raises:
         NotFound: there is no such scan, it was deleted and deleted ones are not asked for, or its result is
             kept no longer.
+        Replaced: another scan has taken its place, and the caller is led there.
         TemporaryError: a newer result has just taken this one's place.
     """
-    scan, piece = await joined.scan_and_result(scan_id, ["is_deleted"]) or (None, None)
-    pointer = visible_scan(scan_id, scan, include_deleted=include_deleted)["result"]
+    scan, piece = await joined.scan_and_result(scan_id, SHOWN_BY) or (None, None)
+    pointer = visible_scan(scan_id, scan, include_deleted=include_deleted, lead=lead)["result"]
     if pointer is None:
         return json_response({})
     if "removed_at" in pointer:

@@ -8,23 +8,27 @@ import orjson
 from skydriver.errors import InvalidArguments, NotFound, ScanNotFound, TemporaryError
 from skydriver.model.manifest import EVENT_FIELD, FIELDS, manifest_of, resolve_projection
 from skydriver.model.manifest_projection import ProjectionArguments
+from skydriver.rest.responses import Replaced
 from skydriver.store import i3_events, results
 from skydriver.store.scans import document as scan_document
 from skydriver.store.scans import joined
 
 
-async def read_scan(scan_id: str, fields: Iterable[str], *, include_deleted: bool = True) -> dict[str, Any]:
+async def read_scan(
+    scan_id: str, fields: Iterable[str], *, include_deleted: bool = True, lead: bool = False
+) -> dict[str, Any]:
     """Read fields of a scan in one round trip.
 
     Raises:
         NotFound: there is no such scan, or it was deleted and deleted ones are not asked for.
+        Replaced: another scan has taken its place, and the caller is led there.
     """
     scan = await scan_document.get_fields(scan_id, _stored(fields))
-    return visible_scan(scan_id, scan, include_deleted=include_deleted)
+    return visible_scan(scan_id, scan, include_deleted=include_deleted, lead=lead)
 
 
 async def read_manifest(
-    scan_id: str, fields: tuple[str, ...], *, include_deleted: bool = True
+    scan_id: str, fields: tuple[str, ...], *, include_deleted: bool = True, lead: bool = False
 ) -> dict[str, Any]:
     """Read a scan's manifest in one round trip, the event itself included where it is asked for.
 
@@ -32,28 +36,39 @@ async def read_manifest(
 
     Raises:
         NotFound: there is no such scan, or it was deleted and deleted ones are not asked for.
+        Replaced: another scan has taken its place, and the caller is led there.
     """
     if EVENT_FIELD not in fields:
-        return manifest_of(await read_scan(scan_id, fields, include_deleted=include_deleted), fields)
+        scan = await read_scan(scan_id, fields, include_deleted=include_deleted, lead=lead)
+        return manifest_of(scan, fields)
     found = await joined.scan_and_event(scan_id, _stored(fields))
-    scan, event = found or (None, None)
-    scan = visible_scan(scan_id, scan, include_deleted=include_deleted)
+    stored, event = found or (None, None)
+    scan = visible_scan(scan_id, stored, include_deleted=include_deleted, lead=lead)
     return {**manifest_of(scan, fields), EVENT_FIELD: event and orjson.Fragment(event)}
 
 
 def _stored(fields: Iterable[str]) -> set[str]:
     """Say which fields of a scan are read: the event itself stands in another collection."""
-    return {*fields, "is_deleted"} - {EVENT_FIELD}
+    return {*fields, *SHOWN_BY} - {EVENT_FIELD}
 
 
-def visible_scan(scan_id: str, scan: dict[str, Any] | None, *, include_deleted: bool) -> dict[str, Any]:
-    """Let a scan pass that may be shown.
+SHOWN_BY = ("is_deleted", "replaced_by_scan_id")
+"""The fields that say whether a scan may be shown."""
+
+
+def visible_scan(
+    scan_id: str, scan: dict[str, Any] | None, *, include_deleted: bool, lead: bool = False
+) -> dict[str, Any]:
+    """Let a scan pass that may be shown; it must have the fields SHOWN_BY.
 
     Raises:
         NotFound: there is no such scan, or it was deleted and deleted ones are not asked for.
+        Replaced: another scan has taken its place, and the caller is led there.
     """
     if scan is None:
         raise ScanNotFound(scan_id)
+    if lead and (other := scan.get("replaced_by_scan_id")):
+        raise Replaced(other)
     if scan["is_deleted"] and not include_deleted:
         raise NotFound(f"scan '{scan_id}' was deleted; pass 'include_deleted' to see it all the same")
     return scan

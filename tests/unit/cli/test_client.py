@@ -96,6 +96,7 @@ def test_a_manifest_is_asked_for_without_the_event(client: Client, service: Any)
     service.on("GET", "/scan/x/manifest", {"scan_id": "x"})
     assert client.manifest("x", ("scan_id", "progress")) == {"scan_id": "x"}
     assert service.requests[0].query == {
+        "no_redirect": "true",
         "include_deleted": "true",
         "manifest_projection": "scan_id,progress",
     }

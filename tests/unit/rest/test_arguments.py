@@ -13,7 +13,7 @@ from skydriver.rest.arguments import (
     DeletedToo,
     ManifestArguments,
     NoArguments,
-    ReadArguments,
+    ResultArguments,
     StatusArguments,
     parse_body,
     query_arguments,
@@ -113,17 +113,25 @@ def test_arguments_of_the_query(text: str, arguments: dict[str, Any]) -> None:
     ("model", "defaults"),
     [
         (NoArguments, {}),
-        (ReadArguments, {"include_deleted": False}),
         (
             ManifestArguments,
-            {"include_deleted": False, "manifest_projection": None, "projection": None},
+            {
+                "include_deleted": False,
+                "manifest_projection": None,
+                "projection": None,
+                "no_redirect": False,
+            },
         ),
+        (ResultArguments, {"include_deleted": False, "no_redirect": False}),
         (
             DeleteArguments,
             {"delete_completed_scan": False, "manifest_projection": None, "projection": None},
         ),
         (DeletedToo, {"include_deleted": True}),
-        (StatusArguments, {"include_deleted": True, "include_pod_statuses": False}),
+        (
+            StatusArguments,
+            {"include_deleted": True, "include_pod_statuses": False, "no_redirect": False},
+        ),
     ],
 )
 def test_the_defaults_of_routes(model: type[BaseModel], defaults: dict[str, Any]) -> None:
@@ -133,11 +141,12 @@ def test_the_defaults_of_routes(model: type[BaseModel], defaults: dict[str, Any]
 @pytest.mark.parametrize(
     ("model", "name"),
     [
-        (ReadArguments, "include_deleted"),
+        (ResultArguments, "include_deleted"),
         (ManifestArguments, "include_deleted"),
         (DeleteArguments, "delete_completed_scan"),
         (DeletedToo, "include_deleted"),
         (StatusArguments, "include_pod_statuses"),
+        (ResultArguments, "no_redirect"),
     ],
 )
 def test_booleans_of_routes(model: type[BaseModel], name: str) -> None:
@@ -148,7 +157,7 @@ def test_booleans_of_routes(model: type[BaseModel], name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [DeletedToo, ReadArguments, ManifestArguments, DeleteArguments, StatusArguments]
+    "model", [DeletedToo, ResultArguments, ManifestArguments, DeleteArguments, StatusArguments]
 )
 def test_every_unknown_argument_is_named(model: type[BaseModel]) -> None:
     unknown = "is an unrecognized argument"
@@ -184,7 +193,7 @@ def test_a_problem_is_told_in_the_words_of_whoever_made_it(
 
 def test_problems_read_as_sentences() -> None:
     with pytest.raises(InvalidArguments) as caught:
-        validate(ReadArguments, {"include_deleted": "maybe", "foo": 1})
+        validate(ResultArguments, {"include_deleted": "maybe", "foo": 1})
     assert str(caught.value) == (
         "argument include_deleted: must be true or false; argument foo: is an unrecognized argument"
     )

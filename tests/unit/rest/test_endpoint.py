@@ -22,7 +22,7 @@ from skydriver.errors import (
     TemporaryError,
     TooLarge,
 )
-from skydriver.rest.arguments import NoArguments, ReadArguments
+from skydriver.rest.arguments import DeletedToo, NoArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.endpoint import RequestContext, endpoint
 from skydriver.scanner.tokens import make_scanner_token
@@ -76,7 +76,7 @@ def refused(answer: httpx.Response, code: int) -> str:
 
 
 async def test_a_call_of_a_route() -> None:
-    async with serve("GET /scan/{scan_id}", arguments=ReadArguments) as client:
+    async with serve("GET /scan/{scan_id}", arguments=DeletedToo) as client:
         answer = await client.get("/scan/5d2e", params={"include_deleted": "yes"})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
@@ -195,7 +195,7 @@ async def test_a_compressed_body_is_not_taken(coding: str) -> None:
 async def test_a_query_of_a_route_without_arguments_is_not_looked_at() -> None:
     async with serve("GET /scan") as client:
         assert (await client.get("/scan", params={"include_deleted": "maybe", "x": 1})).status_code == 200
-    async with serve("GET /scan", arguments=ReadArguments) as client:
+    async with serve("GET /scan", arguments=DeletedToo) as client:
         refused(await client.get("/scan", params={"x": 1}), 400)
 
 
@@ -357,16 +357,16 @@ async def test_roles_are_looked_at_before_arguments_and_paths_before_roles() -> 
 
 
 def test_a_function_says_which_route_it_serves() -> None:
-    async def get_it(call: RequestContext[ReadArguments]) -> dict[str, Any]:
+    async def get_it(call: RequestContext[DeletedToo]) -> dict[str, Any]:
         return {}
 
-    function: Any = endpoint("GET /scan/{scan_id}", roles=(Role.USER,), arguments=ReadArguments)(get_it)
+    function: Any = endpoint("GET /scan/{scan_id}", roles=(Role.USER,), arguments=DeletedToo)(get_it)
     info = function.route
     assert (info.method, info.path, info.roles, info.arguments) == (
         "GET",
         "/scan/{scan_id}",
         (Role.USER,),
-        ReadArguments,
+        DeletedToo,
     )
     assert function.__name__ == "get_it"
 

@@ -157,7 +157,9 @@ async def rescan(
     # As in v1 the request that was made by hand knows of all rescans, also of those of its rescans.
     first = original.get("first_scan_id", scan_id)
     scan = await _store(again, classifiers=classifiers, first_scan_id=first)
-    await scan_document.add_rescan(first, again["scan_id"])
+    await scan_document.add_rescan(
+        first, again["scan_id"], replaced=scan_id if changes.replace_scan else None
+    )
     return scan
 
 

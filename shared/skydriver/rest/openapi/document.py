@@ -9,7 +9,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from skydriver.eventing.events import event_type
 from skydriver.model.transitions import Fact
-from skydriver.rest.arguments import IDEMPOTENCY_KEY, MAX_KEY
+from skydriver.rest.arguments import IDEMPOTENCY_KEY, MAX_KEY, LedArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.endpoint import EndpointInfo
 from skydriver.rest.openapi import schemas as answers
@@ -206,7 +206,12 @@ def _answers(route: EndpointInfo, schemas: Schemas) -> dict[str, Any]:
     model = _model(route.answer)
     schema = schemas[model, "serialization"]
     description = (model.__doc__ or "").splitlines()[0]
-    return {"200": {"description": description, "content": {"application/json": {"schema": schema}}}}
+    answers: dict[str, Any] = {
+        "200": {"description": description, "content": {"application/json": {"schema": schema}}}
+    }
+    if issubclass(route.arguments, LedArguments):
+        answers["302"] = _LED
+    return answers
 
 
 def _error_references(route: EndpointInfo) -> dict[str, Any]:
@@ -233,6 +238,10 @@ def _error(code: int) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": content}}
 
 
+_LED = {
+    "description": "Another scan has replaced this one: the same route of that scan",
+    "headers": {"Location": {"schema": {"type": "string"}}},
+}
 _EVENT = {
     "required": True,
     "description": "a CloudEvent 1.0, in structured mode as described here, or in binary mode",

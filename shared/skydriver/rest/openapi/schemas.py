@@ -99,6 +99,7 @@ class Manifest(_Answer):
     reason: str | None = Field(None, description="why it is as it is, in a sentence")
     reason_code: ReasonCode | None = Field(None, description="the same for programs")
     submitted_by: str | None = None
+    replaced_by_scan_id: str | None = Field(None, description="the rescan that has taken its place")
 
 
 class Result(_Answer):

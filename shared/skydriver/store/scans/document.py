@@ -289,6 +289,16 @@ async def mark_deleted(scan_id: str) -> Scan | None:
     return scan and escaped_names.shown(scan)
 
 
-async def add_rescan(scan_id: str, rescan_id: str) -> None:
-    """Remember on a scan's request that it was scanned again."""
-    await collection(NAME).update_one({"_id": scan_id}, {"$addToSet": {"request.rescan_ids": rescan_id}})
+async def add_rescan(scan_id: str, rescan_id: str, *, replaced: str | None = None) -> None:
+    """Remember on a scan's request that it was scanned again.
+
+    Args:
+        scan_id: the scan that was asked for by hand.
+        rescan_id: the new scan.
+        replaced: the scan whose place the new one takes, if any: mostly the same, which takes one update.
+    """
+    place: Query = {"$set": {"replaced_by_scan_id": rescan_id, "last_updated": time.time()}}
+    update: Query = {"$addToSet": {"request.rescan_ids": rescan_id}}
+    await collection(NAME).update_one({"_id": scan_id}, update | place if replaced == scan_id else update)
+    if replaced not in (None, scan_id):
+        await collection(NAME).update_one({"_id": replaced}, place)

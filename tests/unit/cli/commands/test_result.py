@@ -51,7 +51,7 @@ def test_a_file_that_cannot_be_written(run: Any, service: Any, tmp_path: Path) -
 def test_result_of_a_deleted_scan(run: Any, service: Any) -> None:
     service.on("GET", "/scan/x/result", ANSWER)
     run("result", "x", "--include-deleted")
-    assert service.requests[0].query == {"include_deleted": "true"}
+    assert service.requests[0].query == {"no_redirect": "true", "include_deleted": "true"}
 
 
 @pytest.mark.parametrize("content", ["{}", "no json", '{"skyscan_result": 7}'])

@@ -378,4 +378,5 @@ def test_pods_are_asked_for_only_on_demand(run: Any, service: Any, running: Any)
     run("status", "x", "--json")
     run("status", "x", "--json", "--pods")
     asked = service.asked("GET", "/scan/x/status")
-    assert [r.query for r in asked] == [{}, {"include_pod_statuses": "true"}]
+    stay = {"no_redirect": "true"}
+    assert [r.query for r in asked] == [stay, {**stay, "include_pod_statuses": "true"}]

@@ -198,7 +198,8 @@ Labels = Annotated[dict[str, Scalar], BeforeValidator(_labels, json_schema_input
 Environment = Annotated[
     dict[str, Scalar], BeforeValidator(_environment, json_schema_input_type=dict[str, Scalar])
 ]
-EventId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+EventId = Annotated[str, Field(pattern=r"^([0-9a-f]{64}|[0-9a-f]{32})$")]
+"""Of 64 digits; one of 32 is that of v1 and v2, of events that were imported."""
 Event = Annotated[
     bytes | None, BeforeValidator(event_json, json_schema_input_type=dict[str, Any] | str | None)
 ]

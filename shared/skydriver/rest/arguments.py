@@ -199,7 +199,8 @@ def _is_branch(part: int | str) -> bool:
 
 _PATTERNS = {
     r"^\S+$": "must not be empty or hold blanks",
-    r"^[0-9a-f]{64}$": "must be the `i3_event_id` of an earlier scan: 64 hexadecimal digits",
+    r"^([0-9a-f]{64}|[0-9a-f]{32})$": "must be the `i3_event_id` of an earlier scan: 64 hexadecimal digits "
+    "(32 for events of SkyDriver v1 and v2)",
 }
 
 

@@ -5,9 +5,10 @@ old never removes what a scan has just begun to use.
 """
 
 import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from hashlib import sha256
 
-from pymongo import ASCENDING
+from pymongo import ASCENDING, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from skydriver.errors import TooLarge
@@ -16,11 +17,14 @@ from skydriver.settings import settings
 from skydriver.store.mongo import collection
 
 NAME = "i3_events"
+CONTENT_ID = 64
+"""Characters of an id; former ones are shorter."""
 
 
 async def ensure_indexes() -> None:
     """Make the index that the queries of this module use; repeating it changes nothing."""
     await collection(NAME).create_index("used_at")
+    await collection(NAME).create_index("former_ids", sparse=True)
 
 
 async def put(content: bytes) -> str:
@@ -44,15 +48,63 @@ async def put(content: bytes) -> str:
         try:
             await collection(NAME).insert_one(event)
         except DuplicateKeyError:
-            if not await touch(event_id):
+            if await touch(event_id) is None:
                 continue
         return event_id
 
 
-async def touch(event_id: str) -> bool:
-    """Note that a scan is about to use an event; False if there is none of this id."""
-    used = await collection(NAME).update_one({"_id": event_id}, {"$set": {"used_at": time.time()}})
-    return bool(used.matched_count)
+async def touch(event_id: str) -> str | None:
+    """Note that a scan is about to use an event.
+
+    Args:
+        event_id: its id, or one that it had in a database that was imported.
+
+    Returns:
+        Its id; None if there is no such event.
+    """
+    condition = {"_id": event_id} if len(event_id) == CONTENT_ID else {"former_ids": event_id}
+    used: I3Event | None = await collection(NAME).find_one_and_update(
+        condition, {"$set": {"used_at": time.time()}}, projection={"_id": 1}
+    )
+    return used and used["_id"]
+
+
+async def known_as(former_ids: Iterable[str]) -> dict[str, str]:
+    """Resolve ids that events had in a database that was imported; those that are unknown are left out."""
+    asked = set(former_ids)
+    if not asked:
+        return {}
+    cursor = collection(NAME).find({"former_ids": {"$in": list(asked)}}, {"former_ids": 1})
+    return {
+        former: event["_id"] async for event in cursor for former in event["former_ids"] if former in asked
+    }
+
+
+async def put_imported(events: Sequence[tuple[bytes, str | None]]) -> None:
+    """Store events of another database, shared with whatever scans have equal ones.
+
+    Args:
+        events: pairs of an event's JSON, with sorted keys, and the id that it had there.
+    """
+    if not events:
+        return
+    now = time.time()
+    writes = []
+    for content, former in events:
+        update: dict[str, Mapping[str, object]] = {
+            "$setOnInsert": {"schema": SCHEMA, "json": content},
+            "$max": {"used_at": now},
+        }
+        if former is not None:
+            update["$addToSet"] = {"former_ids": former}
+        writes.append(UpdateOne({"_id": sha256(content).hexdigest()}, update, upsert=True))
+    await collection(NAME).bulk_write(writes, ordered=False)
+
+
+async def everything() -> AsyncIterator[I3Event]:
+    """Go through all events."""
+    async for event in collection(NAME).find({}).sort("_id", ASCENDING).batch_size(10):
+        yield event
 
 
 async def get(event_id: str) -> bytes | None:

@@ -95,9 +95,10 @@ async def _made(user: str, key: str, content: str) -> Scan | None:
 async def _event(arguments: ScanArguments) -> str:
     if arguments.event_i3live_json is not None:
         return await i3_events.put(arguments.event_i3live_json)
-    event_id = arguments.i3_event_id or ""
-    if not await i3_events.touch(event_id):
-        raise InvalidArguments({"i3_event_id": f"there is no event '{event_id}'"})
+    asked = arguments.i3_event_id or ""
+    event_id = await i3_events.touch(asked)
+    if event_id is None:
+        raise InvalidArguments({"i3_event_id": f"there is no event '{asked}'"})
     return event_id
 
 
@@ -112,6 +113,7 @@ async def rescan(
     *,
     submitted_by: str | None,
     may_alert: bool = True,
+    new_id: str | None = None,
 ) -> Scan:
     """Scan an event again with the request of an earlier scan (a deleted one, too).
 
@@ -120,6 +122,7 @@ async def rescan(
         changes: what is to be different.
         submitted_by: who asks.
         may_alert: whether the caller may send realtime alerts.
+        new_id: the new scan's id; a repeat with the same one makes no second scan.
 
     Returns:
         The new scan's document. Its manifest says where it comes from, by the classifiers `rescan` and
@@ -138,8 +141,12 @@ async def rescan(
         raise ScanNotFound(scan_id)
     changes = changes or RescanArguments()
     again = cast(Request, {**original["request"], **overrides(changes)})
-    again["scan_id"] = uuid4().hex
+    again["scan_id"] = new_id or uuid4().hex
     again["rescan_ids"] = []
+    # The value of what an import has masked is not known.
+    again["scanner_server_env_from_user"] = {
+        name: value for name, value in again["scanner_server_env_from_user"].items() if value != MASK
+    }
     again["rest_address"] = settings().skydriver_url
     again["submitted_by"] = submitted_by
     check_priority(again["priority"], may_alert=may_alert)
@@ -149,7 +156,7 @@ async def rescan(
     await check_backlog(again["priority"])
     if changes.docker_tag is not None:
         again["docker_tag"] = await resolve_tag(changes.docker_tag)
-    if not await i3_events.touch(again["i3_event_id"]):
+    if await i3_events.touch(again["i3_event_id"]) is None:
         raise NotFound(f"the event of scan '{scan_id}' is kept no longer: submit it with a new scan")
     if changes.abort_first and original["phase"] not in COMPLETE:
         await abort_scan(scan_id, by=submitted_by)

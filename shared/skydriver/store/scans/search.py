@@ -1,13 +1,13 @@
 """Searches of scans by a filter of users' making."""
 
-from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import Any, cast
 
 from pymongo import DESCENDING
 from pymongo.errors import ExecutionTimeout, OperationFailure
 
 from skydriver.errors import InvalidArguments
-from skydriver.store import escaped_names
+from skydriver.store import escaped_names, i3_events
 from skydriver.store.mongo import collection
 from skydriver.store.scans.document import NAME, Query
 
@@ -16,6 +16,10 @@ BATCH = 128
 
 BAD_FILTER = frozenset({2, 9, 15998, 16410, 40353, 51091, 51108})
 """Codes by which MongoDB refuses a filter: BadValue, FailedToParse, wrong field paths and expressions."""
+
+EVENT_ID = "i3_event_id"
+NO_IDS = frozenset({"$regex", "$options", "$type"})
+"""Operators that do not compare with whole ids."""
 
 SEARCH = "a user's search"
 """Tells these queries from the service's own, in the database's log and profile."""
@@ -47,7 +51,7 @@ async def find(
         InvalidArguments: the database does not understand the filter, such as `{"$in": 5}`, or has spent
             its time on it.
     """
-    condition = escaped_names.kept_filter(condition)
+    condition = await _with_known_events(escaped_names.kept_filter(condition))
     shown: Query = {"_id": 0, **dict.fromkeys(fields, 1)}
     if after is not None:
         time_, scan_id = after
@@ -71,3 +75,37 @@ async def find(
         if error.code not in BAD_FILTER:
             raise
         raise InvalidArguments({"filter": str((error.details or {}).get("errmsg", "is wrong"))}) from None
+
+
+async def _with_known_events(condition: Query) -> Query:
+    """Put the ids of events in the place of those that they had in a database that was imported."""
+    former = set(_former_ids(condition))
+    known = await i3_events.known_as(former)
+    return cast(Query, _renamed(condition, known, of_event=False)) if known else condition
+
+
+def _former_ids(part: Any, *, of_event: bool = False) -> Iterator[str]:
+    if isinstance(part, str) and of_event and len(part) < i3_events.CONTENT_ID:
+        yield part
+    elif isinstance(part, Mapping):
+        for name, value in part.items():
+            inside = name == EVENT_ID or (of_event and name.startswith("$") and name not in NO_IDS)
+            yield from _former_ids(value, of_event=inside)
+    elif isinstance(part, list):
+        for value in part:
+            yield from _former_ids(value, of_event=of_event)
+
+
+def _renamed(part: Any, known: Mapping[str, str], *, of_event: bool) -> Any:
+    if isinstance(part, str):
+        return known.get(part, part) if of_event else part
+    if isinstance(part, Mapping):
+        return {
+            name: _renamed(
+                value,
+                known,
+                of_event=name == EVENT_ID or (of_event and name.startswith("$") and name not in NO_IDS),
+            )
+            for name, value in part.items()
+        }
+    return [_renamed(value, known, of_event=of_event) for value in part] if isinstance(part, list) else part

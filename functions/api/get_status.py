@@ -22,6 +22,7 @@ _FIELDS = (
     "progress",
     "report",
     "ewms_task.clusters",
+    "furthest_step",
 )
 
 

@@ -8,6 +8,15 @@ ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "shared" / "skydriver"
 
 ELSEWHERE = {
+    "cli/commands/moving": "tests/integration/importing/test_commands.py",
+    "importing/__main__": "tests/integration/importing/test_commands.py",
+    "importing/convert": "tests/integration/importing/test_references.py",
+    "importing/report": "tests/integration/importing/test_run.py",
+    "importing/requests": "tests/integration/importing/test_references.py",
+    "importing/source": "tests/integration/importing/test_run.py",
+    "importing/states": "tests/integration/importing/test_run.py",
+    "store/import_asides": "tests/integration/importing/test_run.py",
+    "store/scans/imported": "tests/integration/importing/test_run.py",
     "check/__main__": "tests/unit/check/test_inside.py",
     "check/finding": "tests/unit/check/test_inside.py",
     "cli/commands/check": "tests/unit/check/test_outside.py",

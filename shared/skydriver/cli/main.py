@@ -8,6 +8,7 @@ from skydriver.cli.commands.check import check
 from skydriver.cli.commands.demo import demo
 from skydriver.cli.commands.inspect import backlog, find, history
 from skydriver.cli.commands.login import login
+from skydriver.cli.commands.moving import export, import_
 from skydriver.cli.commands.result import plot, result
 from skydriver.cli.commands.scan import scan
 from skydriver.cli.commands.status import status
@@ -53,8 +54,9 @@ def options(
     ctx.obj = Options(url=url)
 
 
-for command in (up, demo, login, scan, status, result, plot, stop, find, backlog, history, check):
+for command in (up, demo, login, scan, status, result, plot, stop, find, backlog, history, check, export):
     app.command()(command)
+app.command("import")(import_)
 
 
 def main() -> None:

@@ -167,6 +167,9 @@ class Progress(TypedDict):
     processing_stats: ProcessingStats
     predictive_scanning_threshold: float
     last_updated: str
+    start: NotRequired[float | None]
+    """Of scans that were imported from v2, as `end`: seconds since the epoch."""
+    end: NotRequired[float | None]
 
 
 class Report(TypedDict):
@@ -249,6 +252,15 @@ class ScannerLease(TypedDict):
     gone: bool
 
 
+class Imported(TypedDict):
+    """That a scan comes from another installation's database."""
+
+    at: float
+    """When it was written here."""
+    digest: str
+    """Of the scan as it was written: whatever differs from it was changed here, or there."""
+
+
 class Scan(TypedDict):
     """A scan, without what grows with its age."""
 
@@ -261,7 +273,8 @@ class Scan(TypedDict):
     scanner_server_args: str
     priority: int
     classifiers: FreeForm
-    event_i3live_json_dict__hash: None
+    event_i3live_json_dict__hash: str | None
+    """Of scans that were imported from v1.1 and before."""
     i3_event_id: str
     ewms_task: Task
     event_metadata: EventMetadata | None
@@ -294,6 +307,12 @@ class Scan(TypedDict):
     """The context of the span that its trace begins with."""
     first_scan_id: NotRequired[str]
     """Of a rescan: the scan that was asked for by hand."""
+    # of imported scans
+    imported: NotRequired[Imported]
+    furthest_step: NotRequired[str]
+    """The `Step` of its state code."""
+    ewms_workflow_id: NotRequired[str | None]
+    ewms_address: NotRequired[str | None]
 
 
 class WholeScan(Scan):
@@ -501,6 +520,8 @@ class I3Event(TypedDict):
     json: bytes
     used_at: float
     """When a scan last began to use it, or was found to need it."""
+    former_ids: NotRequired[list[str]]
+    """The ids that it had in a database that was imported; users may still call it so."""
 
 
 class ResultPiece(TypedDict):
@@ -572,6 +593,19 @@ class Totals(TypedDict, total=False):
     retries: dict[str, int]
     dead_letters: dict[str, int]
     phases: dict[str, PhaseTotals]
+
+
+class ImportAside(TypedDict):
+    """A document of a database that was imported, which could not be taken; `_id` says which."""
+
+    _id: str
+    schema: int
+    collection: str
+    scan_id: str | None
+    reason: str
+    json: bytes | None
+    """What could be read of it, secrets masked; None where nothing could, or it is large."""
+    at: float
 
 
 # --- projections --------------------------------------------------------------------------------------

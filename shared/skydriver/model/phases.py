@@ -36,6 +36,16 @@ class ClusterState(StrEnum):
     FAILED = "failed"
 
 
+class Step(StrEnum):
+    """How far a scan has come: the second part of the README's "Scan State Code"."""
+
+    PRESTARTUP = "PRESTARTUP"
+    WAITING_ON_SCANNER_SERVER_STARTUP = "WAITING_ON_SCANNER_SERVER_STARTUP"
+    WAITING_ON_CLUSTER_STARTUP = "WAITING_ON_CLUSTER_STARTUP"
+    WAITING_ON_FIRST_PIXEL_RECO = "WAITING_ON_FIRST_PIXEL_RECO"
+    PARTIAL_RESULT_GENERATED = "PARTIAL_RESULT_GENERATED"
+
+
 PLACED = (Phase.LAUNCHING, Phase.STARTING, Phase.RUNNING)
 """Phases in which a scanner server exists or is about to; it may report in each of them."""
 UNFINISHED = (Phase.QUEUED, *PLACED)
@@ -49,11 +59,13 @@ ALERT_PRIORITY = 100
 def scan_state(scan: Mapping[str, Any]) -> str:
     """Compute the README's "Scan State Code" of a scan document or of its manifest fields.
 
-    Only `phase`, `outcome`, `progress` and `ewms_task.clusters` are looked at. Clusters without a
-    `cluster_id` are planned ones and do not count.
+    Only `phase`, `outcome`, `progress`, `ewms_task.clusters` and, of imported scans, `furthest_step` are
+    looked at. Clusters without a `cluster_id` are planned ones and do not count.
     """
     if scan["outcome"] == Outcome.FINISHED:
         return "SCAN_FINISHED_SUCCESSFULLY"
+    if scan.get("furthest_step"):
+        return f"STOPPED__{scan['furthest_step']}"
     progress = scan["progress"]
     started = any(cluster["cluster_id"] is not None for cluster in scan["ewms_task"]["clusters"])
     if progress and started:

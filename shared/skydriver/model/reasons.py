@@ -37,6 +37,13 @@ class ReasonCode(StrEnum):
     ALL_WORKERS_DEAD = "all_workers_dead"
     ALL_CLUSTERS_UNKNOWN = "all_clusters_unknown"
     """None of the clusters that were asked for is configured any longer."""
+    IMPORTED_RESULT_NOT_FINAL = "imported_result_not_final"
+    """Of another installation's database, as all that follow: its scanner had finished, but its result is not
+    final."""
+    IMPORTED_ABORTED = "imported_aborted"
+    IMPORTED_FROM_BACKLOG = "imported_from_backlog"
+    IMPORTED_STOPPED = "imported_stopped"
+    IMPORTED_UNFINISHED = "imported_unfinished"
 
     # Of a cluster.
     CLUSTER_UNKNOWN = "cluster_unknown"

@@ -6,17 +6,22 @@ this one is found at once.
 """
 
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
+from hashlib import sha256
 
 from bson import ObjectId
 from pymongo import ASCENDING
+from pymongo.errors import BulkWriteError
 
 from skydriver.model.documents import SCHEMA, ResultPiece
 from skydriver.store.mongo import collection
 
 NAME = "results"
+DUPLICATE_KEY = 11000
 CHUNK_BYTES = 2 * 2**20
 """Bytes of a piece: readers and writers hold one in memory, and larger ones are no faster to read."""
+IMPORTED_SECOND = bytes.fromhex("00000001")
+"""The time in the ids of imported pieces, the first second of 1970: no sweep takes them for just written."""
 BY_TIME = [("_id", ASCENDING), ("scan_id", ASCENDING), ("version", ASCENDING)]
 """The index that tells what was written when, without reading it: an ObjectId begins with its time."""
 
@@ -41,6 +46,57 @@ async def put(scan_id: str, content: bytes) -> ObjectId:
         }
         await collection(NAME).insert_one(piece)
     return version
+
+
+def imported_version(scan_id: str, content: bytes) -> ObjectId:
+    """Name the version of a result that comes from another database: the same each time."""
+    return _derived(f"{scan_id} {sha256(content).hexdigest()}")
+
+
+def imported_pieces(scan_id: str, version: ObjectId, content: bytes) -> list[ResultPiece]:
+    """Cut a result that comes from another database into pieces, the same each time."""
+    return [
+        {
+            "_id": _derived(f"{version} {n}") if n else version,
+            "schema": SCHEMA,
+            "scan_id": scan_id,
+            "version": version,
+            "n": n,
+            "json": content[start : start + CHUNK_BYTES],
+        }
+        for n, start in enumerate(range(0, len(content), CHUNK_BYTES))
+    ]
+
+
+def _derived(name: str) -> ObjectId:
+    return ObjectId(IMPORTED_SECOND + sha256(name.encode()).digest()[:8])
+
+
+async def put_imported(made: Sequence[ResultPiece]) -> None:
+    """Store pieces whose ids tell what is in them; those that are there already stay."""
+    if not made:
+        return
+    try:
+        await collection(NAME).insert_many(list(made), ordered=False)
+    except BulkWriteError as error:
+        errors = (error.details or {}).get("writeErrors", [])
+        if not errors or any(one["code"] != DUPLICATE_KEY for one in errors):
+            raise
+
+
+async def present(ids: Iterable[ObjectId]) -> set[ObjectId]:
+    """Say which of these pieces are there."""
+    cursor = collection(NAME).find({"_id": {"$in": list(ids)}}, {"_id": 1}).hint(BY_TIME)
+    return {piece["_id"] async for piece in cursor}
+
+
+async def imported_versions() -> set[tuple[str, ObjectId]]:
+    """List the imported results, as pairs (scan id, version)."""
+    first = ObjectId(IMPORTED_SECOND + bytes(8))
+    last = ObjectId(IMPORTED_SECOND + b"\xff" * 8)
+    between = {"$gte": first, "$lte": last}
+    cursor = collection(NAME).find({"_id": between}, {"_id": 0, "scan_id": 1, "version": 1}).hint(BY_TIME)
+    return {(piece["scan_id"], piece["version"]) async for piece in cursor}
 
 
 async def chunks(scan_id: str, version: ObjectId, *, first: int = 0) -> AsyncIterator[bytes]:

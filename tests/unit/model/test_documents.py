@@ -40,5 +40,5 @@ def test_every_document_says_which_version_of_the_types_it_is_of() -> None:
     # What says nothing must be a part, which is tested above.
     assert {one.__name__ for one in STORED if one not in PARTS} == {
         *("Scan", "WholeScan", "I3Event", "ResultPiece", "Submission", "HandledEvent"),
-        *("Limits", "ObservationLease", "Totals"),
+        *("Limits", "ObservationLease", "Totals", "ImportAside"),
     }

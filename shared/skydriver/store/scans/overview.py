@@ -88,9 +88,13 @@ async def counts() -> tuple[dict[str, int], float | None, int, float | None]:
 
 
 async def histories(since: float, until: float) -> AsyncIterator[list[HistoryLine]]:
-    """Go through the histories of the scans with a line from after a time, and not from after another."""
+    """Go through the histories of the scans with a line from after a time, and not from after another.
+
+    What imported scans went through was elsewhere.
+    """
     line = {"$elemMatch": {"time": {"$gt": since, "$lte": until}}}
-    async for scan in collection(NAME).find({"history": line}, projection(HistoryOfScan)):
+    condition: Query = {"history": line, "imported": {"$exists": False}}
+    async for scan in collection(NAME).find(condition, projection(HistoryOfScan)):
         yield scan["history"]
 
 

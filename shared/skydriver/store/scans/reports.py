@@ -123,10 +123,11 @@ async def point_to_result(
 
 
 async def with_old_results(*, ended_before: float, limit: int) -> list[str]:
-    """Find scans that ended before a time, and whose results are still there."""
+    """Find scans that ended, and were imported if they were, before a time, and whose results are there."""
     condition = {
         "phase": Phase.ENDED,
         "phase_since": {"$lt": ended_before},
+        "imported.at": {"$not": {"$gte": ended_before}},
         "result.version": {"$exists": True},
     }
     return [scan["_id"] async for scan in collection(NAME).find(condition, {"_id": 1}).limit(limit)]

@@ -319,7 +319,7 @@ def _progress(manifest: Mapping[str, Any], secrets: set[str], notes: list[str]) 
         return None
     stats = table(given.get("processing_stats"))
     # Reports of other fields v1 took, and dropped them.
-    filled = {
+    filled: dict[str, Any] = {
         **{name: given[name] for name in ("start", "end") if name in given},
         "summary": text(given.get("summary")),
         "epilogue": text(given.get("epilogue")),

@@ -20,7 +20,7 @@ _REFERENCES = re.compile(r"(name|ref|path|url|address)s?$", re.I)
 """Names of what only says where a secret is."""
 _ASSIGNED = re.compile(
     r"(?P<name>[\w.-]*(?:TOKEN|AUTH|PASS|SECRET|ACCESS_?KEY|SIGNATURE|CREDENTIAL)[\w.-]*)"
-    r"(?P<between>\s*[=:]\s*|\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s;,&\"']+)",
+    r"(?P<between>\s*[=:]\s*(?:(?:bearer|basic)\s+)?|\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s;,&\"']+)",
     re.IGNORECASE,
 )
 _SIGNS = ("token", "auth", "pass", "secret", "access", "signature", "credential", "bearer", "eyj", "@", "://")

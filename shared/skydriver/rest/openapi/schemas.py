@@ -85,7 +85,9 @@ class Manifest(_Answer):
     )
     scanner_server_args: str = ""
     priority: int = 0
-    classifiers: dict[str, str | bool | int | float | None] = Field(default_factory=dict)
+    classifiers: dict[str, str | bool | int | float | list[Any] | None] = Field(
+        default_factory=dict, description="lists only of scans of SkyDriver v2 that were imported"
+    )
     event_i3live_json_dict__hash: str | None = Field(None, deprecated=True)
     i3_event_id: str = ""
     ewms_task: Task | None = None

@@ -24,7 +24,7 @@ Document = Any
 
 DOCUMENT_SIZE = 6_000
 """Bytes of a scan in BSON, as of one that runs on a few clusters."""
-SCAN, WITHOUT_RESULT, ENDED = "running", "without-result", "ended"
+SCAN, WITHOUT_RESULT, ENDED = "running", "unreported", "ended"
 
 
 def event(size: int, *, run: int = 130033, number: int = 50579430) -> Document:

@@ -15,6 +15,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from skydriver.gateway.admission import Admission
 from skydriver.gateway.proxy import forward, proxy_client
 from skydriver.gateway.route_table import MethodNotAllowed, NotFound, RouteTable
 from skydriver.rest.responses import not_found_or_method_not_allowed
@@ -26,6 +27,11 @@ _client = PerLoop(proxy_client, lambda client: client.aclose())
 @cache
 def _table() -> RouteTable:
     return RouteTable.load(Path(os.environ["ROUTES_FILE"]))
+
+
+@cache
+def _admission() -> Admission:
+    return Admission(_table().limits)
 
 
 @functions_framework.aio.http
@@ -42,4 +48,5 @@ async def gateway(request: Request) -> Response:
             address = os.environ["FUNCTION_ADDRESS"].format(
                 service=service, namespace=os.environ["K8S_NAMESPACE"]
             )
-            return await forward(request, client=_client.get(), address=address)
+            with _admission().admitted(service) as refusal:
+                return refusal or await forward(request, client=_client.get(), address=address)

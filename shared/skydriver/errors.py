@@ -7,12 +7,14 @@
             Forbidden                  403
             NotFound                   404
                 ScanNotFound           404
+                NotYet                 404
             TooSlow                    408
             AlreadyUsed                409
             NotTaken                   409
             TooLarge                   413
             UnsupportedEncoding        415
             Unprocessable              422
+            NotInstalled               501
         TemporaryError                 503   503
             Full                       503
             NotConfigured              503
@@ -96,6 +98,14 @@ class ScanNotFound(NotFound):
         super().__init__(f"there is no scan '{scan_id}'")
 
 
+class NotYet(NotFound):
+    """There is no such thing yet; `retry_after` says in how many seconds it is worth asking again."""
+
+    def __init__(self, sentence: str, *, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(sentence)
+
+
 class Forbidden(PermanentError):
     """The caller may not do this."""
 
@@ -136,6 +146,12 @@ class Unprocessable(PermanentError):
     """What is stored is of no use for what was asked, such as a map of a result without likelihoods."""
 
     http_status = 422
+
+
+class NotInstalled(PermanentError):
+    """A package is missing on this machine that the image of this function has."""
+
+    http_status = 501
 
 
 class Conflict(PermanentError):

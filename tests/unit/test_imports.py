@@ -22,6 +22,7 @@ NEVER = {
     *("opentelemetry", "skydriver.telemetry.otel"),
     *("pydantic_settings", "dotenv", "humanfriendly", "httpx", "rich", "yaml", "gunicorn"),
     *("numpy", "healpy", "healpix", "matplotlib", "pandas", "moto", "psutil", "typer"),
+    *("astropy", "mocpy"),
     *("skydriver.rest.openapi.schemas", "skydriver.local", "skydriver.cli", "skydriver.standin"),
     *(
         "skydriver.scanner.kubernetes.backend",
@@ -39,6 +40,8 @@ SUBMISSIONS = "skydriver.model.submission"
 READS = {
     *("get_root", "get_scan", "get_manifest", "get_result", "get_status", "get_logs", "get_history"),
     *("get_i3_event", "get_backlog", "find_scans", "get_scan_request"),
+    *("get_contours", "get_gcn_notice", "get_moc", "find_skymap"),
+    *("get_skymap", "get_skymap_fits", "get_skymap_pdf", "get_skymap_png", "get_skymap_svg"),
 }
 STEPS = {path.stem for path in SOURCES if path.parent.name != "api"}
 

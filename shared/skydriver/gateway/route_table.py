@@ -24,6 +24,7 @@ class Route(BaseModel):
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str = Field(pattern=r"^/([^/{}]+|\{\w+\})?(/([^/{}]+|\{\w+\}))*$")
     service: str = Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
+    max_requests: int | None = Field(None, ge=1)
 
 
 class _RoutesFile(BaseModel):
@@ -92,6 +93,11 @@ class RouteTable:
     def services(self) -> frozenset[str]:
         """The names of all services that some route reaches."""
         return frozenset(route.service for route in self.routes)
+
+    @property
+    def limits(self) -> Mapping[str, int]:
+        """How many requests a service may be asked at once; those without a limit are not in it."""
+        return {route.service: route.max_requests for route in self.routes if route.max_requests is not None}
 
     def match(self, method: str, path: str) -> str | NotFound | MethodNotAllowed:
         """Find the service that answers a request; a literal segment wins over a parameter.

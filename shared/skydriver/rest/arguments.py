@@ -40,10 +40,16 @@ class LedArguments(BaseModel):
     no_redirect: Boolean = Field(False, description=NO_REDIRECT)
 
 
-class ResultArguments(LedArguments):
-    """The arguments of `GET /scan/SCAN_ID/result`."""
+class ReadArguments(BaseModel):
+    """The argument of routes that answer for deleted scans only if they are told to."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     include_deleted: Boolean = False
+
+
+class ResultArguments(ReadArguments, LedArguments):
+    """The arguments of `GET /scan/SCAN_ID/result`."""
 
 
 class DeletedToo(BaseModel):

@@ -82,6 +82,8 @@ class EndpointInfo:
         roles: one of them is needed to call it; empty: none is.
         arguments: their model.
         answer: the name of the answer's model in `rest.openapi.schemas`; None where it is no JSON.
+        files: the media types of what is answered beside or in place of JSON; empty with no answer: a page.
+        redirects: whether it leads elsewhere (303).
         description: a sentence.
         takes_event: whether the body is a CloudEvent, not a JSON object of arguments.
     """
@@ -92,6 +94,8 @@ class EndpointInfo:
     roles: tuple[Role, ...]
     arguments: type[BaseModel]
     answer: str | None
+    files: tuple[str, ...]
+    redirects: bool
     description: str
     takes_event: bool
 
@@ -102,6 +106,8 @@ def endpoint(
     roles: tuple[Role, ...],
     arguments: type[Arguments] = NoArguments,  # type: ignore[assignment]
     answer: str | None = None,
+    files: tuple[str, ...] = (),
+    redirects: bool = False,
     limit: Callable[[], int] = lambda: settings().max_body_bytes,
     body_holds_arguments: bool = True,
 ) -> Callable[[Handler[Arguments]], HttpFunction]:
@@ -113,6 +119,8 @@ def endpoint(
         arguments: the model of the arguments.
         answer: the model of the answer in `rest.openapi.schemas`, for the interface's document. It is given
             by its name, since no request needs those models.
+        files: media types that it answers with beside or in place of JSON.
+        redirects: whether it leads elsewhere (303).
         limit: says the most bytes that a body may have.
         body_holds_arguments: whether the body is a JSON object of arguments, or left to the handler.
     """
@@ -127,6 +135,8 @@ def endpoint(
             roles=roles,
             arguments=arguments,
             answer=answer,
+            files=files,
+            redirects=redirects,
             description=inspect.getdoc(handle) or "",
             takes_event=not body_holds_arguments,
         )

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response, StreamingResponse
 
-from skydriver.errors import SkyDriverError
+from skydriver.errors import NotYet, SkyDriverError
 from skydriver.runtime.error_response import error_answer
 
 RETRY_AFTER = "5"
@@ -95,4 +95,6 @@ def led_to(scan_id: str, path: str, query: bytes) -> Response:
 def response_of_error(error: SkyDriverError) -> Response:
     """Turn one of our errors into the answer that a client gets."""
     code = error.http_status
+    if isinstance(error, NotYet):
+        return error_answer(code, str(error), {"Retry-After": str(error.retry_after)})
     return error_answer(code, str(error), {"Retry-After": RETRY_AFTER} if code in (429, 503) else None)

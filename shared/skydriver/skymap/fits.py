@@ -15,9 +15,10 @@ import healpix
 import numpy as np
 import numpy.typing as npt
 
+from skydriver.skymap.definitions import Definition, Level
 from skydriver.skymap.options import Ordering, Values
 from skydriver.skymap.probability import Skymap
-from skydriver.skymap.regions import Definition, Level, Region, regions
+from skydriver.skymap.regions import Region, regions
 from skydriver.skymap.sphere import Floats, Integers, cell_area, degrees_of
 
 Card = tuple[str, str | int | float | bool, str]

@@ -5,9 +5,9 @@ FastResponse, for one, finds `run00130033.evt000050579430.*.fits.gz`.
 
 import re
 
-from skydriver.skymap.options import Values
+from skydriver.skymap.definitions import Definition, Level
+from skydriver.skymap.options import Values, View
 from skydriver.skymap.probability import Skymap
-from skydriver.skymap.regions import Definition, Level
 
 
 def stem(skymap: Skymap) -> str:
@@ -34,3 +34,14 @@ def fits(skymap: Skymap, values: Values, nside: int | None) -> str:
 def moc(skymap: Skymap, definition: Definition, level: Level, suffix: str) -> str:
     """A region's MOC; the suffix is `json` or `fits`."""
     return f"{stem(skymap)}.region_{level}_{definition}.moc.{suffix}"
+
+
+def picture(skymap: Skymap, view: View, suffix: str) -> str:
+    """A picture; the suffix is `png`, `svg` or `pdf`."""
+    kind = "full-sky" if view is View.FULL else "zoomed"
+    return f"{stem(skymap)}.{kind}.{suffix}"
+
+
+def json(skymap: Skymap, what: str) -> str:
+    """Numbers of a map; `what` says which."""
+    return f"{stem(skymap)}.{what}.json"

@@ -12,8 +12,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from skydriver.errors import Unprocessable
+from skydriver.skymap.definitions import Definition, Level
 from skydriver.skymap.probability import Skymap
-from skydriver.skymap.regions import ENOUGH_PIXELS, Definition, Level, regions
+from skydriver.skymap.regions import ENOUGH_PIXELS, regions
 from skydriver.skymap.sphere import degrees_of
 
 SCHEMA = "https://gcn.nasa.gov/schema/main/gcn/notices/icecube/single_neutrino_alerts.schema.json"

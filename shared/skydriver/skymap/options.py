@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from skydriver.errors import InvalidArguments
-from skydriver.skymap.regions import Definition, Level, floor_problem, level_problem
+from skydriver.skymap.definitions import Definition, Level, floor_problem, level_problem
 
 
 class Values(StrEnum):
@@ -24,6 +24,13 @@ class Ordering(StrEnum):
 
     RING = "ring"
     NESTED = "nested"
+
+
+class MocFormat(StrEnum):
+    """How a region's MOC is written."""
+
+    JSON = "json"
+    FITS = "fits"
 
 
 class View(StrEnum):
@@ -47,6 +54,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "values": tuple(Values),
     "nside": (64, 128, 256, 512, 1024),
     "ordering": tuple(Ordering),
+    "format": tuple(MocFormat),
     "view": tuple(View),
     "frame": tuple(Coordinates),
     "width": (800, 1200, 2400),
@@ -64,6 +72,7 @@ class Options:
         values: what a FITS file holds.
         nside: of a flat map; None for a multi-order one.
         ordering: of a flat map.
+        format: how a MOC is written.
         view: what a picture shows.
         frame: the coordinates of a picture.
         width: of a picture, in pixels.
@@ -75,6 +84,7 @@ class Options:
     values: Values = Values.PROBABILITY
     nside: int | None = None
     ordering: Ordering = Ordering.NESTED
+    format: MocFormat = MocFormat.JSON
     view: View = View.ZOOM
     frame: Coordinates = Coordinates.EQUATORIAL
     width: int = 1200
@@ -96,11 +106,10 @@ class Options:
         values = {}
         for name in known:
             if name in arguments:
-                written = {_written(choice): choice for choice in _CHOICES[name]}
-                if arguments[name] in written:
-                    values[name] = written[arguments[name]]
-                else:
-                    problems[name] = f"must be one of {_listed(written)}, not {arguments[name][:40]!r}"
+                try:
+                    values[name] = chosen(name, arguments[name])
+                except ValueError as error:
+                    problems[name] = str(error)
         if problems:
             raise InvalidArguments(problems)
         options = cls(**values)
@@ -115,6 +124,23 @@ class Options:
         if problems:
             raise InvalidArguments(problems)
         return options
+
+
+def choices(option: str) -> tuple[str, ...]:
+    """What may be asked of an option, as written in a query."""
+    return tuple(_written(choice) for choice in _CHOICES[option])
+
+
+def chosen(option: str, text: str) -> Any:
+    """Read the value of an option.
+
+    Raises:
+        ValueError: it is not in the option's list, which the message names.
+    """
+    written = dict(zip(choices(option), _CHOICES[option], strict=True))
+    if text not in written:
+        raise ValueError(f"must be one of {_listed(written)}, not {text[:40]!r}")
+    return written[text]
 
 
 def _written(choice: Any) -> str:

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from skydriver.skymap import views
+from skydriver.skymap.definitions import Definition, Level
 from skydriver.skymap.options import Coordinates, View
 from skydriver.skymap.probability import NEVER, Skymap
-from skydriver.skymap.regions import Definition, Level, Region, regions
+from skydriver.skymap.regions import Region, regions
 from skydriver.skymap.sphere import (
     ICRS_TO_GALACTIC,
     Floats,

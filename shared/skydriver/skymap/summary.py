@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from skydriver.skymap.contours import Ring
+from skydriver.skymap.definitions import Definition, Level
 from skydriver.skymap.probability import NEVER, Skymap
-from skydriver.skymap.regions import ENOUGH_PIXELS, Definition, Level, Region, regions
+from skydriver.skymap.regions import ENOUGH_PIXELS, Region, regions
 from skydriver.skymap.smoothing import smoothed
 from skydriver.skymap.sphere import (
     ICRS_TO_GALACTIC,
@@ -62,7 +63,7 @@ def summary(plain: Skymap, *, floor_deg: float = 0.0, final: bool) -> dict[str, 
         "llh": {"min": min(float(llh.min()) for llh in known), "max": max(float(llh.max()) for llh in known)},
         "scanned_fraction": round(float(plain.area[plain.scanned != NEVER].sum()) / (4.0 * np.pi), 9),
         "definitions": {
-            definition: {
+            str(definition): {
                 "floor_deg": maps[definition].floor_deg,
                 "best_fit": best_fit(maps[definition]),
                 "regions": [facts(maps[definition], region) for region in found[definition]],

@@ -1,9 +1,12 @@
 """The REST interface over HTTP with a real database behind it, and nobody who launches anything."""
 
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
+from pymongo import monitoring
 
 from skydriver.local.http_server import listen, serve, url
 from skydriver.local.knative import functions
@@ -11,6 +14,7 @@ from skydriver.local.knative.ingress import Ingress
 from skydriver.local.knative.overlay import read_overlay
 from tests.conftest import ROOT
 from tests.integration.rest.api import Api
+from tests.support.trips import Trips
 
 
 @pytest_asyncio.fixture
@@ -32,3 +36,12 @@ async def api(database: None, configure: Callable[..., None]) -> AsyncIterator[A
 async def scan_id(api: Api) -> str:
     """A scan that waits to be started."""
     return str((await api.submit())["scan_id"])
+
+
+@pytest.fixture
+def trips(monkeypatch: pytest.MonkeyPatch) -> Trips:
+    """What the database is asked by clients that are made from now on."""
+    listeners: Any = monitoring._LISTENERS
+    trips = Trips()
+    monkeypatch.setattr(monitoring, "_LISTENERS", listeners._replace(command_listeners=[trips]))
+    return trips

@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 import pytest
-from pymongo import monitoring
 
 from functions.api.get_i3_event import get_i3_event
 from functions.api.get_manifest import get_manifest
@@ -22,30 +21,9 @@ from skydriver.store.mongo import collection
 from skydriver.store.scans import document as scan_document
 from tests.support.documents import EVENT, change, result, scan, written
 from tests.support.serving import client_of
+from tests.support.trips import Trips
 
 pytestmark = pytest.mark.usefixtures("database")
-
-
-class Trips(monitoring.CommandListener):
-    """Remembers what the database is asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        self.asked.append(event.command_name)
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
-
-
-@pytest.fixture
-def trips(monkeypatch: pytest.MonkeyPatch) -> Trips:
-    listeners: Any = monitoring._LISTENERS
-    trips = Trips()
-    monkeypatch.setattr(monitoring, "_LISTENERS", listeners._replace(command_listeners=[trips]))
-    return trips
 
 
 async def with_result(content: dict[str, Any] | None, **fields: Any) -> str:

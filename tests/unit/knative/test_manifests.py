@@ -27,9 +27,17 @@ OVERLAYS = ROOT / "knative" / "overlays"
 CRDS = ROOT.parent / "shared" / "data" / "crds"
 SECRETS = {"MONGODB_URI", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "SCANNER_TOKEN_KEY"}
 
+SKYMAPS = {
+    *("get-contours", "get-gcn-notice", "get-moc"),
+    *("get-skymap", "get-skymap-fits", "get-skymap-pdf", "get-skymap-png", "get-skymap-svg"),
+}
+"""The functions that make products of results, in an image of their own."""
 WITHOUT_DATABASE = {"get-root", "get-docs", "get-openapi"}
 USERS = {
-    "skydriver-s3": {"launch-scanner", "start-workers", "stop-workers", "tear-down", "sweep", "get-logs"},
+    "skydriver-s3": {
+        *("launch-scanner", "start-workers", "stop-workers", "tear-down", "sweep", "get-logs"),
+        *SKYMAPS,
+    },
     "skydriver-scanner-tokens": {
         *("launch-scanner", "get-manifest", "get-status"),
         *("patch-manifest", "put-result", "report-scanner-event"),
@@ -136,10 +144,26 @@ def test_the_public_host_is_the_gateways(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["dev", "prod"])
 def test_the_image_beside_a_scanner_server_is_the_functions_own(name: str) -> None:
-    images = {
-        service["spec"]["template"]["spec"]["containers"][0]["image"] for service in of_kind(name, "Service")
-    }
-    assert images == {overlay(name).settings["SERVICE_IMAGE"]}
+    images: dict[str, set[str]] = {}
+    for service in of_kind(name, "Service"):
+        image = service["spec"]["template"]["spec"]["containers"][0]["image"]
+        images.setdefault(image, set()).add(service["metadata"]["name"])
+    own = overlay(name).settings["SERVICE_IMAGE"]
+    repository, tag = own.rsplit(":", 1)
+    assert images.keys() == {own, f"{repository}-skymap:{tag}"}
+    assert images[f"{repository}-skymap:{tag}"] == SKYMAPS
+
+
+@every_overlay
+def test_a_product_has_an_instance_to_itself_and_few_wait_for_it(name: str) -> None:
+    for service in services(name):
+        own_name, template = service["metadata"]["name"], service["spec"]["template"]
+        if own_name in SKYMAPS:
+            assert template["spec"]["containerConcurrency"] == 1
+            assert template["metadata"]["annotations"]["autoscaling.knative.dev/max-scale"] == "4"
+            (container,) = template["spec"]["containers"]
+            assert container["resources"]["limits"]["memory"] == "1Gi"
+    assert overlay(name).routes.limits == dict.fromkeys(SKYMAPS, 8)
 
 
 @pytest.mark.parametrize("name", ["dev", "prod"])
@@ -208,8 +232,9 @@ def test_the_sweep_runs_at_least_once_a_minute(name: str) -> None:
 def test_settings_are_known_and_no_secret_is_among_them(name: str) -> None:
     settings = overlay(name).settings
     known = {field.upper() for field in Settings.model_fields}
-    # For whatever puts all functions behind one address, and for messages.
-    assert settings.keys() <= known | {"ROUTES_FILE", "FUNCTION_ADDRESS"}
+    # For whatever puts all functions behind one address, for messages, and for libraries.
+    others = {"ROUTES_FILE", "FUNCTION_ADDRESS", "OPENBLAS_NUM_THREADS", "MPLCONFIGDIR"}
+    assert settings.keys() <= known | others
     assert not settings.keys() & SECRETS
     assert not [key for key in settings if re.search("TOKEN|PASSWORD|SECRET", key)]
 
@@ -229,7 +254,10 @@ def test_a_function_mounts_the_secrets_that_it_uses_and_no_others(name: str) -> 
         assert [source["name"] for source in sources if source.get("optional")] == [
             secret for secret in ("skydriver-message-broker",) if secret in expected
         ]
-        assert [variable["name"] for variable in container["env"]] == ["FUNCTION_SOURCE", "FUNCTION_TARGET"]
+        given = {variable["name"]: variable["value"] for variable in container["env"]}
+        assert (given.pop("FUNCTION_SOURCE"), given.pop("FUNCTION_TARGET")) == functions()[own_name]
+        libraries = {"OPENBLAS_NUM_THREADS": "1", "MPLCONFIGDIR": "/tmp/matplotlib"}
+        assert given == (libraries if own_name in SKYMAPS else {})
 
 
 @every_overlay

@@ -18,9 +18,10 @@ from astropy.table import QTable
 from mocpy import MOC
 
 from skydriver.skymap import fits, moc, names
+from skydriver.skymap.definitions import Definition, Level
 from skydriver.skymap.options import Ordering, Values
 from skydriver.skymap.probability import NEVER, Skymap, skymap
-from skydriver.skymap.regions import Definition, Level, regions
+from skydriver.skymap.regions import regions
 from skydriver.skymap.result import Result
 from skydriver.skymap.smoothing import smoothed
 from tests.support.skymaps import Scan, add, as_result, fisher, scanned, shared_result

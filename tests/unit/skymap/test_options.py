@@ -3,8 +3,8 @@
 import pytest
 
 from skydriver.errors import InvalidArguments
+from skydriver.skymap.definitions import Definition, Level
 from skydriver.skymap.options import Coordinates, Options, Ordering, Values, View
-from skydriver.skymap.regions import Definition, Level
 
 ALL = ("definition", "level", "floor", "values", "nside", "ordering", "view", "frame", "width")
 

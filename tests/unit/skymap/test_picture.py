@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from skydriver.skymap.definitions import Definition
 from skydriver.skymap.options import Coordinates, View
 from skydriver.skymap.picture import Format, picture
 from skydriver.skymap.probability import Skymap, skymap
-from skydriver.skymap.regions import Definition
 from skydriver.skymap.result import Result
 from skydriver.skymap.sphere import vectors_of
 from skydriver.skymap.views import FullSky, Zoom

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from skydriver.errors import Unprocessable
+from skydriver.skymap.definitions import Definition, Level
 from skydriver.skymap.probability import NEVER, Skymap, skymap
-from skydriver.skymap.regions import Definition, Level, regions
+from skydriver.skymap.regions import regions
 from skydriver.skymap.result import Result
 from skydriver.skymap.sphere import degrees_of, neighbours, vectors_of
 from skydriver.skymap.summary import summary

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from skydriver.errors import InvalidArguments
+from skydriver.skymap.definitions import PROBABILITIES, TEST_STATISTICS, Definition, Level
 from skydriver.skymap.probability import Skymap, skymap
-from skydriver.skymap.regions import PROBABILITIES, TEST_STATISTICS, Definition, Level, regions
+from skydriver.skymap.regions import regions
 from skydriver.skymap.result import Result
 from skydriver.skymap.smoothing import smoothed
 from skydriver.skymap.sphere import SQUARE_DEGREES, degrees_of

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from skydriver.skymap.definitions import Definition, Level
 from skydriver.skymap.probability import Skymap, skymap
-from skydriver.skymap.regions import Definition, Level, Region, regions
+from skydriver.skymap.regions import Region, regions
 from skydriver.skymap.result import Result
 from skydriver.skymap.smoothing import smoothed
 from skydriver.skymap.sphere import Floats, degrees_of

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from skydriver.errors import Unprocessable
+from skydriver.skymap.definitions import Definition
 from skydriver.skymap.notice import Notice, notice
 from skydriver.skymap.probability import Skymap, skymap
-from skydriver.skymap.regions import Definition
 from skydriver.skymap.result import Result
 from skydriver.skymap.smoothing import smoothed
 from skydriver.skymap.summary import contours, summary

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from skydriver.gateway.admission import Admission
 from skydriver.gateway.route_table import MethodNotAllowed, NotFound, RouteTable
 from skydriver.local.knative.broker import Broker
 from skydriver.rest.responses import not_found_or_method_not_allowed
@@ -24,6 +25,7 @@ class Ingress:
         self, *, routes: RouteTable, functions: Mapping[str, ASGIApp], brokers: Mapping[str, Broker]
     ) -> None:
         self._routes = routes
+        self._admission = Admission(routes.limits)
         self._functions = functions
         self._brokers = {ingress_path(name): broker for name, broker in brokers.items()}
 
@@ -41,4 +43,5 @@ class Ingress:
             case MethodNotAllowed(allowed):
                 await not_found_or_method_not_allowed(scope["method"], path, allowed)(scope, receive, send)
             case service:
-                await self._functions[service](scope, receive, send)
+                with self._admission.admitted(service) as refusal:
+                    await (refusal or self._functions[service])(scope, receive, send)

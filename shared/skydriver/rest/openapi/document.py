@@ -44,11 +44,19 @@ _ERRORS = {
         "The body is compressed, or no text of Unicode",
         "the body must not be compressed, but its Content-Encoding is 'gzip'",
     ),
+    422: (
+        "The scan's result is of no use for this",
+        "There is no notice of a partial result. Ask again when the scan is over.",
+    ),
     429: (
-        "So many scans wait that no more are taken; try again later",
+        "So many scans or requests wait that no more are taken; try again later",
         "the backlog is full: 10000 scans are waiting",
     ),
     500: ("A fault of the service", "a fault of the service; it has been logged"),
+    501: (
+        "What makes skymaps is not installed here",
+        "skymaps are not installed here (there is no package numpy)",
+    ),
     502: ("The function does not answer; try again", "the function does not answer: ConnectError"),
     503: ("A part does not answer; try again", "the database does not answer; try again"),
 }
@@ -173,6 +181,11 @@ def _headers(route: EndpointInfo) -> list[dict[str, Any]]:
     ]
 
 
+def _is_skymap(route: EndpointInfo) -> bool:
+    """Whether it makes a product of a result: by what products take."""
+    return "floor" in route.arguments.model_fields
+
+
 def _takes_key(route: EndpointInfo) -> bool:
     return (route.method, route.path) == ("POST", "/scan")
 
@@ -201,14 +214,18 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 def _answers(route: EndpointInfo, schemas: Schemas) -> dict[str, Any]:
     if route.takes_event:
         return {"204": {"description": "taken"}}
+    if route.redirects:
+        return {
+            "303": {"description": "where it is", "headers": {"Location": {"schema": {"type": "string"}}}}
+        }
     if route.answer is None:
-        return {"200": {"description": "a page or a file", "content": {"*/*": {}}}}
+        kinds = route.files or ("*/*",)
+        return {"200": {"description": "a page or a file", "content": {kind: {} for kind in kinds}}}
     model = _model(route.answer)
     schema = schemas[model, "serialization"]
     description = (model.__doc__ or "").splitlines()[0]
-    answers: dict[str, Any] = {
-        "200": {"description": description, "content": {"application/json": {"schema": schema}}}
-    }
+    content = {"application/json": {"schema": schema}, **{kind: {} for kind in route.files}}
+    answers: dict[str, Any] = {"200": {"description": description, "content": content}}
     if issubclass(route.arguments, LedArguments):
         answers["302"] = _LED
     return answers
@@ -218,8 +235,10 @@ def _error_references(route: EndpointInfo) -> dict[str, Any]:
     codes = [400, 405, 500, 502, 503]
     if route.roles:
         codes.append(403)
-    if "{scan_id}" in route.path:
+    if "{scan_id}" in route.path or route.redirects:
         codes.append(404)
+    if _is_skymap(route):
+        codes += [422, 429, 501]
     if _takes_key(route) or (Role.SCANNER in route.roles and route.method != "GET"):
         codes.append(409)
     if route.method != "GET":

@@ -273,3 +273,154 @@ class Request(_Answer):
     rest_address: str
     scanner_server_env_from_user: dict[str, str | bool | int | float | None]
     submitted_by: str | None
+
+
+class SkymapEvent(_Answer):
+    """The event of a skymap, as far as its result names it."""
+
+    run_id: int | None
+    event_id: int | None
+    event_type: str | None
+    mjd: float | None
+    time_utc: str | None
+    is_real_event: bool | None
+
+
+class BestFit(_Answer):
+    """The centre of the densest cell, in degrees."""
+
+    ra: float = Field(description="ICRS")
+    dec: float = Field(description="ICRS")
+    l: float = Field(description="galactic longitude")  # noqa: E741 - the field's name for it
+    b: float = Field(description="galactic latitude")
+    nside: int
+
+
+class CoarserMinimum(_Answer):
+    """A coarser pixel with a lower llh than its finer ones."""
+
+    nside: int
+    ra: float
+    dec: float
+    llh: float
+    lower_by: float
+
+
+class NsidePixels(_Answer):
+    """The pixels of an nside."""
+
+    pixels: int
+    without_likelihood: int
+
+
+class Likelihoods(_Answer):
+    """The range of -ln(likelihood)."""
+
+    min: float
+    max: float
+
+
+class SkyRegion(_Answer):
+    """A region; angles in degrees, errors in degrees of the coordinate."""
+
+    level: str = Field(examples=["90"])
+    threshold: float = Field(description="the probability, or 2 (llh - least llh)")
+    definition: str = Field(examples=["probability"])
+    floor_deg: float
+    area_deg2: float
+    contour_area_deg2: float | None
+    moc_area_deg2: float
+    pixels: int
+    ra_err_plus: float | None
+    ra_err_minus: float | None
+    dec_err_plus: float | None
+    dec_err_minus: float | None
+    contains_pole: str | None
+    pieces: int
+    less_than_a_pixel: bool
+    touches_coarser: bool
+    resolved: bool = Field(description="whether the numbers can be trusted: enough pixels, none coarser")
+    clipped: bool = Field(description="whether it touches sky that was not scanned")
+
+
+class SkyRegions(_Answer):
+    """The regions by one definition."""
+
+    floor_deg: float
+    best_fit: BestFit
+    regions: list[SkyRegion]
+
+
+class Note(_Answer):
+    """What is to be kept in mind."""
+
+    code: str = Field(description="for programs")
+    text: str = Field(description="for people")
+
+
+class SkymapSummary(_Answer):
+    """The numbers of a skymap, and links to its files and pictures."""
+
+    event: SkymapEvent
+    final: bool
+    best_fit: BestFit
+    coarser_minimum: CoarserMinimum | None
+    nsides: dict[str, NsidePixels]
+    llh: Likelihoods
+    scanned_fraction: float
+    definitions: dict[str, SkyRegions]
+    resolved: bool
+    clipped: bool
+    notes: list[Note]
+    scan_id: str
+    links: dict[str, str] = Field(description="relative to the service's address")
+
+
+class Outline(_Answer):
+    """A piece of a region: closed rings of [ra, dec], in degrees."""
+
+    outer: list[list[float]]
+    holes: list[list[list[float]]]
+
+
+class RegionWithRings(SkyRegion):
+    """A region with the lines around its pieces."""
+
+    rings: list[Outline]
+
+
+class Contours(_Answer):
+    """The lines around the regions of a definition."""
+
+    definition: str
+    floor_deg: float
+    frame: str
+    unit: str
+    best_fit: BestFit
+    regions: list[RegionWithRings]
+
+
+class Moc(_Answer):
+    """A region as a multi-order coverage map."""
+
+    definition: str
+    level: str
+    floor_deg: float
+    moc_area_deg2: float
+    moc: dict[str, list[int]] = Field(description="order -> NESTED indices", examples=[{"9": [1041, 1042]}])
+
+
+class MissingField(_Answer):
+    """A field of a notice that is to be filled in by people."""
+
+    field: str
+    why: str
+    hint: str
+
+
+class GcnNotice(_Answer):
+    """The draft of a GCN notice, and what is missing in it."""
+
+    notice: dict[str, Any] = Field(description="the fields that are known, by GCN's schema")
+    missing: list[MissingField]
+    warnings: list[Note]

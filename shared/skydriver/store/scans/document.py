@@ -101,6 +101,12 @@ async def get_fields(scan_id: str, fields: Iterable[str]) -> dict[str, Any] | No
     return scan and escaped_names.shown(scan)
 
 
+async def get_fields_of(scan_ids: Iterable[str], fields: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Read the fields (dotted paths) of some scans in one round trip, by their ids; those that there are."""
+    cursor = collection(NAME).find({"_id": {"$in": list(scan_ids)}}, dict.fromkeys(fields, 1))
+    return {scan["_id"]: escaped_names.shown(scan) async for scan in cursor}
+
+
 async def advance(
     scan_id: str,
     fact: Fact,

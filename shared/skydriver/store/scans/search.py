@@ -28,6 +28,20 @@ Position = tuple[float, str]
 """Where a page of found scans ends: the last one's time and id."""
 
 
+async def newest_final(run_id: int, event_id: int) -> str | None:
+    """Find the newest scan of an event that has a final result and is not deleted; None if there is none."""
+    condition: Query = {
+        "event_metadata.run_id": run_id,
+        "event_metadata.event_id": event_id,
+        "is_deleted": False,
+        "result.is_final": True,
+        "result.version": {"$exists": True},
+    }
+    newest = [("timestamp", DESCENDING), ("_id", DESCENDING)]
+    found = await collection(NAME).find_one(condition, {"_id": 1}, sort=newest)
+    return found and str(found["_id"])
+
+
 async def find(
     condition: Query,
     fields: Iterable[str],

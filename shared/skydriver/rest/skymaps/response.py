@@ -1,0 +1,226 @@
+"""Responding with a skymap's product: by its ETag where the client has it, else kept in S3, else made now."""
+
+import asyncio
+import datetime as dt
+import hashlib
+import logging
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import orjson
+from starlette.responses import Response
+
+from skydriver import skymap
+from skydriver.errors import NotFound, NotInstalled, NotYet, TemporaryError, Unprocessable
+from skydriver.model.phases import COMPLETE
+from skydriver.rest.endpoint import RequestContext
+from skydriver.rest.skymaps.arguments import ProductArguments
+from skydriver.rest.views import replaced, visible_scan
+from skydriver.s3 import skymaps as kept
+from skydriver.settings import settings
+from skydriver.skymap.options import Options
+from skydriver.store import results
+from skydriver.store.scans import document as scan_document
+
+if TYPE_CHECKING:
+    from skydriver.skymap.products import File, Source
+
+logger = logging.getLogger(__name__)
+
+Asked = TypeVar("Asked", bound=ProductArguments)
+
+DRAWING_SHARE = 0.75
+"""The part of a function's time that making a product may take, with the wait for the one before it."""
+RETRY_AFTER = 60
+"""Seconds after which it is worth asking again for the first result; scanners send one every few minutes."""
+_FIELDS = ("is_deleted", "result", "phase", "outcome")
+_LIBRARIES = ("astropy", "healpix", "matplotlib", "mocpy", "numpy")
+_HEADERS = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
+_SANDBOX = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+"""What an SVG may do where a browser shows it as a page: nothing."""
+
+# One product at a time in a process: each takes a processor, and up to some hundred megabytes.
+_maker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="skymap")
+
+
+async def product_response(
+    call: RequestContext[Asked], product: str, *, second: str | None = None
+) -> Response:
+    """Respond with a product of a scan's result.
+
+    A client that has it learns so in one round trip to the database. Products of final results are kept in
+    S3, those of partial ones are made each time.
+
+    Args:
+        call: the call.
+        product: one of `skymap.products.Product`.
+        second: the id of another scan that is drawn, too.
+
+    Raises:
+        NotFound: there is no such scan, or it has no result.
+        NotYet: it has none yet.
+        InvalidArguments: options do not go together.
+        Unprocessable: the result is of no use for this product.
+        NotInstalled: the packages for it are not there.
+        TemporaryError: it takes too long, or a newer result has just taken this one's place.
+    """
+    options = call.arguments.options
+    ids = [call.scan_id] if second is None else [call.scan_id, second]
+    scans = await scan_document.get_fields_of(ids, _FIELDS)
+    include_deleted = call.arguments.include_deleted
+    pointers = [_pointer(name, scans.get(name), include_deleted=include_deleted) for name in ids]
+    versions = [str(pointer["version"]) for pointer in pointers]
+    etag = _digest([product, call.scan_id, second, versions, code_version(), asdict(options)])
+    headers = {**_HEADERS, "ETag": f'"{etag}"'}
+    if product == "svg":
+        headers["Content-Security-Policy"] = _SANDBOX
+    if _has(call.headers.get("if-none-match", ""), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    key = f"{kept.PREFIX}{call.scan_id}/{versions[0]}/{code_version()}/{etag}"
+    is_final = all(pointer["is_final"] for pointer in pointers)
+    found = await _found(key) if is_final else None
+    if found is None:
+        contents = [await _content(*pair) for pair in zip(ids, pointers, strict=True)]
+        found = await _made(product, options, list(zip(ids, pointers, contents, strict=True)))
+        if is_final:
+            await _keep(key, found)
+    headers["Content-Disposition"] = found.disposition
+    return Response(found.content, media_type=found.media_type, headers=headers)
+
+
+def links(scan_id: str) -> dict[str, Any]:
+    """Say where the products of a scan are, relative to the service's address."""
+    here = f"/scan/{scan_id}"
+    return {
+        "fits": f"{here}/skymap.fits",
+        "png": f"{here}/skymap.png",
+        "full_sky_png": f"{here}/skymap.png?view=full",
+        "svg": f"{here}/skymap.svg",
+        "pdf": f"{here}/skymap.pdf",
+        "contours": f"{here}/contours",
+        "moc": f"{here}/moc",
+        "moc_fits": f"{here}/moc?format=fits",
+        "gcn_notice": f"{here}/gcn-notice",
+        "result": f"{here}/result",
+    }
+
+
+@cache
+def code_version() -> str:
+    """Say what makes products: changes with our own code, and with the libraries that it uses."""
+    own = [*Path(skymap.__path__[0]).glob("*.py"), Path(__file__)]
+    sources = [path.read_bytes() for path in sorted(own)]
+    return _digest([hashlib.sha256(b"\0".join(sources)).hexdigest(), *map(_version, _LIBRARIES)])[:16]
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "none"
+
+
+def _digest(content: list[Any]) -> str:
+    return hashlib.sha256(orjson.dumps(content)).hexdigest()[:32]
+
+
+def _has(if_none_match: str, etag: str) -> bool:
+    """Say whether a client has what an ETag names (RFC 9110, 13.1.2)."""
+    given = [part.strip().removeprefix("W/") for part in if_none_match.split(",")]
+    return etag in given or given == ["*"]
+
+
+def _pointer(scan_id: str, scan: dict[str, Any] | None, *, include_deleted: bool) -> Mapping[str, Any]:
+    scan = visible_scan(scan_id, scan, include_deleted=include_deleted)
+    pointer: Mapping[str, Any] | None = scan["result"]
+    if pointer is None and scan["phase"] in COMPLETE:
+        raise NotFound(f"scan '{scan_id}' has {scan['outcome']} without a result, so there is no map of it")
+    if pointer is None:
+        raise NotYet(
+            f"scan '{scan_id}' has no result yet; ask again in {RETRY_AFTER} s", retry_after=RETRY_AFTER
+        )
+    if "removed_at" in pointer:
+        removed = dt.datetime.fromtimestamp(pointer["removed_at"], dt.UTC)
+        raise NotFound(f"the result of scan '{scan_id}' was kept until {removed:%Y-%m-%d} only; rescan it")
+    return pointer
+
+
+async def _content(scan_id: str, pointer: Mapping[str, Any]) -> bytes:
+    content = b"".join([piece async for piece in results.chunks(scan_id, pointer["version"])])
+    if len(content) != pointer["bytes"]:
+        raise replaced()
+    return content
+
+
+async def _found(key: str) -> kept.Stored | None:
+    try:
+        return await kept.get(key)
+    except TemporaryError as error:
+        logger.warning("%s; it is made anew", error)
+        return None
+
+
+async def _keep(key: str, product: kept.Stored) -> None:
+    try:
+        await kept.put(key, product)
+    except TemporaryError as error:
+        logger.warning("%s; the next request makes it anew", error)
+
+
+async def _made(
+    product: str, options: Options, sources: list[tuple[str, Mapping[str, Any], bytes]]
+) -> kept.Stored:
+    seconds = DRAWING_SHARE * settings().step_deadline
+    waiting = asyncio.get_running_loop().run_in_executor(_maker, _make, product, options, sources)
+    try:
+        async with asyncio.timeout(seconds):
+            file = await waiting
+    except TimeoutError:
+        raise TemporaryError(
+            f"this was not made within {seconds:g} s: the result is large, or others are made at the same "
+            "time; try again"
+        ) from None
+    inline = "attachment" if file.media_type in ("application/gzip", "application/fits") else "inline"
+    return kept.Stored(file.content, file.media_type, f'{inline}; filename="{file.name}"')
+
+
+def _make(product: str, options: Options, sources: list[tuple[str, Mapping[str, Any], bytes]]) -> "File":
+    """Make a product, in a thread.
+
+    Raises:
+        NotInstalled: the packages for it are not there.
+        Unprocessable: the result is of no use for this product.
+    """
+    try:
+        from skydriver.skymap.products import Product, made
+    except ModuleNotFoundError as error:
+        raise _not_installed(error) from error
+    first, *others = [_source(*one) for one in sources]
+    more = {"scan_id": sources[0][0], "links": links(sources[0][0])} if product == "summary" else None
+    try:
+        return made(Product(product), first, options, second=others[0] if others else None, more=more)
+    except ModuleNotFoundError as error:
+        raise _not_installed(error) from error
+    except MemoryError as error:
+        raise Unprocessable(
+            "This result is too large for a skymap here: there is not enough memory."
+        ) from error
+
+
+def _source(scan_id: str, pointer: Mapping[str, Any], content: bytes) -> "Source":
+    from skydriver.skymap.products import Source
+
+    came = dt.datetime.fromtimestamp(pointer["came_at"], dt.UTC)
+    return Source(content, final=pointer["is_final"], date=came, name=scan_id)
+
+
+def _not_installed(error: ModuleNotFoundError) -> NotInstalled:
+    return NotInstalled(
+        f"skymaps are not installed here (there is no package {error.name}): "
+        "install them by `pip install 'skydriver[skymap]'`, and start the service again"
+    )

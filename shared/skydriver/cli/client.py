@@ -6,6 +6,7 @@ writes are sent once, for the service may have acted on one whose answer was los
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from email.message import Message
 from http import HTTPStatus
 from typing import Any, Self
 
@@ -83,6 +84,16 @@ class Client:
         """A scan's result, `{}` before there is one."""
         query = {**STAY, **({"include_deleted": "true"} if include_deleted else {})}
         return self._object("GET", route("scan", scan_id, "result"), query=query)
+
+    def file(self, scan_id: str, product: str, options: Mapping[str, str]) -> tuple[str, bytes]:
+        """A product of a scan's result: the name of its file (the product's if none is said), its bytes."""
+        path = route("scan", scan_id, product)
+        response = self._send("GET", path, options, None, self._timeout_seconds)
+        if response.is_error:
+            raise Refused(response.status_code, _refusal(response))
+        said = Message()
+        said["Content-Disposition"] = response.headers.get("content-disposition", "")
+        return said.get_filename(product), response.content
 
     def history(self, scan_id: str) -> Json:
         """The transitions of a scan, oldest first."""

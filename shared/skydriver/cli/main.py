@@ -9,8 +9,9 @@ from skydriver.cli.commands.demo import demo
 from skydriver.cli.commands.inspect import backlog, find, history
 from skydriver.cli.commands.login import login
 from skydriver.cli.commands.moving import export, import_
-from skydriver.cli.commands.result import plot, result
+from skydriver.cli.commands.result import result
 from skydriver.cli.commands.scan import scan
+from skydriver.cli.commands.skymap import contours, fits, moc, notice, plot, summary
 from skydriver.cli.commands.status import status
 from skydriver.cli.commands.stop import stop
 from skydriver.cli.commands.up import up
@@ -54,7 +55,11 @@ def options(
     ctx.obj = Options(url=url)
 
 
-for command in (up, demo, login, scan, status, result, plot, stop, find, backlog, history, check, export):
+for command in (
+    *(up, demo, login, scan, status, result),
+    *(summary, plot, fits, contours, moc, notice),
+    *(stop, find, backlog, history, check, export),
+):
     app.command()(command)
 app.command("import")(import_)
 

@@ -18,6 +18,8 @@ from skydriver.skymap.sphere import Booleans, Floats, Integers
 
 _MJD_ZERO = datetime(1858, 11, 17)  # noqa: DTZ001 - UTC by definition, and written as such
 _MAX_ORDER = 16
+_NO_NUMBER = "<skyreader.nan>"
+"""What icecube/skyreader writes for NaN, since JSON has none."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Result:
         """Read a result, partial or final, with four or eight columns.
 
         Args:
-            skyscan_result: as `GET /scan/ID/result` holds it; NaN may be null.
+            skyscan_result: as `GET /scan/ID/result` holds it; NaN may be null, or as skyreader writes it.
 
         Raises:
             Unprocessable: it has no pixels, or is not of this form.
@@ -118,7 +120,7 @@ def _level(name: str, table: Mapping[str, Any]) -> Pixels:
     index, llh = columns.index("index"), columns.index("llh")
     rows = table["data"]
     ring = np.array([row[index] for row in rows], dtype=np.float64)
-    values = np.array([row[llh] for row in rows], dtype=np.float64)
+    values = np.array([_likelihood(row[llh]) for row in rows], dtype=np.float64)
     if not np.all((ring == np.floor(ring)) & (ring >= 0) & (ring < 12 * nside**2)):
         raise ValueError(f"{name} has a pixel index that does not exist")
     nest = np.asarray(healpix.ring2nest(nside, ring.astype(np.int64)), dtype=np.int64).reshape(-1)
@@ -128,6 +130,10 @@ def _level(name: str, table: Mapping[str, Any]) -> Pixels:
     # A minimizer that fails leaves NaN or an infinity: no likelihood either way.
     values[~np.isfinite(values)] = np.nan
     return Pixels(order, nest[ascending], values[ascending])
+
+
+def _likelihood(value: Any) -> Any:
+    return None if value == _NO_NUMBER else value
 
 
 def _event(metadata: Mapping[str, Any]) -> Event:

@@ -21,6 +21,7 @@ def test_from_nothing_to_a_skymap(skydriver: Any) -> None:
     assert sorted(path.name for path in demo.iterdir()) == [
         f"{stem}.full-sky.png",
         f"{stem}.json",
+        f"{stem}.skymap_nside_64_probability.multiorder.fits.gz",
         f"{stem}.zoomed.png",
     ]
     result = SkyScanResult.deserialize(json.loads((demo / f"{stem}.json").read_text()))
@@ -28,6 +29,8 @@ def test_from_nothing_to_a_skymap(skydriver: Any) -> None:
     # Where IC170922A was seen, to about a pixel of nside 64.
     assert result.best_dir == pytest.approx((1.351, 0.0998), abs=0.02)
     assert stdout.startswith("best fit: RA 7")
+    assert "probability" in stdout
+    assert "90 %" in stdout
     assert "SCAN_FINISHED_SUCCESSFULLY" in stderr
     assert "nside 8: 768/768" in stderr
     assert skydriver.leftovers() == []

@@ -30,6 +30,8 @@ class ScriptedService:
 
     url: str = ""
     requests: list[Request] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of every answer."""
     _script: dict[tuple[str, str], list[tuple[int, Any]]] = field(default_factory=dict)
 
     def on(self, method: str, path: str, *answers: Any, status: int = 200) -> None:
@@ -63,7 +65,8 @@ def service() -> Iterator[ScriptedService]:
             status, answer = scripted.reply(request)
             payload = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
-            self.send_header("Content-Length", str(len(payload)))
+            for name, value in {**scripted.headers, "Content-Length": str(len(payload))}.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(payload)
 

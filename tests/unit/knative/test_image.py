@@ -21,7 +21,21 @@ def instructions(kind: str) -> list[str]:
 
 
 def test_bases_are_named_by_version() -> None:
-    assert all(re.fullmatch(r"python:3\.11-slim-\w+( AS \w+)?", base) for base in instructions("FROM"))
+    """A stage begins with an image that is named by its version, or with an earlier stage."""
+    stages: set[str] = set()
+    for line in instructions("FROM"):
+        base, stage = line.split(" AS ")
+        assert base in stages or re.fullmatch(r"python:3\.11-slim-\w+", base)
+        stages.add(stage)
+
+
+def test_the_image_for_skymaps_is_that_of_functions_with_more_libraries() -> None:
+    text = "\n".join(f"{name} {rest}" for name, rest in INSTRUCTIONS)
+    stages = dict(re.findall(r"FROM \S+ AS (\S+)\n([^$]*?)(?=\nFROM|$)", text))
+    assert "FROM functions AS skymap" in text
+    assert stages["skymap"] == "COPY --from=libraries /opt/skydriver /opt/skydriver"
+    assert "FROM dependencies AS libraries" in text
+    assert "--require-hashes -r requirements-skymap.lock" in stages["libraries"]
 
 
 def test_it_runs_as_nobody_special_and_by_a_number() -> None:
@@ -61,12 +75,19 @@ def test_nothing_for_one_machine_for_plots_or_for_tests_is_in_it() -> None:
 
 def test_skaffold_builds_the_image_that_the_overlays_use() -> None:
     skaffold = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
-    (artifact,) = skaffold["build"]["artifacts"]
-    assert (ROOT / artifact["docker"]["dockerfile"]).is_file()
+    artifacts = skaffold["build"]["artifacts"]
+    stages = {line.split(" AS ")[-1] for line in instructions("FROM")}
+    for artifact in artifacts:
+        assert (ROOT / artifact["docker"]["dockerfile"]).is_file()
+        assert artifact["docker"]["target"] in stages
     profiles = {profile["name"]: profile for profile in skaffold["profiles"]}
     for place in (skaffold, profiles["prod"]):
         (path,) = place["manifests"]["kustomize"]["paths"]
         kustomization = yaml.safe_load((ROOT / path / "kustomization.yaml").read_text())
-        assert kustomization["images"][0]["newName"] == artifact["image"]
+        named = {image["name"]: image["newName"] for image in kustomization["images"]}
+        functions, skymap = artifacts
+        assert named == {"skydriver": functions["image"], "skymap": skymap["image"]}
+        targets = [artifact["docker"]["target"] for artifact in artifacts]
+        assert targets == ["functions", "skymap"]
         (hook,) = place["deploy"]["kubectl"]["hooks"]["after"]
         assert f"--namespace={kustomization['namespace']}" in hook["host"]["command"]

@@ -6,22 +6,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
 
 from skydriver.cli.address import Address
 from skydriver.cli.arguments import read_event, read_nsides
 from skydriver.cli.client import Client, Json
-from skydriver.cli.commands.result import fetch_result, tell_skymap, write_result
+from skydriver.cli.commands.result import fetch_result, write_result
 from skydriver.cli.commands.scan import (
     MAX_PIXEL_RECO_TIME_SECONDS,
     RECO_ALGO,
     follow_to_the_end,
     require_success,
 )
+from skydriver.cli.commands.skymap import tell_summary
 from skydriver.cli.errors import CommandError
 from skydriver.cli.follow import snapshots
 from skydriver.cli.hosting import Stopping, host
-from skydriver.cli.plot import plot_result
+from skydriver.cli.products import OfResult, keep
 from skydriver.cli.screen import say
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "IC170922A.json"
@@ -35,7 +37,8 @@ def demo(
         typer.Argument(metavar="EVENT.json", help="Default: the project's example.", dir_okay=False),
     ] = EXAMPLE,
     output: Annotated[
-        Path, typer.Option("--out", metavar="FOLDER", help="Where result and skymaps go.", file_okay=False)
+        Path,
+        typer.Option("--out", metavar="FOLDER", help="Where result, map and pictures go.", file_okay=False),
     ] = Path("demo"),
     data: Annotated[
         Path | None,
@@ -70,12 +73,15 @@ def demo(
     with _data_folder(data) as folder:
         skyscan_result = host(folder, scan)
     say("Drawing the skymap …")
-    skymap = plot_result(skyscan_result, output)
+    source = OfResult(skyscan_result, final=True)
+    full_sky = source.product("png", {"view": "full"})
+    made = [full_sky, source.product("png", {"view": "zoom"}), source.product("fits", {})]
     # Beside its pictures, under the same name.
-    path = output / f"{skymap.files[0].name.removesuffix('.full-sky.png')}.json"
+    path = output / f"{full_sky.name.removesuffix('.full-sky.png')}.json"
     write_result(skyscan_result, path)
-    say(f"wrote {path}")
-    tell_skymap(skymap)
+    for file in [path, *(keep(product, output) for product in made)]:
+        say(f"wrote {file}")
+    tell_summary(orjson.loads(source.product("summary", {}).content))
     say("The scanner was a stand-in: its likelihood is made up, and this map says nothing about the sky.")
 
 

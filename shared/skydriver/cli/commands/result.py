@@ -1,17 +1,15 @@
-"""`result` and `plot`: what a scan has found, as data and as pictures."""
+"""`result`: what a scan has found, as data."""
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from skydriver.cli.arguments import read_json_file
 from skydriver.cli.client import Client, Json
 from skydriver.cli.context import JsonOption, ScanId, connect
 from skydriver.cli.errors import CommandError
-from skydriver.cli.plot import Skymap, plot_result
-from skydriver.cli.screen import clean, out, print_json, row, say, table
+from skydriver.cli.screen import out, print_json, row, say, table
 
 
 def result(
@@ -68,56 +66,3 @@ def _summarize(answer: Json) -> None:
         llhs = [pixel[column] for pixel in nside["data"] if isinstance(pixel[column], int | float)]
         row(shown, name, len(nside["data"]), f"{min(llhs):.3f}" if llhs else None)
     out.print(shown)
-
-
-def plot(
-    ctx: typer.Context,
-    scan: Annotated[str, typer.Argument(metavar="ID|FILE", help="A scan's id, or a file with its result.")],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the PNGs go.", file_okay=False)
-    ] = Path(),
-    keep_all: Annotated[
-        bool, typer.Option("--all", help="Keep skyreader's PDFs, FITS maps and contours too.")
-    ] = False,
-    include_deleted: Annotated[
-        bool, typer.Option("--include-deleted", help="Even if the scan is deleted.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Draw a scan's skymap: the full sky, and the region around the best fit."""
-    if Path(scan).is_file():
-        skyscan_result = _read_result(Path(scan))
-    else:
-        with connect(ctx) as client:
-            skyscan_result = fetch_result(client, scan, include_deleted=include_deleted)["skyscan_result"]
-    if not as_json:
-        say("Drawing the skymap …")
-    skymap = plot_result(skyscan_result, output, keep_all=keep_all)
-    if as_json:
-        print_json(_as_json(skymap))
-    else:
-        tell_skymap(skymap)
-
-
-def _read_result(path: Path) -> Json:
-    """A file of `skydriver result -o`, or one that holds the whole answer of GET result."""
-    document = read_json_file(path, "FILE")
-    inner = document.get("skyscan_result", document)
-    return inner if isinstance(inner, dict) else {}
-
-
-def tell_skymap(skymap: Skymap) -> None:
-    """Say where the best fit is and which files were written."""
-    out.print(f"best fit: RA {skymap.ra_deg:.2f}°, Dec {skymap.dec_deg:+.2f}°")
-    for path in skymap.files:
-        say(f"wrote {path}")
-    if skymap.omitted:
-        say(clean(skymap.omitted), style="yellow")
-
-
-def _as_json(skymap: Skymap) -> dict[str, Any]:
-    return {
-        "best_fit": {"ra_deg": skymap.ra_deg, "dec_deg": skymap.dec_deg},
-        "files": [str(path) for path in skymap.files],
-        "omitted": skymap.omitted,
-    }

@@ -6,7 +6,6 @@ import time
 import uuid
 from collections.abc import Callable
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -78,9 +77,7 @@ async def stored(
     return scan_id
 
 
-async def get(
-    product: str, scan_id: str, headers: dict[str, str] | None = None, **options: str
-) -> httpx.Response:
+async def get(product: str, scan_id: str, headers: Any = None, **options: str) -> httpx.Response:
     async with client_of(PRODUCTS[product][0]) as client:
         return await client.get(f"/scan/{scan_id}/{product}", params=options, headers=headers)
 
@@ -285,7 +282,8 @@ async def test_other_options_are_refused_with_what_there_is(
     assert await error(400, product, await stored(), **options) == sentence
 
 
-async def test_where_there_is_no_result(product: str = "moc") -> None:
+async def test_where_there_is_no_result() -> None:
+    product = "moc"
     scan_id = await stored(None, phase=Phase.RUNNING)
     answer = await get(product, scan_id)
     assert (answer.status_code, answer.headers["retry-after"]) == (404, "60")
@@ -383,19 +381,21 @@ async def test_without_the_packages_users_learn_what_to_install(monkeypatch: pyt
 
 
 async def test_an_event_leads_to_its_newest_final_skymap() -> None:
-    event = {"run_id": 130033, "event_id": 50579430}
-    about = SimpleNamespace(**event)
-    metadata = {"event_metadata": {**event, "event_type": "EHE", "mjd": 1.0, "is_real_event": True}}
+    event: dict[str, Any] = {"run_id": 130033, "event_id": 50579430}
+    metadata: dict[str, Any] = {
+        "event_metadata": {**event, "event_type": "EHE", "mjd": 1.0, "is_real_event": True}
+    }
     old = await stored(timestamp=1.0, **metadata)
     new = await stored(timestamp=2.0, **metadata)
     await stored(timestamp=3.0, is_final=False, **metadata)
     await stored(timestamp=4.0, is_deleted=True, **metadata)
     await stored(None, timestamp=5.0, **metadata)
+    named = {"run": 130033, "event": 50579430}
     async with client_of(find_skymap) as client:
-        found = await client.get("/skymaps", params={"run": about.run_id, "event": about.event_id})
+        found = await client.get("/skymaps", params=named)
         assert (found.status_code, found.headers["location"]) == (303, f"/scan/{new}/skymap")
         await collection(NAME).update_one({"_id": new}, {"$set": {"is_deleted": True}})
-        found = await client.get("/skymaps", params={"run": about.run_id, "event": about.event_id})
+        found = await client.get("/skymaps", params=named)
         assert found.headers["location"] == f"/scan/{old}/skymap"
         nothing = await client.get("/skymaps", params={"run": 1, "event": 2})
         assert (nothing.status_code, nothing.json()["error"]) == (

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from skydriver.cli.hosting import Stopping
-from tests.components import need
 from tests.support.skymaps import bowl
 
 
@@ -44,8 +43,6 @@ def test_from_an_event_to_a_skymap(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with need("skyreader"):
-        import skyreader  # noqa: F401
     result = bowl(1)
     service.on("POST", "/scan", manifest)
     service.on("GET", "/scan/x/status", running, finished, finished | {"phase": "ENDED"})
@@ -53,9 +50,12 @@ def test_from_an_event_to_a_skymap(
     service.on("GET", "/scan/x/result", {"scan_id": "x", "skyscan_result": result, "is_final": True})
     answer = run("demo", event, "--out", str(tmp_path / "demo"), "--nsides", "1:0")
     assert answer.exit_code == 0, answer.output
-    assert answer.stdout.startswith("best fit: RA 135.00°, Dec +41.81°")
+    assert answer.stdout.startswith("best fit: RA 135.00°, Dec +41.81° (l ")
     stem = "run00130033.evt000050579430.EHE_1"
-    assert {path.name for path in (tmp_path / "demo").iterdir()} == {f"{stem}.json", f"{stem}.full-sky.png"}
+    assert {path.name for path in (tmp_path / "demo").iterdir()} == {
+        *(f"{stem}.json", f"{stem}.full-sky.png", f"{stem}.zoomed.png"),
+        f"{stem}.skymap_nside_1_probability.multiorder.fits.gz",
+    }
     assert json.loads((tmp_path / "demo" / f"{stem}.json").read_text()) == result
     assert service.asked("POST", "/scan")[0].body["nsides"] == {"1": 0}
     assert service.asked("POST", "/scan")[0].body["cluster"] == [["local", 2]]

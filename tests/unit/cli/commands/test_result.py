@@ -2,8 +2,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 RESULT = {
     "nside-1": {"columns": ["index", "llh", "E_in", "E_tot"], "data": [[0, 7.25, 1.0, 1.0]], "metadata": {}}
 }
@@ -52,13 +50,3 @@ def test_result_of_a_deleted_scan(run: Any, service: Any) -> None:
     service.on("GET", "/scan/x/result", ANSWER)
     run("result", "x", "--include-deleted")
     assert service.requests[0].query == {"no_redirect": "true", "include_deleted": "true"}
-
-
-@pytest.mark.parametrize("content", ["{}", "no json", '{"skyscan_result": 7}'])
-def test_nothing_to_plot(run: Any, tmp_path: Path, content: str) -> None:
-    path = tmp_path / "result.json"
-    path.write_text(content)
-    answer = run("plot", str(path), "-o", str(tmp_path / "out"))
-    assert answer.exit_code in (1, 2)
-    assert answer.stdout == ""
-    assert not (tmp_path / "out").exists()

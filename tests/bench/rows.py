@@ -37,9 +37,10 @@ def all_rows() -> list[Row]:
         reads,
         reports,
         result,
+        skymaps,
         submissions,
         sweeps,
     )
 
-    modules = (cold_start, memory, reads, result, submissions, find, reports, alerts, sweeps, life)
+    modules = (cold_start, memory, reads, result, submissions, find, reports, alerts, sweeps, life, skymaps)
     return [module.ROW for module in modules]

@@ -22,6 +22,7 @@ COMPONENTS = {
     "s3": "moto's S3 server (install skydriver[local])",
     "htcondor": "an HTCondor pool (make components)",
     "keycloak": "a Keycloak server (make components)",
+    "npm": "npm's packages (make components)",
     "mount": "a small file system (mounted by root)",
     "pythons": "each Python that an image may have",
     "shared": "the folder ../shared with reference data beside the project",

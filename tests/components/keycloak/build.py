@@ -1,13 +1,11 @@
 """Keycloak as its makers ship it, made ready to start: its distribution from Maven Central, built once."""
 
 import asyncio
-import os
 import shutil
-import subprocess
 import zipfile
 from pathlib import Path
 
-from tests.components.build import Unbuildable
+from tests.components.debian import need_program, run
 from tests.components.keycloak.process import TEMPLATE, home, script, started
 
 KEYCLOAK = "26.4.7"
@@ -25,9 +23,9 @@ def build(folder: Path) -> None:
         Unbuildable: there is no Java or Maven, and they cannot be installed; or the download fails.
     """
     for program, package in _PACKAGES.items():
-        _need(program, package)
+        need_program(program, package)
     artifact = f"org.keycloak:keycloak-quarkus-dist:{KEYCLOAK}:zip"
-    _run(["mvn", "--batch-mode", "--quiet", _COPY, f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"])
+    run(["mvn", "--batch-mode", "--quiet", _COPY, f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"])
     archive = folder / f"keycloak-quarkus-dist-{KEYCLOAK}.zip"
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(folder)
@@ -36,7 +34,7 @@ def build(folder: Path) -> None:
     script(folder).chmod(0o755)
     # IceCube's Keycloak lives below /auth, too.
     options = ["--db=dev-file", "--health-enabled=false", "--http-relative-path=/auth"]
-    _run([str(script(folder)), "build", *options])
+    run([str(script(folder)), "build", *options])
     asyncio.run(_first_start(folder))
 
 
@@ -47,18 +45,3 @@ async def _first_start(folder: Path) -> None:
         pass
     shutil.copytree(data / "h2", folder / TEMPLATE)
     shutil.rmtree(data)
-
-
-def _need(program: str, package: str) -> None:
-    if shutil.which(program):
-        return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise Unbuildable(f"there is no {program}; install it (Debian: {package})")
-    _run(["apt-get", "update", "--quiet=2"])
-    _run(["apt-get", "install", "--yes", "--quiet=2", "--no-install-recommends", package])
-
-
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Unbuildable(f"{' '.join(command[:3])} failed: {(done.stderr or done.stdout)[-500:]}")

@@ -45,8 +45,7 @@ async def test_whoever_asks_beyond_is_told_when_to_come_back() -> None:
     front = Ingress(routes=ROUTES, functions={"picture": slow, "status": slow}, brokers={})
     async with httpx.AsyncClient(transport=httpx.ASGITransport(front), base_url="http://sky") as client:
         asked = [asyncio.create_task(client.get("/picture")) for _ in range(5)]
-        refused = {task for task in asyncio.as_completed(asked[2:])}
-        answers = [await task for task in refused]
+        answers = await asyncio.gather(*asked[2:])
         assert [answer.status_code for answer in answers] == [429] * 3
         assert answers[0].json()["code"] == 429
         go_on.set()

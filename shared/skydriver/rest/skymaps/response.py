@@ -216,7 +216,7 @@ def _source(scan_id: str, pointer: Mapping[str, Any], content: bytes) -> "Source
     from skydriver.skymap.products import Source
 
     came = dt.datetime.fromtimestamp(pointer["came_at"], dt.UTC)
-    return Source(content, final=pointer["is_final"], date=came, name=scan_id)
+    return Source(content, final=pointer["is_final"], date=came, name=f"scan {scan_id[:8]}")
 
 
 def _not_installed(error: ModuleNotFoundError) -> NotInstalled:

@@ -29,8 +29,11 @@ async def run(stage: Stage, rounds: int) -> list[Figure]:
         figures.append(
             Figure.of(f"{size} scan: all of them", everything, theirs, "s", at_most(1.0), note=note)
         )
-        peaks = [[found["peak"] for found in column] for column in zip(*pairs, strict=True)]
-        figures.append(Figure.of(f"{size} scan: most memory", *peaks, "MB", at_most(1.0), note=note))
+        held = [found["peak"] for found, _ in pairs]
+        theirs_held = [found["peak"] for _, found in pairs]
+        figures.append(
+            Figure.of(f"{size} scan: most memory", held, theirs_held, "MB", at_most(1.0), note=note)
+        )
     return figures
 
 

@@ -113,8 +113,8 @@ def test_pixels_without_likelihood_make_no_islands() -> None:
         assert region.area_deg2 == pytest.approx(exact.area_deg2, rel=0.02)
 
 
-@pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
-def test_a_best_pixel_without_likelihood_is_filled_and_named(value: float | None) -> None:
+@pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf, "<skyreader.nan>"])
+def test_a_best_pixel_without_likelihood_is_filled_and_named(value: Any) -> None:
     scan = scanned(fisher(200.0, -30.0, 0.26))
     whole = mapped(scan)
     best = min(scan[512], key=lambda pixel: scan[512][pixel] or 0.0)

@@ -179,7 +179,7 @@ def tell_summary(found: Mapping[str, Any]) -> None:
                 _errors(region["ra_err_plus"], region["ra_err_minus"]),
                 _errors(region["dec_err_plus"], region["dec_err_minus"]),
                 "less than a pixel" if region["less_than_a_pixel"] else f"{region['area_deg2']:.3g} deg²",
-                "" if region["resolved"] else "not resolved",
+                "resolved" if region["resolved"] else "not resolved",
             )
     out.print(shown)
     for note in found["notes"]:

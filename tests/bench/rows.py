@@ -34,6 +34,7 @@ def all_rows() -> list[Row]:
         find,
         life,
         memory,
+        moving,
         reads,
         reports,
         result,
@@ -42,5 +43,8 @@ def all_rows() -> list[Row]:
         sweeps,
     )
 
-    modules = (cold_start, memory, reads, result, submissions, find, reports, alerts, sweeps, life, skymaps)
+    modules = (
+        *(cold_start, memory, reads, result, submissions, find, reports, alerts, sweeps, life),
+        *(skymaps, moving),
+    )
     return [module.ROW for module in modules]

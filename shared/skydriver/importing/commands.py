@@ -15,7 +15,7 @@ from skydriver.errors import InvalidArguments, NotConfigured, TemporaryError
 from skydriver.importing.export import Exported, export
 from skydriver.importing.plain import table
 from skydriver.importing.run import Import, Tell
-from skydriver.importing.source import Source, database_name, same_database
+from skydriver.importing.source import Source, named_database, same_database
 from skydriver.importing.submit_backlog import submit_backlog
 from skydriver.importing.verify import verify
 from skydriver.model.json_text import read_json
@@ -24,6 +24,7 @@ from skydriver.settings import known_clusters, settings
 
 SOURCE_VARIABLE = "SKYDRIVER_IMPORT_FROM"
 ALL = "all"
+NOWHERE = "http://localhost"
 
 
 @dataclass(frozen=True)
@@ -111,17 +112,18 @@ def use_database(uri: str | None) -> None:
 
     Raises:
         NotConfigured: no database is named.
+        InvalidArguments: this is no URI of a database.
     """
     if uri is not None:
         os.environ["MONGODB_URI"] = uri
     given = os.environ.get("MONGODB_URI")
     if not given:
         raise NotConfigured("MONGODB_URI")
-    if uri is not None or "MONGODB_DATABASE" not in os.environ:
-        os.environ["MONGODB_DATABASE"] = database_name(given)
+    if uri is not None and (name := named_database(uri)):
+        os.environ["MONGODB_DATABASE"] = name
     clusters = Path(skydriver.__file__).parents[2] / "knative/base/clusters.yaml"
     for name, value in {
-        "SKYDRIVER_URL": "http://localhost",
+        "SKYDRIVER_URL": NOWHERE,
         "K_SINK": "http://127.0.0.1:9",
         "CLUSTERS_FILE": str(clusters),
     }.items():
@@ -154,6 +156,8 @@ def read_ewms(path: Path) -> dict[str, str]:
 
 
 def _check(asked: Asked, source: Source) -> None:
+    if asked.submit_backlog and settings().skydriver_url == NOWHERE:
+        raise InvalidArguments({"submit_backlog": "set SKYDRIVER_URL to the service's public address"})
     ours = settings().mongodb_uri
     if ours is not None and same_database(
         asked.source, source.name, ours.get_secret_value(), settings().mongodb_database

@@ -13,6 +13,7 @@ from bson.codec_options import DatetimeConversion
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from pymongo import AsyncMongoClient, ReadPreference
+from pymongo.errors import ConfigurationError, InvalidURI
 from pymongo.uri_parser import parse_uri
 
 from skydriver.errors import InvalidArguments
@@ -34,9 +35,17 @@ _RAW: "CodecOptions[RawBSONDocument]" = CodecOptions(
 )
 
 
-def database_name(uri: str) -> str:
-    """Say which database a URI names; that of every release if none."""
-    return str(parse_uri(uri)["database"] or DATABASE)
+def named_database(uri: str) -> str | None:
+    """Say which database a URI names, if any.
+
+    Raises:
+        InvalidArguments: it is no MongoDB URI; the message does not show it.
+    """
+    try:
+        name: str | None = parse_uri(uri)["database"]
+    except (InvalidURI, ConfigurationError, ValueError) as error:
+        raise InvalidArguments({"uri": f"this is no MongoDB URI ({type(error).__name__})"}) from None
+    return name
 
 
 def same_database(one: str, one_name: str, other: str, other_name: str) -> bool:
@@ -53,7 +62,7 @@ class Source:
     """
 
     def __init__(self, uri: str) -> None:
-        self.name = database_name(uri)
+        self.name = named_database(uri) or DATABASE
         self._client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
             uri,
             serverSelectionTimeoutMS=8_000,

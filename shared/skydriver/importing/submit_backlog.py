@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from uuid import NAMESPACE_URL, uuid5
 
-from skydriver.errors import SkyDriverError
+from skydriver.errors import NotConfigured, SkyDriverError
 from skydriver.lifecycle.users.create_scan import rescan
+from skydriver.settings import known_clusters
 from skydriver.store.scans import imported as imported_scans
 
 
@@ -25,7 +26,15 @@ class Submitted:
 
 
 async def submit_backlog() -> Submitted:
-    """Ask for a new scan of each imported one that waited; a repeat asks for none twice."""
+    """Ask for a new scan of each imported one that waited; a repeat asks for none twice.
+
+    Raises:
+        NotConfigured: there is no file of known clusters.
+    """
+    try:
+        known_clusters()
+    except OSError:
+        raise NotConfigured("CLUSTERS_FILE") from None
     done = Submitted()
     async for scan_id in imported_scans.from_backlog():
         new_id = uuid5(NAMESPACE_URL, f"skydriver/{scan_id}/from-backlog").hex

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from skydriver.cli.main import app
 from skydriver.errors import InvalidArguments
 from skydriver.importing.commands import read_ewms
-from skydriver.importing.source import database_name, same_database
+from skydriver.importing.source import named_database, same_database
 from skydriver.settings import settings
 from skydriver.store.mongo import collection
 from tests.support.former import Former, fill
@@ -77,10 +77,12 @@ def test_what_cannot_be_meant_is_said(
     former: Former, mongodb_uri: str, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     to = ours(mongodb_uri)
+    monkeypatch.delenv("SKYDRIVER_URL")
     for words, sentence in (
         (["--from", to], "this installation works on"),
         (["--from", "nonsense"], "no MongoDB URI"),
         (["--from", former.uri], "has no manifests"),
+        (["--from", former.uri, "--submit-backlog"], "set SKYDRIVER_URL to the service's public address"),
         (["--from", former.uri, "--verify", "some"], "must be a number of scans, or 'all'"),
     ):
         result = CliRunner().invoke(app, ["import", "--to", to, *words])
@@ -101,7 +103,7 @@ def test_passwords_of_addresses_are_not_shown() -> None:
 
 def test_databases_are_told_apart_by_their_addresses() -> None:
     one, other = "mongodb://a:1/x", "mongodb://a:1,b:2/x"
-    assert database_name("mongodb://a:1") == "SkyDriver_DB"
+    assert (named_database("mongodb://a:1"), named_database(one)) == (None, "x")
     assert same_database(one, "x", other, "x")
     assert not same_database(one, "x", other, "y")
     assert not same_database(one, "x", "mongodb://c:1/x", "x")

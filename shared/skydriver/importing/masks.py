@@ -6,6 +6,7 @@ v1 masked environments, but neither `starter_info` nor what users had passed for
 import itertools
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from skydriver.model.redaction import MASK, is_secret, mask_urls
@@ -19,11 +20,11 @@ _MORE_NAMES = re.compile(
 _REFERENCES = re.compile(r"(name|ref|path|url|address)s?$", re.I)
 """Names of what only says where a secret is."""
 _ASSIGNED = re.compile(
-    r"(?P<name>[\w.-]*(?:TOKEN|AUTH|PASS|SECRET|ACCESS_?KEY|SIGNATURE|CREDENTIAL)[\w.-]*)"
+    r"(?P<name>(?<![\w.-])[\w.-]*(?:TOKEN|AUTH|PASS|SECRET|ACCESS_?KEY|SIGNATURE|CREDENTIAL)[\w.-]*)"
     r"(?P<between>\s*[=:]\s*(?:(?:bearer|basic)\s+)?|\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s;,&\"']+)",
     re.IGNORECASE,
 )
-_SIGNS = ("token", "auth", "pass", "secret", "access", "signature", "credential", "bearer", "eyj", "@", "://")
+_SIGNS = re.compile("token|auth|pass|secret|access|signature|credential|bearer|eyj|@|://")
 """A text without any of these, in lower case, holds nothing that is masked: most have none."""
 _FLAG = re.compile(r"--?[\w-]*(?:token|auth|pass|secret)[\w-]*", re.IGNORECASE)
 # Three parts in base64url, the first of which begins an object (RFC 7519).
@@ -33,6 +34,7 @@ _BEARER = re.compile(r"(?i)(bearer\s+)[^\s'\"]+")
 _SPACED = re.compile(r"(?:\S ){8,}\S?")
 
 
+@lru_cache(maxsize=4096)
 def _is_secret(name: str) -> bool:
     return bool(is_secret(name) or _MORE_NAMES.search(name)) and not _REFERENCES.search(name)
 
@@ -67,8 +69,7 @@ def _pairs(items: list[Any]) -> Iterable[tuple[Any, Any]]:
 
 
 def _is_suspect(text: str) -> bool:
-    lower = text.lower()
-    return any(sign in lower for sign in _SIGNS)
+    return _SIGNS.search(text.lower()) is not None
 
 
 def _is_assignment(found: "re.Match[str]") -> bool:
@@ -106,8 +107,11 @@ def mask_text(text: str, secrets: Iterable[str] = ()) -> str:
         text = text.replace(secret, MASK)
         if _SPACED.match(text):
             text = text.replace(" ".join(secret.replace(" ", "")), MASK)
-    if not _is_suspect(text):
-        return text
+    return _mask_patterns(text) if _is_suspect(text) else text
+
+
+@lru_cache(maxsize=4096)
+def _mask_patterns(text: str) -> str:
     text = mask_urls(_BEARER.sub(rf"\1{MASK}", _JWT.sub(MASK, text)))
     return _ASSIGNED.sub(
         lambda one: f"{one['name']}{one['between']}{MASK}" if _is_assignment(one) else one[0], text

@@ -1,7 +1,6 @@
 """What was asked for: from a stored request or, of scans that have none, from what their manifest tells."""
 
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ UNKNOWN_TAG = "latest"
 """Stands where nothing tells which image a scan had."""
 UNKNOWN_ALGORITHM = "unknown"
 
+_ESSENTIAL = {"docker_tag", "reco_algo", "nsides", "request_clusters", "real_or_simulated_event", "priority"}
 _TAG = re.compile(r"skymap_scanner:([\w.-]+)")
 
 
@@ -36,8 +36,10 @@ def request_of(
         i3_event_id: its event's id here.
         classifiers: of its manifest.
     """
-    told = _told_by(manifest, classifiers)
-    asked = {**told, **_checked(stored or {})}
+    checked = _checked(stored or {})
+    # Command lines are read only where that is needed.
+    told = _told_by({} if checked.keys() >= _ESSENTIAL else manifest, classifiers)
+    asked = {**told, **checked}
     own = stored is not None and stored.get("scan_id") == scan_id
     asked["scan_id"] = scan_id
     asked["i3_event_id"] = i3_event_id
@@ -139,10 +141,7 @@ def _told_by(manifest: Mapping[str, Any], classifiers: FreeForm) -> dict[str, An
 
 def _options(command: str) -> dict[str, list[str]]:
     """Read a command line: each option with the words that follow it."""
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        words = command.split()
+    words = command.split()
     if words and all(len(word) == 1 for word in words):
         # v1 wrote arguments that looked like secrets as single characters: where words began is lost.
         words = re.findall(r"--[a-z-]+?(?=--|[A-Z0-9/.:]|$)|[^-]+", "".join(words))

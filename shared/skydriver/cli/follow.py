@@ -11,8 +11,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from skydriver.cli.client import Client
-from skydriver.cli.progress import FIELDS, Snapshot, Tally, take_snapshot
+from skydriver.cli.progress import FIELDS, Snapshot, take_snapshot
 from skydriver.cli.screen import clean
+from skydriver.model.tallies import Tally
 
 MIN_WAIT_SECONDS = 0.3
 MAX_WAIT_SECONDS = 5.0

@@ -1,32 +1,15 @@
-"""What the service says about a running scan, as the few facts that a person follows.
+"""What the service says about a running scan, as the few facts that a person follows."""
 
-The shapes are those of the scanner's own reports: `progress.tallies.nsides` holds, by nside, `done` (pixels)
-and `est. percent`, which is "675/768 (0.8789)" once the nside has begun and "N/A (768 predicted)" before.
-"""
-
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-_BEGUN = re.compile(r"\s*\d{1,18}/(\d{1,18})(?!\d)")
-_PREDICTED = re.compile(r"N/A \((\d{1,18}) predicted\)")
-_NSIDE = re.compile(r"[0-9]{1,10}")
+from skydriver.model.tallies import Tally, read_tallies
 
 FIELDS = ("scan_id", "progress", "event_metadata")
 """The manifest's fields that a snapshot is made of, beside the status."""
-
-
-@dataclass(frozen=True)
-class Tally:
-    """Pixels of one nside: how many are done, of how many (None where the scanner does not say)."""
-
-    nside: int
-    done: int
-    expected: int | None
-    begun: bool
 
 
 @dataclass(frozen=True)
@@ -75,34 +58,6 @@ def take_snapshot(status: Mapping[str, Any], manifest: Mapping[str, Any]) -> Sna
         time_left=str((stats.get("predictions") or {}).get("time left") or "") or None,
         tallies=read_tallies(progress),
         workers=tuple(describe_cluster(cluster) for cluster in status.get("clusters") or ()),
-    )
-
-
-def read_tallies(progress: Mapping[str, Any]) -> tuple[Tally, ...]:
-    """One tally for each nside of a progress report, coarsest first.
-
-    A report's tallies are whatever a scanner says: what is none is left out.
-    """
-    found = progress.get("tallies")
-    nsides = found.get("nsides") if isinstance(found, dict) else None
-    entries = nsides.items() if isinstance(nsides, dict) else ()
-    tallies = (
-        _tally(int(nside), entry)
-        for nside, entry in entries
-        if _NSIDE.fullmatch(nside) and isinstance(entry, dict)
-    )
-    return tuple(sorted(tallies, key=lambda tally: tally.nside))
-
-
-def _tally(nside: int, entry: Mapping[str, Any]) -> Tally:
-    done, percent = entry.get("done"), str(entry.get("est. percent", ""))
-    begun = _BEGUN.match(percent)
-    expected = begun or _PREDICTED.search(percent)
-    return Tally(
-        nside=nside,
-        done=done if isinstance(done, int) else 0,
-        expected=int(expected[1]) if expected else None,
-        begun=begun is not None,
     )
 
 

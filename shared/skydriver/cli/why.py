@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from skydriver.cli.progress import read_tallies
 from skydriver.model.phases import ALERT_PRIORITY
 from skydriver.model.reasons import ReasonCode
+from skydriver.model.tallies import read_tallies
 
 Json = Mapping[str, Any]
 

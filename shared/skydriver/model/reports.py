@@ -1,4 +1,4 @@
-"""What a scanner server reports: progress, metadata and results (skymap_scanner v3)."""
+"""What a scanner server reports: progress, metadata and results (skymap_scanner v3 and v4)."""
 
 from typing import Annotated, Any, Literal
 
@@ -64,6 +64,8 @@ class Progress(BaseModel):
     predictive_scanning_threshold: Number
     # The event that tells of the report has it in its id, which is a header.
     last_updated: Annotated[str, Field(pattern=r"^[ -~]*$", max_length=64)]
+    start: Integer64 | None = None
+    end: Integer64 | None = None
 
 
 class EventMetadata(BaseModel):

@@ -8,7 +8,8 @@ from rich.console import Console
 from skydriver.cli.address import Address
 from skydriver.cli.client import Client
 from skydriver.cli.follow import Bars, Lines, follow, snapshots
-from skydriver.cli.progress import Snapshot, Tally, take_snapshot
+from skydriver.cli.progress import Snapshot, take_snapshot
+from skydriver.model.tallies import Tally
 
 AT_WORK = Snapshot(
     state="IN_PROGRESS__PARTIAL_RESULT_GENERATED",

@@ -1,9 +1,7 @@
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from skydriver.cli.progress import Tally, describe_cluster, read_tallies, take_snapshot
+from skydriver.cli.progress import describe_cluster, take_snapshot
+from skydriver.model.tallies import Tally, read_tallies
 
 
 def test_tallies_of_a_scan_that_is_under_way(progress: dict[str, Any]) -> None:
@@ -11,27 +9,6 @@ def test_tallies_of_a_scan_that_is_under_way(progress: dict[str, Any]) -> None:
         Tally(nside=8, done=675, expected=768, begun=True),
         Tally(nside=64, done=0, expected=768, begun=False),
     )
-
-
-def test_tallies_are_sorted_by_nside_not_by_name() -> None:
-    nsides = {n: {"done": 0, "est. percent": "N/A (1 predicted)"} for n in ("512", "8", "64")}
-    assert [t.nside for t in read_tallies({"tallies": {"nsides": nsides}})] == [8, 64, 512]
-
-
-@given(st.integers(0, 10**7), st.integers(1, 10**7))
-def test_begun_nsides_tell_how_many_pixels_there_are(done: int, expected: int) -> None:
-    entry = {"done": done, "est. percent": f"{done}/{expected} ({done / expected:.4f})"}
-    assert read_tallies({"tallies": {"nsides": {"8": entry}}}) == (Tally(8, done, expected, True),)
-
-
-def test_a_scan_without_progress_has_no_tallies() -> None:
-    assert read_tallies({}) == ()
-    assert read_tallies({"tallies": {}}) == ()
-
-
-def test_other_words_than_the_scanners_leave_the_number_open() -> None:
-    entry = {"done": 3, "est. percent": "soon"}
-    assert read_tallies({"tallies": {"nsides": {"8": entry}}}) == (Tally(8, 3, None, False),)
 
 
 def test_snapshot(running: dict[str, Any], manifest: dict[str, Any]) -> None:

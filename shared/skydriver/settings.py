@@ -5,12 +5,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from skydriver.model.worker_pools import KnownCluster
+
+
+_CLAIM = r"(v1|v2|(user|system|realtime):[\w.-]+=[^,=]+)"
 
 
 class Settings(BaseModel):
@@ -30,7 +33,13 @@ class Settings(BaseModel):
     aws_region: str = "us-east-1"
 
     auth_openid_url: str | None = Field(None, description="the Keycloak realm that signs users' tokens")
-    auth_audience: str = "skydriver"
+    auth_audience: str = Field("skydriver", description="of users' tokens; one of several, by commas")
+    auth_claims: str = Field(
+        "v1",
+        pattern=rf"^{_CLAIM}(, *{_CLAIM})*$",
+        description="which claims give roles: the presets `v1` and `v2`, or `ROLE:CLAIM=VALUE`, by commas; "
+        "dots lead into a claim",
+    )
     skydriver_no_auth: bool = Field(False, description="answer everybody: for one machine only")
     auth_keys_max_age: float = Field(
         300.0, gt=0, description="seconds that the realm's public keys, and tokens they verified, are trusted"
@@ -108,7 +117,32 @@ class Settings(BaseModel):
         None, gt=0, description="days that an event is kept after the end of the last scan that used it"
     )
 
-    skyscan_broker_address: str = "localhost"
+    skyscan_broker_address: str = Field(
+        "",
+        description="the message broker, `[USER@]HOST[:PORT][/VHOST]`; scanners since v4 need one",
+    )
+    skyscan_broker_auth: SecretStr | None = Field(
+        None, description="the broker's password, where Keycloak gives no token; of functions that start"
+    )
+    broker_management_url: str | None = Field(
+        None, description="RabbitMQ's management API, which queues of ended scans are deleted by"
+    )
+    broker_management_user: str = ""
+    broker_management_password: SecretStr | None = None
+    broker_acknowledgement_timeout: int = Field(
+        1800,
+        ge=2,
+        description="seconds after which RabbitMQ takes a pixel back (its `consumer_timeout`); bounds "
+        "`max_pixel_reco_time` of scanners since v4",
+    )
+    v3_image_tags: str = Field(
+        "", description="tags without a version that are older than v4, separated by commas"
+    )
+    pixel_deadline: float = Field(
+        7200.0,
+        gt=0,
+        description="seconds that a scan since v4 may go without a new pixel while workers run",
+    )
     skyscan_progress_interval_sec: float | None = None
     skyscan_result_interval_sec: float | None = None
     skyscan_kill_switch_check_interval: float | None = None
@@ -140,6 +174,26 @@ class Settings(BaseModel):
     max_event_bytes: int = 12 * 2**20
     max_result_bytes: int = 64 * 2**20
     max_body_bytes: int = 2**20
+
+    @field_validator("skyscan_broker_address")
+    @classmethod
+    def _a_scanner_can_use_it(cls, address: str) -> str:
+        if address:
+            # Few functions have one.
+            from skydriver.model.broker_address import check_address
+
+            check_address(address)
+        return address
+
+    @property
+    def has_broker(self) -> bool:
+        """Whether scanners since v4 can run here."""
+        return bool(self.skyscan_broker_address)
+
+    @property
+    def older_tags(self) -> frozenset[str]:
+        """The tags without a version that are older than v4."""
+        return frozenset(filter(None, map(str.strip, self.v3_image_tags.split(","))))
 
     @model_validator(mode="after")
     def _someone_is_asked(self) -> Self:

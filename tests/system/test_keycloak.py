@@ -412,3 +412,27 @@ def _scanner_environment(scan_id: str) -> dict[str, str] | None:
         if found.get("SKYSCAN_SKYDRIVER_SCAN_ID") == scan_id and "SKYSCAN_SKYDRIVER_AUTH" in found:
             return found
     return None
+
+
+@pytest.mark.parametrize(
+    ("claims", "taken"),
+    [("v1", {"v1"}), ("v2", {"v2"}), ("v1,v2", {"v1", "v2"})],
+)
+async def test_users_and_the_system_are_told_by_the_claims_of_either_version(
+    server: Keycloak, tmp_path: Path, claims: str, taken: set[str]
+) -> None:
+    users = {"v1": server.user_token(USER), "v2": server.user_token(OUTSIDER)}
+    systems = {
+        "v1": server.client_token("scanner-of-old"),
+        "v2": server.client_token("skydriver-internal"),
+    }
+    settings = {"SKYDRIVER_NO_AUTH": "false", "AUTH_OPENID_URL": server.url(), "AUTH_CLAIMS": claims}
+    async with running(tmp_path / "data", **settings) as service:
+        for version in ("v1", "v2"):
+            # Users may read the backlog, the system may not; both may ask whether the service is there.
+            statuses = [
+                (await ask(service, users[version], path="/scans/backlog")).status_code,
+                (await ask(service, systems[version], path="/")).status_code,
+            ]
+            assert statuses == ([200, 200] if version in taken else [403, 403]), version
+            assert (await ask(service, systems[version], path="/scans/backlog")).status_code == 403

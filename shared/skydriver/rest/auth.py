@@ -1,7 +1,7 @@
 """Who asks, and what they may: users' Keycloak tokens, scanners' own tokens, or no login (one machine).
 
-Roles are v1's: `user` by an IceCube group, `system` by the claim `skydriver_role`; that claim may say
-`realtime`, too. A scanner has the role of its own scan only.
+Which claims of a token give a role is a setting, with presets of v1's and v2's. A scanner has the role of its
+own scan only.
 """
 
 import re
@@ -23,9 +23,6 @@ from skydriver.scanner.tokens import ScannerToken, read_scanner_token
 from skydriver.settings import settings
 
 MAX_CACHED = 2000
-
-_ICECUBE = re.compile(r"/institutions/IceCube(/.*)?", re.DOTALL)
-"""The group of IceCube's members, and those below it: an institution's, for instance."""
 
 
 class Role(StrEnum):
@@ -109,7 +106,7 @@ async def _verify(token: str) -> dict[str, Any]:
             key,
             algorithms=ALGORITHMS,
             issuer=jwks_cache().url,
-            audience=settings().auth_audience,
+            audience=settings().auth_audience.split(","),
             require=["iss", "aud"],
         )
     except jwt.InvalidTokenError as error:
@@ -127,12 +124,63 @@ def _name(claims: Mapping[str, Any]) -> str | None:
 
 
 def _roles(claims: Mapping[str, Any]) -> frozenset[Role]:
-    roles = set()
-    if any(_ICECUBE.fullmatch(group) for group in _texts(claims.get("groups"))):
-        roles.add(Role.USER)
-    said = _texts(claims.get("skydriver_role"))
-    roles.update(role for role in (Role.SYSTEM, Role.REALTIME) if role in said)
-    return frozenset(roles)
+    return frozenset(rule.role for rule in _rules(settings().auth_claims) if rule.holds(claims))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A role that a claim gives.
+
+    Attributes:
+        role: the role.
+        claim: where the claim is, from the outside in.
+        value: of the claim, or of one of its texts, as a whole.
+    """
+
+    role: Role
+    claim: tuple[str, ...]
+    value: re.Pattern[str]
+
+    def holds(self, claims: Mapping[str, Any]) -> bool:
+        """Say whether a token's claims give the role."""
+        found: Any = claims
+        for name in self.claim:
+            found = found.get(name) if isinstance(found, dict) else None
+        return any(self.value.fullmatch(text) for text in _texts(found))
+
+
+def _rule(role: Role, claim: str, value: str) -> Rule:
+    return Rule(role, tuple(claim.split(".")), re.compile(value, re.DOTALL))
+
+
+PRESETS = {
+    "v1": (
+        _rule(Role.USER, "groups", r"/institutions/IceCube(/.*)?"),
+        _rule(Role.SYSTEM, "skydriver_role", "system"),
+        _rule(Role.REALTIME, "skydriver_role", "realtime"),
+    ),
+    # v2 itself knows no senders of alerts.
+    "v2": (
+        _rule(Role.USER, "resource_access.skydriver-external.roles", "users"),
+        _rule(Role.REALTIME, "resource_access.skydriver-external.roles", "realtime"),
+        _rule(Role.SYSTEM, "resource_access.skydriver-internal.roles", "system"),
+    ),
+}
+"""The claims of SkyDriver v1 (groups and a claim of its own) and v2 (roles of two clients at Keycloak)."""
+
+
+@cache
+def _rules(names: str) -> tuple[Rule, ...]:
+    """Read the setting AUTH_CLAIMS, which was checked: presets, and rules `ROLE:CLAIM=VALUE`."""
+    rules: list[Rule] = []
+    for name in filter(None, map(str.strip, names.split(","))):
+        if name in PRESETS:
+            rules += PRESETS[name]
+        else:
+            role, _, rest = name.partition(":")
+            claim, _, value = rest.partition("=")
+            rules.append(_rule(Role(role), claim, re.escape(value)))
+    return tuple(rules)
 
 
 def _texts(claim: object) -> list[str]:

@@ -39,7 +39,7 @@ def verified_claims(
     *,
     algorithms: Sequence[str],
     issuer: str,
-    audience: str,
+    audience: str | list[str],
     require: Sequence[str],
 ) -> dict[str, Any]:
     """Verify a token, and return its claims.
@@ -49,7 +49,7 @@ def verified_claims(
         key: the key that must have signed it.
         algorithms: that may have been used.
         issuer: that it must name.
-        audience: that it must be for.
+        audience: that it must be for, or one of which.
         require: claims that it must have beside `exp`.
 
     Raises:

@@ -91,6 +91,17 @@ class Keycloak:
         for mapper in mappers:
             admin.add_mapper_to_client(internal, mapper)
 
+    def give_client_role(self, client: str, role: str, *, user: str | None = None) -> None:
+        """Make a role of a client, and give it to a user, or to the client's own service account."""
+        admin: Any = self.admin()
+        internal = admin.get_client_id(client)
+        admin.create_client_role(internal, {"name": role}, skip_exists=True)
+        if user is None:
+            own = admin.get_client_service_account_user(internal)["id"]
+        else:
+            own = admin.get_user_id(user)
+        admin.assign_client_role(own, internal, [admin.get_client_role(internal, role)])
+
     def rotate_keys(self) -> None:
         """Let the realm sign with a new key; the former one is withdrawn."""
         admin = self.admin()
@@ -184,6 +195,10 @@ def set_up(server: Keycloak) -> None:
     server.add_client("short-lived", audience(), skydriver_role("system"), lifespan=1)
     server.add_client("other-audience", audience("somebody-else"), skydriver_role("system"))
     server.add_client("no-role", audience())
+    # As SkyDriver v2 has it: roles of clients.
+    server.add_client("skydriver-internal", audience())
+    server.give_client_role("skydriver-internal", "system")
+    server.give_client_role(DEVICE_CLIENT, "users", user=OUTSIDER)
     server.add_client("rabbitmq-clients", audience("rabbitmq"))
     server.add_client("foreign", audience(), skydriver_role("system"), realm=server.elsewhere)
 

@@ -202,6 +202,45 @@ async def test_roles(keycloak: Keycloak, claims: dict[str, Any], roles: set[Role
     assert (await who(f"Bearer {keycloak.token(**claims)}")).roles == roles
 
 
+EXTERNAL = {"resource_access": {"skydriver-external": {"roles": ["users", "other"]}}}
+INTERNAL = {"resource_access": {"skydriver-internal": {"roles": ["system"]}}}
+
+
+@pytest.mark.parametrize(
+    ("setting", "claims", "roles"),
+    [
+        ("v2", EXTERNAL, {Role.USER}),
+        ("v2", INTERNAL, {Role.SYSTEM}),
+        ("v2", {"resource_access": {"skydriver-external": {"roles": ["realtime"]}}}, {Role.REALTIME}),
+        ("v2", {"resource_access": {"skydriver-external": {"roles": ["system"]}}}, set()),
+        ("v2", {"resource_access": {"skydriver-external": None}}, set()),
+        ("v2", {"resource_access": ["skydriver-external"]}, set()),
+        # The claims of v1 that all of these tokens have count where that is said only.
+        ("v2", {"skydriver_role": "system"}, set()),
+        ("v1", EXTERNAL | INTERNAL, {Role.USER}),
+        ("v1,v2", INTERNAL, {Role.USER, Role.SYSTEM}),
+        ("v1, v2", {**EXTERNAL, "groups": None}, {Role.USER}),
+        ("v2,realtime:alerts.may=send", {**EXTERNAL, "alerts": {"may": "send"}}, {Role.USER, Role.REALTIME}),
+        ("v2,realtime:alerts.may=s.nd", {**EXTERNAL, "alerts": {"may": "send"}}, {Role.USER}),
+    ],
+)
+async def test_which_claims_give_roles_is_a_setting(
+    keycloak: Keycloak, configure: Callable[..., None], setting: str, claims: dict[str, Any], roles: set[Role]
+) -> None:
+    configure(AUTH_CLAIMS=setting)
+    assert (await who(f"Bearer {keycloak.token(**claims)}")).roles == roles
+
+
+async def test_in_a_change_over_tokens_are_taken_for_either_audience(
+    keycloak: Keycloak, configure: Callable[..., None]
+) -> None:
+    configure(AUTH_AUDIENCE="skydriver,skydriver-external")
+    for audience in ("skydriver", ["account", "skydriver-external"]):
+        assert (await who(f"Bearer {keycloak.token(aud=audience)}")).roles == {Role.USER}
+    with pytest.raises(Forbidden):
+        await who(f"Bearer {keycloak.token(aud='skydriver-internal')}")
+
+
 # --- what is refused -----------------------------------------------------------------------------------
 
 

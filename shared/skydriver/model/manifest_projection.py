@@ -10,9 +10,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def projection_list(value: Any) -> Any:
-    """Take a projection as a list of names, or as one string (names separated by commas)."""
+    """Take a projection as a list of names, or as one string: names separated by commas, or by `|` (v2)."""
     if isinstance(value, str):
-        return [name.strip() for name in value.split(",") if name.strip()]
+        return [name.strip() for name in value.replace("|", ",").split(",") if name.strip()]
     return value
 
 

@@ -39,7 +39,7 @@ MAX_NSIDE = 2**29
 """HEALPix' own limit for 64-bit pixel indices."""
 
 SERVICE_VARIABLES = re.compile(
-    r"SKYSCAN_(SKYDRIVER_(ADDRESS|AUTH|SCAN_ID)|BROKER_(CLIENT|ADDRESS|AUTH))|EWMS_TMS_.*|AWS_.*"
+    r"SKYSCAN_(SKYDRIVER_(ADDRESS|AUTH|SCAN_ID)|BROKER_(CLIENT|ADDRESS|AUTH)|EWMS_JSON)|EWMS_TMS_.*|AWS_.*"
 )
 """Environment variables of the scanner server that the service sets; users cannot override them."""
 
@@ -275,8 +275,12 @@ class ScanArguments(ProjectionArguments):
         if not isinstance(given, dict):
             return given
         named = {name: value for name, value in given.items() if name not in _ARGUMENTS}
+        # A whole request that is sent back is changed by arguments; else both names are a mistake.
+        is_sent_back = "rescan_ids" in given
         for stored, name in _ARGUMENTS.items():
             if name is not None and stored in given:
+                if name in given and is_sent_back:
+                    continue
                 if name in given:
                     raise PydanticCustomError("twice", f"{name} and {stored} are the same: give one of them")
                 named[name] = given[stored]
@@ -325,6 +329,25 @@ class AddWorkersArguments(ProjectionArguments):
         description="worker clusters and their numbers of workers, beside those that the scan has",
         examples=[{"sub-2": 100}],
     )
+    n_workers: PositiveInteger | None = Field(
+        None, description="with `cluster_location`, in place of `cluster`; the answer has `taskforce_uuid`"
+    )
+    cluster_location: str | None = Field(None, description="name of a worker cluster", examples=["sub-2"])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_cluster(cls, given: Any) -> Any:
+        """Take v2's arguments, which name one cluster."""
+        if not isinstance(given, dict) or not {"n_workers", "cluster_location"} & given.keys():
+            return given
+        if "cluster" in given:
+            raise PydanticCustomError("twice", "give cluster, or n_workers and cluster_location")
+        for name in ("n_workers", "cluster_location"):
+            if name not in given:
+                raise PydanticCustomError("together", f"{name} is required, too")
+        n_workers = given["n_workers"]
+        number = int(n_workers) if isinstance(n_workers, str) and n_workers.isdecimal() else n_workers
+        return {**given, "cluster": [[given["cluster_location"], number]]}
 
 
 _STORED_NAMES = {

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, Protocol
 from uuid import NAMESPACE_URL, uuid5
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from skydriver.model.documents import Cluster
 from skydriver.model.phases import ClusterState
@@ -21,10 +21,14 @@ class _Strict(BaseModel):
 
 
 class CondorLocation(_Strict):
-    """An HTCondor schedd and the collector that knows it."""
+    """An HTCondor schedd and the collector that knows it; without one the schedd's own host is asked."""
 
-    collector: str
+    collector: str | None = None
     schedd: str
+
+    @model_serializer(mode="wrap")
+    def _without_null(self, serialize: SerializerFunctionWrapHandler) -> dict[str, str]:
+        return {part: value for part, value in serialize(self).items() if value is not None}
 
 
 class KubernetesLocation(_Strict):
@@ -66,6 +70,11 @@ class CondorCluster(_Cluster):
         ("python", "-m", "skymap_scanner.client"),
         min_length=1,
         description="what a worker runs in its image; with `image: none`, as it is and by its whole path",
+    )
+
+    python: str = Field(
+        "/usr/bin/python3",
+        description="what runs the pilot around clients since v4, which then finds the image's software",
     )
 
 

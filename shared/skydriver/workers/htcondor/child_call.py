@@ -30,7 +30,7 @@ async def call(
     """Have a task of `child` done, and return its answer.
 
     Args:
-        place: the location, `{collector, schedd}`.
+        place: the location, `{collector, schedd}`; without a collector the schedd's own host is asked.
         secret: the name of the Secret with the token, if there is one.
         task: its name.
         seconds: its deadline.
@@ -40,6 +40,7 @@ async def call(
         TemporaryError: there is no answer within the deadline, or none that helps.
         PermanentError: HTCondor refuses for good.
     """
+    place = {"collector": place["schedd"], **place}
     request = {"task": task, **place, "deadline": seconds, **arguments}
     async with _configured(place, secret) as folder:
         answer = await _ask(request, folder, place, seconds)

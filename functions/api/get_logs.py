@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 
-from skydriver.model.scan import scanner_name
 from skydriver.rest.arguments import NoArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.endpoint import RequestContext, endpoint
+from skydriver.rest.logs import server_log_url
 from skydriver.rest.views import read_scan
 from skydriver.s3 import logs
-from skydriver.settings import settings
 
 
 @endpoint("GET /scan/{scan_id}/logs", roles=(Role.USER,), answer="Logs")
@@ -20,11 +18,8 @@ async def get_logs(request: RequestContext[NoArguments]) -> dict[str, Any]:
     The former is empty where no dashboard is configured; the latter are valid for an hour.
     """
     scan = await read_scan(request.scan_id, ["attempt", "ewms_task.clusters"])
-    base = settings().grafana_dashboard_baseurl
-    container = scanner_name(request.scan_id, scan["attempt"]).replace("skyscan-", "skyscan-server-", 1)
-    query = urlencode({"var-namespace": settings().k8s_namespace, "var-container": container})
     return {
-        "scanner_server": {"url": f"{base}&{query}" if base else ""},
+        "scanner_server": {"url": server_log_url(request.scan_id, scan["attempt"])},
         "worker_clusters": [
             await _link(cluster) for cluster in scan["ewms_task"]["clusters"] if cluster.get("logs")
         ],

@@ -6,13 +6,16 @@ from skydriver.errors import TemporaryError
 from skydriver.model.manifest import visible_clusters
 from skydriver.model.phases import COMPLETE, Phase, scan_state
 from skydriver.model.scan import scanner_name
+from skydriver.model.workforce import deactivated, workforce
 from skydriver.rest.arguments import StatusArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.endpoint import RequestContext, endpoint
+from skydriver.rest.logs import server_log_url
 from skydriver.rest.views import read_scan
 from skydriver.scanner.backend import backend
 
 _FIELDS = (
+    "scan_id",
     "phase",
     "phase_since",
     "outcome",
@@ -52,6 +55,10 @@ async def get_status(request: RequestContext[StatusArguments]) -> dict[str, Any]
         "reason": scan["reason"],
         "reason_code": scan["reason_code"],
         "reported_at": scan["report"] and scan["report"]["at"],
+        # v2's:
+        "ewms_deactivated": deactivated(scan),
+        "ewms_workforce": workforce(scan),
+        "scanner_server_logs": {"url": server_log_url(request.scan_id, scan["attempt"])},
     }
     if request.arguments.include_pod_statuses:
         status, message = await _pods(request.scan_id, scan)

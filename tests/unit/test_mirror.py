@@ -39,6 +39,8 @@ ELSEWHERE = {
     "local/knative/proxy": "tests/integration/local/test_service.py",
     "local/together": "tests/integration/local/test_service.py",
     "local/watch": "tests/integration/local/test_service.py",
+    "lifecycle/workers/ask_for_observation": "tests/integration/rest/test_workforce.py",
+    "model/broker_address": "tests/unit/scanner/test_ewms_json.py",
     "model/images": "tests/unit/scanner/test_image_sources.py",
     "model/manifest_projection": "tests/unit/rest/test_views.py",
     "model/reasons": "tests/integration/lifecycle/test_transition_fail.py",

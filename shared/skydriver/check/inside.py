@@ -12,6 +12,7 @@ from skydriver.errors import SkyDriverError
 from skydriver.eventing.events import SOURCE
 from skydriver.eventing.outbox import send
 from skydriver.kube.client import Kubernetes, in_cluster
+from skydriver.scanner.broker_queues import management
 from skydriver.scanner.image_sources import known_tags
 from skydriver.scanner.kubernetes.job import KIND
 from skydriver.settings import known_clusters, settings
@@ -126,6 +127,31 @@ async def _get(url: str, setting: str) -> httpx.Response:
         raise Missing(f"nothing answers at {setting}: {type(error).__name__}") from error
 
 
+async def _message_broker() -> str:
+    given = settings()
+    if not given.has_broker:
+        return "none: scanners since v4 cannot run here"
+    if given.broker_management_url is None:
+        return "its queues stay: no management API is configured (BROKER_MANAGEMENT_URL)"
+    broker = management()
+    if broker is None or given.broker_management_password is None:
+        return "its queues are not looked at here: ask in tear-down, which has the password"
+    queues = await broker.list_queues()
+    await broker.check_rights()
+    seconds = await broker.acknowledgement_timeout()
+    allowed = given.broker_acknowledgement_timeout
+    if seconds is None:
+        said = f"no policy bounds pixels, so rabbitmq.conf must allow {allowed} s (consumer_timeout)"
+    elif seconds < allowed:
+        raise Missing(
+            f"RabbitMQ takes a pixel back after {seconds:g} s, but BROKER_ACKNOWLEDGEMENT_TIMEOUT is"
+            f" {allowed}: raise the policy's consumer-timeout, or lower the setting"
+        )
+    else:
+        said = f"it lets a pixel take {seconds:g} s"
+    return f"{len(queues)} queues on virtual host '{broker.vhost}', which may be deleted; {said}"
+
+
 async def _kubernetes() -> str:
     if settings().scanner_backend != "kubernetes":
         return "not used: scanner servers are processes of this machine"
@@ -161,6 +187,7 @@ CHECKS: dict[str, Check] = {
     "S3": _bucket,
     "Keycloak": _issuer,
     "Broker": _broker,
+    "message broker": _message_broker,
     "Kubernetes": _kubernetes,
     "scanner images": _images,
     "worker clusters": _clusters,

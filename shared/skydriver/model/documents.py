@@ -168,7 +168,7 @@ class Progress(TypedDict):
     predictive_scanning_threshold: float
     last_updated: str
     start: NotRequired[float | None]
-    """Of scans that were imported from v2, as `end`: seconds since the epoch."""
+    """When the scanner began and ended, in seconds since the epoch; since v4."""
     end: NotRequired[float | None]
 
 
@@ -245,6 +245,14 @@ Outbox = dict[str, OutboxEvent]
 """Events by slot: one of a kind at most."""
 
 
+class PixelsSeen(TypedDict):
+    """How many pixels were done, by which attempt, and since when that has been so while workers run."""
+
+    attempt: int
+    done: int
+    since: float
+
+
 class ScannerLease(TypedDict):
     """Who is at a scan's scanner server, and whether it is verified gone."""
 
@@ -299,6 +307,12 @@ class Scan(TypedDict):
     report: Report | None
     result: ResultPointer | None
     scanner: ScannerLease
+    queues: NotRequired[ScannerLease]
+    """The same of its queues at the message broker; missing where there were none."""
+    watched: NotRequired[PixelsSeen]
+    """How far the sweep has seen it come."""
+    observation_asked_at: NotRequired[float]
+    """When its scanner server last caused a look at its workers."""
     outbox_since: NotRequired[float]
     """Since when the outbox is not empty; missing while it is."""
     redriven: NotRequired[float]
@@ -348,6 +362,19 @@ class DebugMode(TypedDict):
     """Only what is kept for debugging."""
 
     debug_mode: list[str]
+
+
+class TimeOfPixel(TypedDict):
+    """Only which scanner was asked for, and how long a pixel may take."""
+
+    docker_tag: str
+    max_pixel_reco_time: int
+
+
+class Tallies(TypedDict):
+    """Only what a progress report says of pixels."""
+
+    tallies: FreeForm
 
 
 class IsFinal(TypedDict):
@@ -457,6 +484,15 @@ class ScanAlive(ScanPhase):
     refusals: int
     redriven: NotRequired[float]
     trace: NotRequired[dict[str, str]]
+    ewms_task: TaskClusters
+    request: TimeOfPixel
+    progress: Tallies | None
+    watched: NotRequired[PixelsSeen]
+
+
+class QueuesOfScan(ScanPhase):
+    """Whether attempts of a scan have ended, whose queues may be left."""
+
     ewms_task: TaskClusters
 
 

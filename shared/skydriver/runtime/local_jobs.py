@@ -55,7 +55,8 @@ async def create(
     Args:
         name: what tells it from others.
         labels: to find it by.
-        containers: `{name, command, env}`, one process each; `python` in a command means the service's own.
+        containers: `{name, command, env, files}`, one process each; `python` in a command means the
+            service's own, `files` are written for it, by path.
         count: how many pods, each with all the containers and a folder of its own to work in.
         inputs: `{path, url}`: files brought into that folder first.
         deadline_seconds: after which the pods are ended.

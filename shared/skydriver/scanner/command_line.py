@@ -1,12 +1,23 @@
-"""The command line and the environment of a scanner server (skymap_scanner v3): pure builders."""
+"""The command line and the environment of a scanner server (skymap_scanner): pure builders."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from skydriver.model.submission import SERVICE_VARIABLES, RealOrSimulated
+from skydriver.scanner.era import (
+    Era,
+    era_of,
+    seconds,
+    server_files,
+    server_takes,
+    server_variables,
+    worker_variables,
+)
+from skydriver.scanner.ewms_json import Broker, content
 from skydriver.settings import Settings
 
 STARTUP_FILE = "startup.json"
+EWMS_JSON = "ewms.json"
 LOWEST_THRESHOLD = 0.1
 SAFE_THRESHOLD = 0.1001
 """The scanner's command line takes 0.1, but its collector demands more and crashes."""
@@ -39,7 +50,7 @@ def server_arguments(request: Mapping[str, Any], *, program: tuple[str, ...], fo
 
 
 def shared_environment(request: Mapping[str, Any], settings: Settings) -> dict[str, str]:
-    """Build what the server and its workers both need to know."""
+    """Build what workers need to know, and with the exceptions of `era.server_takes` their server, too."""
     optional: dict[str, object] = {
         "SKYSCAN_MQ_TIMEOUT_TO_CLIENTS": settings.skyscan_mq_timeout_to_clients,
         "SKYSCAN_MQ_TIMEOUT_FROM_CLIENTS": settings.skyscan_mq_timeout_from_clients,
@@ -51,7 +62,6 @@ def shared_environment(request: Mapping[str, Any], settings: Settings) -> dict[s
     if wait != -1:
         optional["SKYSCAN_MQ_CLIENT_TIMEOUT_WAIT_FOR_FIRST_MESSAGE"] = wait
     return {
-        "SKYSCAN_BROKER_ADDRESS": settings.skyscan_broker_address,
         "EWMS_PILOT_TASK_TIMEOUT": str(request["max_pixel_reco_time"]),
         "SKYSCAN_EWMS_PILOT_LOG": "WARNING",
         "SKYSCAN_MQ_CLIENT_LOG": "WARNING",
@@ -59,8 +69,29 @@ def shared_environment(request: Mapping[str, Any], settings: Settings) -> dict[s
     }
 
 
+def worker_environment(
+    request: Mapping[str, Any], settings: Settings, *, scanner_id: str, broker: Broker
+) -> dict[str, str]:
+    """Build the environment of a scan's workers; the broker's token is in it.
+
+    Args:
+        request: the scan's stored request.
+        settings: the installation's.
+        scanner_id: the id by which the server knows its scan.
+        broker: the message broker.
+    """
+    told = worker_variables(era_of_request(request, settings), broker, scanner_id=scanner_id)
+    return {**shared_environment(request, settings), **told}
+
+
 def server_environment(
-    request: Mapping[str, Any], settings: Settings, *, scanner_id: str, tokens: Mapping[str, str]
+    request: Mapping[str, Any],
+    settings: Settings,
+    *,
+    scanner_id: str,
+    token: str,
+    broker: Broker,
+    ewms_json: str,
 ) -> dict[str, str]:
     """Build the environment of a scan's server.
 
@@ -71,8 +102,11 @@ def server_environment(
         request: the scan's stored request.
         settings: the installation's.
         scanner_id: the id by which the server knows its scan.
-        tokens: variables that hold secrets; the manifest shows them masked.
+        token: the scanner's own; the manifest shows it masked.
+        broker: the message broker, of which the same holds.
+        ewms_json: where the server finds the file of its queues, since v4.
     """
+    era = era_of_request(request, settings)
     user = {
         name: "" if value is None else str(value)
         for name, value in request["scanner_server_env_from_user"].items()
@@ -84,16 +118,27 @@ def server_environment(
         "SKYSCAN_RESULT_INTERVAL_SEC": settings.skyscan_result_interval_sec,
         "SKYSCAN_KILL_SWITCH_CHECK_INTERVAL": settings.skyscan_kill_switch_check_interval,
     }
+    shared = shared_environment(request, settings)
     return {
-        **shared_environment(request, settings),
-        **{name: _seconds(value) for name, value in intervals.items() if value is not None},
+        **{name: value for name, value in shared.items() if server_takes(era, name)},
+        **{name: seconds(era, value) for name, value in intervals.items() if value is not None},
         **user,
         "SKYSCAN_SKYDRIVER_ADDRESS": settings.skydriver_url,
         "SKYSCAN_SKYDRIVER_SCAN_ID": scanner_id,
-        **tokens,
+        "SKYSCAN_SKYDRIVER_AUTH": token,
+        **server_variables(era, broker, ewms_json=ewms_json),
     }
 
 
-def _seconds(value: float) -> str:
-    """Write a whole number of seconds without a fraction or an exponent."""
-    return str(int(value)) if value.is_integer() else str(value)
+def secret_files(
+    request: Mapping[str, Any], settings: Settings, *, scanner_id: str, broker: Broker
+) -> dict[str, str]:
+    """Write the files that only a scan's server may read, by their names: since v4 that of its queues."""
+    if not server_files(era_of_request(request, settings)):
+        return {}
+    return {EWMS_JSON: content(scanner_id, broker)}
+
+
+def era_of_request(request: Mapping[str, Any], settings: Settings) -> Era:
+    """Tell the era of the scanner that a request asks for."""
+    return era_of(request["docker_tag"], settings.older_tags)

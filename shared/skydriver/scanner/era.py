@@ -97,6 +97,28 @@ def server_variables(era: Era, broker: Broker, *, ewms_json: str) -> dict[str, s
     return _broker_variables(broker)
 
 
+WORKERS_ONLY = frozenset(
+    {
+        "EWMS_PILOT_QUARANTINE_TIME",
+        "EWMS_PILOT_TASK_TIMEOUT",
+        "SKYSCAN_EWMS_PILOT_LOG",
+        "SKYSCAN_MQ_CLIENT_TIMEOUT_WAIT_FOR_FIRST_MESSAGE",
+        "SKYSCAN_MQ_TIMEOUT_TO_CLIENTS",
+    }
+)
+"""Variables that servers since v4 know no longer."""
+
+
+def server_takes(era: Era, variable: str) -> bool:
+    """Say whether a server is told a variable that its workers are told."""
+    return era is Era.V3 or variable not in WORKERS_ONLY
+
+
+def server_files(era: Era) -> bool:
+    """Say whether a server reads its queues from a file."""
+    return era is Era.V4
+
+
 def worker_variables(era: Era, broker: Broker, *, scanner_id: str) -> dict[str, str]:
     """Tell a worker its broker; since v4 it is the pilot that is told, and which queues.
 
@@ -116,8 +138,8 @@ def worker_variables(era: Era, broker: Broker, *, scanner_id: str) -> dict[str, 
 
 
 def _broker_variables(broker: Broker) -> dict[str, str]:
-    token = {"SKYSCAN_BROKER_AUTH": broker.token} if broker.token else {}
-    return {"SKYSCAN_BROKER_ADDRESS": broker.address, **token}
+    variables = {"SKYSCAN_BROKER_ADDRESS": broker.address, "SKYSCAN_BROKER_AUTH": broker.token}
+    return {name: value for name, value in variables.items() if value}
 
 
 def seconds(era: Era, value: float) -> str:
@@ -127,15 +149,31 @@ def seconds(era: Era, value: float) -> str:
     return str(int(value)) if float(value).is_integer() else str(value)
 
 
-def worker_command(era: Era, *, pilot: str, client: tuple[str, ...], startup_file: str) -> list[str]:
+def has_pilot(era: Era) -> bool:
+    """Say whether a pilot runs around a scan's clients, each of which does one pixel."""
+    return era is Era.V4
+
+
+def survives_its_server(era: Era) -> bool:
+    """Say whether a server that has ended by itself may be launched again.
+
+    Since v4 it ends with any connection that it loses, and with "must have timed out" for many a reason.
+    """
+    return era is Era.V4
+
+
+def worker_command(
+    era: Era, *, python: str, pilot: str, client: tuple[str, ...], startup_file: str
+) -> list[str]:
     """Build a worker's command line.
 
     Args:
         era: of the scanner.
+        python: what runs the pilot, since v4.
         pilot: where the pilot's file is, since v4.
         client: how the scanner's client is run, e.g. `python -m skymap_scanner.client`.
         startup_file: where the startup file is.
     """
     if era is Era.V3:
         return [*client, "--client-startup-json", startup_file]
-    return ["python3", pilot, "--client-startup-json", startup_file, "--", *client]
+    return [python, pilot, "--client-startup-json", startup_file, "--", *client]

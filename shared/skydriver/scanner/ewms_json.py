@@ -5,14 +5,13 @@ no percent signs, speaks no TLS, and crashes on a scheme. So an address is check
 """
 
 import json
-import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
-from urllib.parse import urlsplit
+
+from skydriver.model.broker_address import check_address
 
 _TO_CLIENTS = "to-clients-"
 _FROM_CLIENTS = "from-clients-"
-_FORM = "[USER[:PASSWORD]@]HOST[:PORT][/VHOST]"
 
 
 @dataclass(frozen=True)
@@ -39,29 +38,21 @@ def read_broker(address: str, token: str = "") -> Broker:
     """Read the address of a broker as an operator gives it.
 
     Args:
-        address: `[USER[:PASSWORD]@]HOST[:PORT][/VHOST]`.
+        address: `[USER[:PASSWORD]@]HOST[:PORT][/VHOST]`; empty where there is none.
         token: takes the password's place.
 
     Raises:
         ValueError: a scanner could not use the address. The text says why, and does not show the address.
     """
-    if "://" in address:
-        raise ValueError(f"write the broker's address without a scheme: {_FORM}")
-    if not address or re.search(r"[\s?#%\\]", address):
-        raise ValueError(f"the broker's address must be {_FORM}; scanners decode no percent signs in it")
-    try:
-        url = urlsplit(f"//{address}")
-        port = url.port
-    except ValueError:
-        raise ValueError(f"the broker's address has no valid port: {_FORM}") from None
-    if not url.hostname:
-        raise ValueError(f"the broker's address names no host: {_FORM}")
+    if not address:
+        return Broker("", token)
+    url = check_address(address)
     user, secret = url.username or "", token or url.password or ""
     if user and not secret:
         raise ValueError("the broker's address names a user, but there is no password or token")
-    host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+    host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
     place = f"{user}@" if user else ""
-    return Broker(f"{place}{host}{'' if port is None else f':{port}'}{url.path.rstrip('/')}", secret)
+    return Broker(f"{place}{host}{'' if url.port is None else f':{url.port}'}{url.path.rstrip('/')}", secret)
 
 
 def queue_names(scanner_id: str) -> QueueNames:

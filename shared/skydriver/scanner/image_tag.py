@@ -5,8 +5,11 @@ from collections.abc import Collection, Mapping
 
 from skydriver.errors import InvalidArguments
 from skydriver.model.images import IMAGE
+from skydriver.scanner.era import check_broker, usable_tags
 from skydriver.scanner.image_sources import Tags, find_tag, known_tags
+from skydriver.settings import settings
 
+LATEST = "latest"
 _VERSION = re.compile(r"[vV]?(\d{1,3}(?:\.\d{1,3}){0,2})")
 
 
@@ -41,7 +44,7 @@ def resolve(asked: str, tags: Collection[str], digests: Mapping[str, str] | None
         same = [tag for _, tag in releases if (digests or {}).get(tag) == digest]
         if same:
             return same[-1]
-    if asked == "latest" and releases:
+    if asked == LATEST and releases:
         return releases[-1][1]
     if version:
         wanted = tuple(int(part) for part in name.split("."))
@@ -60,22 +63,38 @@ def _name(asked: str) -> str:
 
 
 async def resolve_tag(asked: str) -> str:
-    """Resolve a tag by the source that the setting IMAGE_TAG_SOURCE names.
+    """Resolve a tag by the source that the setting IMAGE_TAG_SOURCE names, among those that can run here.
 
     The source's list may be old or cut: it is asked for a tag that is not there by its name.
 
     Raises:
-        InvalidArguments: no such tag exists.
+        InvalidArguments: no such tag exists, or it needs a message broker and there is none.
         TemporaryError: the source cannot be reached.
     """
-    tags = await known_tags()
+    if asked != LATEST:
+        check_tag(_name(asked))
+    tags = _usable(await known_tags())
     try:
         return _resolve(asked, tags)
     except InvalidArguments:
         found: Tags = {}
         for name in dict.fromkeys((_name(asked), asked)):
             found |= await find_tag(name)
-        return _resolve(asked, {**tags, **found})
+        return _resolve(asked, {**tags, **_usable(found)})
+
+
+def check_tag(tag: str) -> None:
+    """Check that an image can run here.
+
+    Raises:
+        InvalidArguments: it needs a message broker, and none is configured.
+    """
+    check_broker(tag, has_broker=settings().has_broker, v3_tags=settings().older_tags)
+
+
+def _usable(tags: Tags) -> Tags:
+    usable = usable_tags(tags, has_broker=settings().has_broker, v3_tags=settings().older_tags)
+    return {tag: tags[tag] for tag in usable}
 
 
 def _resolve(asked: str, tags: Tags) -> str:

@@ -4,16 +4,22 @@ from typing import Any
 
 from skydriver.runtime import local_jobs
 from skydriver.scanner.command_line import STARTUP_FILE
+from skydriver.scanner.era import Era
 from skydriver.scanner.protocol import ScannerSpec, ScannerState, ScannerStatus
 
+PROGRAMS = {Era.V3: "skydriver.standin.server", Era.V4: "skydriver.standin.v4.server"}
 KIND = ("skydriver/kind", "scanner")
 
 
 class LocalScanners:
     """One job a server, with two processes: the server and the uploader of its startup file."""
 
-    program: tuple[str, ...] = ("python", "-m", "skydriver.standin.server")
     folder = "."
+    files_folder = "."
+
+    def program(self, era: Era) -> tuple[str, ...]:
+        """Tell how the stand-in of an era is run."""
+        return ("python", "-m", PROGRAMS[era])
 
     async def start(self, spec: ScannerSpec) -> None:
         """Start a scanner server; where one of this name exists, leave it as it is."""
@@ -32,7 +38,12 @@ class LocalScanners:
                 "skydriver/attempt": str(spec.attempt),
             },
             containers=[
-                {"name": "server", "command": spec.arguments, "env": spec.environment},
+                {
+                    "name": "server",
+                    "command": spec.arguments,
+                    "env": spec.environment,
+                    "files": spec.files,
+                },
                 {
                     "name": "uploader",
                     "command": [

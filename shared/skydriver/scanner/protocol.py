@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+from skydriver.scanner.era import Era
+
 
 class ScannerState(StrEnum):
     """What has become of a scanner server."""
@@ -16,7 +18,7 @@ class ScannerState(StrEnum):
 
 @dataclass(frozen=True)
 class ScannerSpec:
-    """A scanner server to start. `environment` and `upload_url` hold secrets: keep them out of logs.
+    """A scanner server to start. `environment`, `files` and `upload_url` hold secrets: keep them out of logs.
 
     Attributes:
         name: of the Job, `skyscan-ID` or `skyscan-ID-N`.
@@ -25,6 +27,7 @@ class ScannerSpec:
         docker_tag: of the scanner's image.
         arguments: the server's command line.
         environment: the server's environment.
+        files: what only the server may read, by name: it finds them in the backend's `files_folder`.
         memory_bytes: what the server may use.
         upload_url: presigned, where the startup file is put.
         report_url: where the uploader posts its CloudEvent.
@@ -38,6 +41,7 @@ class ScannerSpec:
     docker_tag: str
     arguments: list[str]
     environment: dict[str, str]
+    files: dict[str, str]
     memory_bytes: int
     upload_url: str
     report_url: str
@@ -75,10 +79,13 @@ class ScannerBackend(Protocol):
     Any method raises TemporaryError where the backend does not answer or is full.
     """
 
-    program: tuple[str, ...]
-    """How the scanner is run there."""
     folder: str
     """The folder that a server shares with its uploader."""
+    files_folder: str
+    """The folder of the files that only a server may read."""
+
+    def program(self, era: Era) -> tuple[str, ...]:
+        """Tell how the scanner of an era is run there."""
 
     async def start(self, spec: ScannerSpec) -> None:
         """Start a scanner server; where one of this name exists, leave it as it is."""

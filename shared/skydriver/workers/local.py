@@ -1,12 +1,13 @@
 """Workers as local processes: the stand-in scanner's, under the local runtime's job host."""
 
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from skydriver.model.reasons import cut
 from skydriver.runtime import local_jobs
-from skydriver.workers.protocol import CLIENT_ARGUMENTS, Observation, Observations, Started, WorkersSpec
+from skydriver.workers.protocol import PILOT, STARTUP_FILE, Observation, Observations, Started, WorkersSpec
 
 KIND = ("skydriver/kind", "workers")
 UUID = "skydriver/uuid"
@@ -23,13 +24,16 @@ class LocalWorkers:
     async def start(self, spec: WorkersSpec) -> Started:
         """Start workers; where a cluster of this uuid exists, it is left as it is."""
         name = job_name(spec.uuid)
-        command = ["python", "-m", "skydriver.standin.client", *CLIENT_ARGUMENTS]
+        # The pilot runs the client itself, so it must find the service's own Python.
+        python = sys.executable if spec.has_pilot else "python"
+        client = (python, "-m", f"skydriver.standin.{'v4.' if spec.has_pilot else ''}client")
+        command = spec.command(python="python", pilot=str(PILOT), client=client, startup_file=STARTUP_FILE)
         await local_jobs.create(
             name,
             labels={KIND[0]: KIND[1], UUID: spec.uuid, "skydriver/scan-id": spec.scan_id},
             containers=[{"name": "worker", "command": command, "env": spec.environment}],
             count=spec.n_workers,
-            inputs=[{"path": "startup.json", "url": spec.startup_url}],
+            inputs=[{"path": STARTUP_FILE, "url": spec.startup_url}],
             deadline_seconds=spec.max_worker_runtime,
         )
         return Started(name, {"command": " ".join(command), "count": spec.n_workers})

@@ -7,10 +7,27 @@ from typing import Any, Protocol, runtime_checkable
 
 from skydriver.model.worker_pools import KnownCluster
 
-CLIENT_ARGUMENTS = ("--client-startup-json", "startup.json")
-"""What every worker is told, wherever it runs: the file that was fetched for it."""
+STARTUP_FILE = "startup.json"
+"""What the file is called that was fetched for a worker, where we may name it."""
+PILOT_FILE = "pilot.py"
+PILOT = Path(__file__).with_name(PILOT_FILE)
+"""The program that runs around clients of one pixel each."""
 
 Statuses = dict[str, dict[str, int]]
+
+
+class WorkerCommand(Protocol):
+    """Builds the command line of a worker from what its place says."""
+
+    def __call__(self, *, python: str, pilot: str, client: tuple[str, ...], startup_file: str) -> list[str]:
+        """Build it.
+
+        Args:
+            python: what runs the pilot, if there is one.
+            pilot: where the pilot's file is.
+            client: how the scanner's client is run.
+            startup_file: where the startup file is.
+        """
 
 
 @dataclass(frozen=True)
@@ -28,6 +45,8 @@ class WorkersSpec:
         priority: of the scan.
         max_worker_runtime: seconds after which a worker is ended.
         startup_url: presigned, where workers fetch the startup file.
+        command: builds a worker's command line.
+        has_pilot: whether the pilot runs around its clients: it is brought beside the startup file.
         environment: of a worker.
         collect_logs: whether the workers' logs are kept.
         not_before: the time (seconds since the epoch) before which no try to start them was made.
@@ -43,6 +62,8 @@ class WorkersSpec:
     priority: int
     max_worker_runtime: int
     startup_url: str
+    command: "WorkerCommand"
+    has_pilot: bool
     environment: dict[str, str]
     collect_logs: bool
     not_before: float = 0.0

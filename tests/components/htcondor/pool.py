@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pika
 import psutil
 import pytest
 
@@ -27,6 +28,8 @@ SLOTS = 24
 """Enough for the few jobs of each of the tests that run at the same time."""
 LIBRARY = "/skydriver"
 """Where jobs see the project's library."""
+PILOT_PYTHON = "/pilot-python"
+"""What runs the pilot there: a Python with the library and the packages of a scanner's image."""
 WORKER = ("/usr/bin/env", f"PYTHONPATH={LIBRARY}", "python3", "-m", "skydriver.standin.client")
 """The stand-in worker, as a job runs it."""
 
@@ -212,7 +215,7 @@ def running_pool(folder: Path) -> Iterator[Pool]:
     (folder / "config").write_text(
         _CONFIG.format(port=port, schedd=SCHEDD, domain=DOMAIN, slots=SLOTS, memory=SLOTS * 10_000)
     )
-    library = Path(skydriver.__file__).parents[1]
+    library, packages = Path(skydriver.__file__).parents[1], Path(pika.__file__).parents[1]
     with (folder / "start.log").open("w") as log:
         process = subprocess.Popen(
             [
@@ -220,6 +223,7 @@ def running_pool(folder: Path) -> Iterator[Pool]:
                 *("setpriv", "--pdeathsig", "KILL"),
                 *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"),
                 *("sh", str(_START), str(folder_of("htcondor")), str(folder), str(library)),
+                *(sys.base_prefix, str(packages)),
             ],
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -1,15 +1,16 @@
 #!/bin/sh
 # Lay a pool's root out in memory, over the packages that were built, and run its condor_master there.
 # Run by pool.py as the first process of mount and process namespaces: mounts and daemons end with it.
-# Arguments: the built root; the pool's folder (root/, log/, config); the project's library, for the jobs.
+# Arguments: the built root; the pool's folder (root/, log/, config); and for the jobs the project's library, the
+# tests' Python, and its packages: those that are compiled fit no other Python.
 set -eu
-image=$1 pool=$2 library=$3
+image=$1 pool=$2 library=$3 python=$4 packages=$5
 
 mount -t tmpfs -o mode=755 pool "$pool/root"
 cd "$pool/root"
 for name in bin sbin lib lib64; do cp -P "$image/$name" .; done
 cp -a "$image/etc" .
-mkdir -p usr dev proc sys run/lock/condor run/condor skydriver home/alice root tmp \
+mkdir -p usr dev proc sys run/lock/condor run/condor skydriver python packages home/alice root tmp \
     var/log/condor var/lib/condor/execute var/spool/condor etc/condor/tokens.d etc/condor/passwords.d
 ln -s ../run var/run
 ln -s ../run/lock var/lock
@@ -18,6 +19,14 @@ chmod 700 etc/condor/tokens.d etc/condor/passwords.d
 
 mount --bind -o ro "$image/usr" usr
 mount --bind -o ro "$library" skydriver
+mount --bind -o ro "$python" python
+mount --bind -o ro "$packages" packages
+cat > pilot-python <<'END'
+#!/bin/sh
+export PYTHONHOME=/python PYTHONPATH=/skydriver:/packages LD_LIBRARY_PATH=/python/lib
+exec /python/bin/python3 "$@"
+END
+chmod 755 pilot-python
 mount --bind "$pool/log" var/log/condor
 mount --rbind /dev dev
 mount -t proc proc proc

@@ -24,10 +24,16 @@ from tests.components.kubernetes.control_plane import ControlPlane
 
 NODE = "node-of-the-tests"
 _POLL = 0.1
-_PROGRAMS = {
-    "skymap_scanner.server": "skydriver.standin.server",
-    "skymap_scanner.client": "skydriver.standin.client",
-}
+
+
+def _program(word: str, image: str) -> str:
+    """Name what stands in for a program of an image: the scanner's since v4, and before."""
+    if word == "python":
+        return sys.executable
+    era = "v4." if re.search(r":v?[4-9]\.", image) else ""
+    return re.sub(r"^skymap_scanner\.(server|client)$", rf"skydriver.standin.{era}\1", word)
+
+
 _MERGE = {"Content-Type": "application/merge-patch+json"}
 
 Object = dict[str, Any]
@@ -157,6 +163,7 @@ class _Pod:
         self._folder.mkdir()
         for volume in self._spec.get("volumes", ()):
             (self._folder / volume["name"]).mkdir()
+            await self._fill(volume)
         for container in self._spec.get("initContainers", ()):
             await self._start(container, environments[container["name"]])
             if await self._wait(container):
@@ -190,6 +197,16 @@ class _Pod:
                 values[variable["name"]] = await self._secret(container, **reference)
         return values
 
+    async def _fill(self, volume: Object) -> None:
+        """Write the files of a volume that shows a Secret."""
+        secret: Object = volume.get("secret", {})
+        for item in secret.get("items", ()):
+            main = self._spec["containers"][0]
+            content = await self._secret(main, name=secret["secretName"], key=item["key"])
+            path = self._folder / volume["name"] / item["path"]
+            path.write_text(content)
+            path.chmod(secret["defaultMode"])
+
     async def _secret(self, container: Object, *, name: str, key: str) -> str:
         while True:
             answer = await self._client.get(f"{self._secrets}/{name}")
@@ -209,8 +226,7 @@ class _Pod:
             return text
 
         words = [*container.get("command", ()), *container.get("args", ())]
-        command = [here(_PROGRAMS.get(word.replace("$$", "$"), word.replace("$$", "$"))) for word in words]
-        command[0] = {"python": sys.executable}.get(command[0], command[0])
+        command = [here(_program(word.replace("$$", "$"), container["image"])) for word in words]
         name = container["name"]
         self._children[name] = await self._node._processes.start(
             f"{self.name}.{name}",
@@ -219,7 +235,7 @@ class _Pod:
                 "PATH": os.environ["PATH"],
                 "HOME": str(self._folder),
                 "PYTHONPATH": python_path(),
-                **values,
+                **{key: here(value) for key, value in values.items()},
             },
             folder=Path(here(container["workingDir"])) if "workingDir" in container else self._folder,
             output=self._folder / f"{name}.log",

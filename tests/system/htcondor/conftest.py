@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ import pytest
 import pytest_asyncio
 
 from skydriver.local.service import LocalService
+from skydriver.scanner.era import Era, worker_command
 from skydriver.settings import known_clusters
 from skydriver.workers.protocol import WorkersSpec
+from tests.components.htcondor.pool import PILOT_PYTHON, Pool, check_built, running_pool
 from tests.components.htcondor.pool import WORKER as WORKER_COMMAND
-from tests.components.htcondor.pool import Pool, check_built, running_pool
 from tests.conftest import eventually
 from tests.support.servers import WORKER, in_thread, shared_server
 from tests.system.conftest import Skydriver, empty_database
@@ -88,6 +90,11 @@ def settings_for(pool: Pool, silent: str, folder: Path) -> dict[str, str]:
     }
     clusters: Document = {
         "pool": good,
+        "pilots": {
+            **good,
+            "python": PILOT_PYTHON,
+            "command": [PILOT_PYTHON, "-m", "skydriver.standin.v4.client"],
+        },
         "no-program": {**good, "command": ["/no/such/program"]},
         "wrong-token": {**good, "secret": "wrong-token"},
         "silent": {**good, "location": {"collector": silent, "schedd": "nobody"}},
@@ -180,6 +187,8 @@ def spec(startup_url: str) -> Spec:
             "priority": 0,
             "max_worker_runtime": 3600,
             "startup_url": startup_url,
+            "command": partial(worker_command, Era.V3),
+            "has_pilot": False,
             "environment": {},
             "collect_logs": False,
             "not_before": time.time(),

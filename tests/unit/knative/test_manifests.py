@@ -39,13 +39,16 @@ USERS = {
         *SKYMAPS,
     },
     "skydriver-scanner-tokens": {
-        *("launch-scanner", "get-manifest", "get-status"),
+        *("launch-scanner", "get-manifest", "get-status", "get-workforce"),
         *("patch-manifest", "put-result", "report-scanner-event"),
     },
     "skydriver-message-broker": {"launch-scanner", "start-workers"},
+    "skydriver-broker-management": {"tear-down", "stop-workers", "sweep"},
 }
 """Which functions mount which Secret beside `skydriver-database`, which all but a few need."""
 
+OPTIONAL = ("skydriver-message-broker", "skydriver-broker-management")
+"""Secrets of a message broker, which need not be there."""
 GATEWAY = "gateway"
 """The function that stands before all others on a cluster, and is not needed on one machine."""
 
@@ -252,7 +255,7 @@ def test_a_function_mounts_the_secrets_that_it_uses_and_no_others(name: str) -> 
         assert {source["name"] for source in sources} == expected, own_name
         # Without a message broker that asks for tokens there is no such Secret.
         assert [source["name"] for source in sources if source.get("optional")] == [
-            secret for secret in ("skydriver-message-broker",) if secret in expected
+            secret for secret in OPTIONAL if secret in expected
         ]
         given = {variable["name"]: variable["value"] for variable in container["env"]}
         assert (given.pop("FUNCTION_SOURCE"), given.pop("FUNCTION_TARGET")) == functions()[own_name]

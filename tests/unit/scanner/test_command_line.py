@@ -1,5 +1,6 @@
 """The whole command line and environment of a scanner server, for given requests."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skydriver.model.submission import ScanArguments, stored_request
-from skydriver.scanner.command_line import server_arguments, server_environment, shared_environment
+from skydriver.scanner.command_line import (
+    secret_files,
+    server_arguments,
+    server_environment,
+    worker_environment,
+)
+from skydriver.scanner.ewms_json import Broker
 from skydriver.settings import settings
 
 PROGRAM = ("python", "-m", "skymap_scanner.server")
@@ -24,6 +31,7 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
+BROKER = Broker("broker.example.org")
 SETTABLE = {
     "SKYSCAN_PROGRESS_INTERVAL_SEC": "60",
     "SKYSCAN_RESULT_INTERVAL_SEC": "0.5",
@@ -48,7 +56,7 @@ def request(**changed: Any) -> Any:
         ScanArguments.model_validate({**ARGUMENTS, **changed}),
         scan_id="5d2e",
         i3_event_id="e7e7",
-        docker_tag="3.22.1",
+        docker_tag=changed.get("docker_tag", "3.22.1"),
         max_worker_runtime=86400,
         rest_address="https://skydriver.example.org",
         submitted_by=None,
@@ -64,7 +72,9 @@ def environment(scanner_id: str = "5d2e", **changed: Any) -> dict[str, str]:
         request(**changed),
         settings(),
         scanner_id=scanner_id,
-        tokens={"SKYSCAN_SKYDRIVER_AUTH": "the token"},
+        token="the token",
+        broker=BROKER,
+        ewms_json="/server-files/ewms.json",
     )
 
 
@@ -196,16 +206,70 @@ class TestEnvironment:
             (*IDENTITY, "SKYSCAN_BROKER_CLIENT", "EWMS_TMS_S3_URL", "AWS_PROFILE"), "the user's"
         )
         variables = server_environment(
-            asked, settings(), scanner_id="5d2e", tokens={"SKYSCAN_SKYDRIVER_AUTH": "the token"}
+            asked,
+            settings(),
+            scanner_id="5d2e",
+            token="the token",
+            broker=BROKER,
+            ewms_json="/server-files/ewms.json",
         )
         assert variables == environment()
         assert set(IDENTITY) < set(variables)
 
     def test_workers_learn_neither_the_address_nor_the_users_variables(self) -> None:
         asked = request(scanner_server_env={"SKYSCAN_MINI_TEST": "yes"})
-        assert shared_environment(asked, settings()) == {
+        assert worker_environment(asked, settings(), scanner_id="5d2e", broker=BROKER) == {
             "SKYSCAN_BROKER_ADDRESS": "broker.example.org",
             "EWMS_PILOT_TASK_TIMEOUT": "600",
             "SKYSCAN_EWMS_PILOT_LOG": "WARNING",
             "SKYSCAN_MQ_CLIENT_LOG": "WARNING",
         }
+
+
+@pytest.mark.usefixtures("configured")
+class TestEnvironmentSinceV4:
+    def test_of_a_server(self, configure: Callable[..., None]) -> None:
+        configure(**SETTABLE)
+        # It knows neither the broker nor what only workers need; times are whole seconds.
+        assert environment(docker_tag="4.2.1", scanner_server_env={"_SKYSCAN_CI_MINI_TEST": "yes"}) == {
+            "SKYSCAN_MQ_CLIENT_LOG": "WARNING",
+            "SKYSCAN_MQ_TIMEOUT_FROM_CLIENTS": "259200",
+            "SKYSCAN_LOG": "DEBUG",
+            "SKYSCAN_LOG_THIRD_PARTY": "INFO",
+            "SKYSCAN_PROGRESS_INTERVAL_SEC": "60",
+            "SKYSCAN_RESULT_INTERVAL_SEC": "1",
+            "SKYSCAN_KILL_SWITCH_CHECK_INTERVAL": "1234567",
+            "_SKYSCAN_CI_MINI_TEST": "yes",
+            "SKYSCAN_SKYDRIVER_ADDRESS": "https://skydriver.example.org",
+            "SKYSCAN_SKYDRIVER_SCAN_ID": "5d2e",
+            "SKYSCAN_SKYDRIVER_AUTH": "the token",
+            "SKYSCAN_EWMS_JSON": "/server-files/ewms.json",
+        }
+
+    def test_of_workers(self) -> None:
+        asked, broker = request(docker_tag="4.2.1"), Broker("user@mq.example/skyd", "secret")
+        assert worker_environment(asked, settings(), scanner_id="5d2e_2", broker=broker) == {
+            "SKYSCAN_BROKER_ADDRESS": "user@mq.example/skyd",
+            "SKYSCAN_BROKER_AUTH": "secret",
+            "EWMS_PILOT_QUEUE_INCOMING": "to-clients-5d2e_2",
+            "EWMS_PILOT_QUEUE_OUTGOING": "from-clients-5d2e_2",
+            "EWMS_PILOT_TASK_TIMEOUT": "600",
+            "SKYSCAN_EWMS_PILOT_LOG": "WARNING",
+            "SKYSCAN_MQ_CLIENT_LOG": "WARNING",
+        }
+
+    def test_only_a_server_gets_the_file_of_its_queues(self) -> None:
+        broker = Broker("mq.example", "secret")
+        before, since = request(), request(docker_tag="4.2.1")
+        assert secret_files(before, settings(), scanner_id="5d2e", broker=broker) == {}
+        files = secret_files(since, settings(), scanner_id="5d2e_2", broker=broker)
+        assert list(files) == ["ewms.json"]
+        assert json.loads(files["ewms.json"])["toclient"]["name"] == "to-clients-5d2e_2"
+        branch = request(docker_tag="my-branch")
+        assert secret_files(branch, settings(), scanner_id="5d2e", broker=broker)
+
+    def test_an_older_branch_is_an_exception_that_a_setting_makes(
+        self, configure: Callable[..., None]
+    ) -> None:
+        configure(V3_IMAGE_TAGS="other, my-branch")
+        assert "SKYSCAN_BROKER_ADDRESS" in environment(docker_tag="my-branch")

@@ -72,7 +72,9 @@ def test_intervals_are_whole_seconds_since_v4(value: float, before: str, since: 
 def test_workers_command_lines() -> None:
     client = ("python", "-m", "skymap_scanner.client")
     lines = {
-        each: " ".join(era.worker_command(each, pilot="pilot.py", client=client, startup_file="s.json"))
+        each: " ".join(
+            era.worker_command(each, python="python3", pilot="pilot.py", client=client, startup_file="s.json")
+        )
         for each in Era
     }
     assert lines == {

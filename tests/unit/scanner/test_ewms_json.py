@@ -44,7 +44,6 @@ def known(parameters: pika.ConnectionParameters) -> tuple[Any, ...]:
     ("address", "complaint"),
     [
         ("amqp://mq.example", "without a scheme"),
-        ("", "must be"),
         ("a%40b:secret@mq", "percent"),
         ("mq .example", "must be"),
         ("mq:port/x", "port"),

@@ -20,6 +20,7 @@ SPEC = ScannerSpec(
     docker_tag="3.22.1",
     arguments=["python", "-m", "skydriver.standin.server", "--reco-algo", "dummy"],
     environment={"SKYSCAN_SKYDRIVER_SCAN_ID": "5d2e_2"},
+    files={},
     memory_bytes=1_024_000_000,
     upload_url="http://127.0.0.1:1/put",
     report_url="http://127.0.0.1:1/scan/5d2e_2/events",
@@ -67,6 +68,7 @@ async def test_a_server_and_its_uploader_are_one_job(loopback: Loopback) -> None
                 "name": "server",
                 "command": ["python", "-m", "skydriver.standin.server", "--reco-algo", "dummy"],
                 "env": {"SKYSCAN_SKYDRIVER_SCAN_ID": "5d2e_2"},
+                "files": {},
             },
             {
                 "name": "uploader",

@@ -1,6 +1,9 @@
 """Workers as local processes; a server of the test stands for the job host."""
 
+import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,9 +11,10 @@ import pytest_asyncio
 
 from skydriver.model.worker_pools import LocalCluster
 from skydriver.runtime.per_loop import PerLoop
+from skydriver.scanner.era import Era, worker_command
 from skydriver.workers.backend import backend
 from skydriver.workers.local import LocalWorkers, job_name
-from skydriver.workers.protocol import Observation, Started, WorkersSpec
+from skydriver.workers.protocol import PILOT, Observation, Started, WorkersSpec
 from tests.support.loopback import Answer, Loopback
 
 LOCATION = {"host": "localhost", "namespace": "local"}
@@ -25,6 +29,8 @@ SPEC = WorkersSpec(
     priority=0,
     max_worker_runtime=86400,
     startup_url="http://127.0.0.1:1/get",
+    command=partial(worker_command, Era.V3),
+    has_pilot=False,
     environment={"EWMS_PILOT_TASK_TIMEOUT": "600"},
     collect_logs=False,
 )
@@ -46,6 +52,15 @@ def job(uuid: str, *pods: tuple[str, str | None, str | None]) -> dict[str, Any]:
             for n, (phase, reason, message) in enumerate(pods)
         ],
     }
+
+
+async def test_since_v4_the_pilot_is_run_around_the_client(loopback: Loopback) -> None:
+    loopback.on("PUT", "/jobs/skyscan-workers-a1", Answer(201))
+    await LocalWorkers().start(replace(SPEC, command=partial(worker_command, Era.V4), has_pilot=True))
+    assert loopback.asked[0].json["containers"][0]["command"] == [
+        *("python", str(PILOT), "--client-startup-json", "startup.json"),
+        *("--", sys.executable, "-m", "skydriver.standin.v4.client"),
+    ]
 
 
 async def observe(loopback: Loopback, *jobs: dict[str, Any], of: tuple[str, ...]) -> dict[str, Observation]:

@@ -10,9 +10,14 @@ from skydriver.lifecycle.transition import apply, fail, finish, is_finished
 from skydriver.model.documents import Cluster, Outbox, ScanAlive
 from skydriver.model.phases import PLACED, ClusterState, Phase
 from skydriver.model.reasons import ReasonCode, Why
+from skydriver.model.tallies import pixels_done
 from skydriver.model.transitions import Fact
+from skydriver.model.workforce import workforce
+from skydriver.scanner.command_line import era_of_request
+from skydriver.scanner.era import survives_its_server
 from skydriver.scanner.protocol import ScannerState, ScannerStatus
 from skydriver.settings import settings
+from skydriver.store.scans import document as scan_document
 
 
 class Verdict(Enum):
@@ -63,7 +68,50 @@ def decide(scan: ScanAlive, server: ScannerStatus | None, now: float) -> Decisio
             return Decision(Verdict.FAIL, Why(ReasonCode.SCANNER_NOT_READY, reason))
         return GO_ON
     dead = all_workers_dead(scan["ewms_task"]["clusters"], now=now, grace=settings().workers_dead_grace)
-    return GO_ON if dead is None else Decision(Verdict.FAIL, Why(ReasonCode.ALL_WORKERS_DEAD, dead))
+    if dead is not None:
+        return Decision(Verdict.FAIL, Why(ReasonCode.ALL_WORKERS_DEAD, dead))
+    stalled = _stalled(scan, now)
+    return GO_ON if stalled is None else _again(scan, stalled)
+
+
+async def watch(scan: ScanAlive, now: float) -> None:
+    """Note how far a running scan has come, and since when no pixel was done while workers run.
+
+    The scan that is given is brought up to date, too.
+    """
+    if scan["phase"] != Phase.RUNNING or not survives_its_server(era_of_request(scan["request"], settings())):
+        return
+    done, seen = pixels_done(scan["progress"]), scan.get("watched")
+    same = seen is not None and (seen["attempt"], seen["done"]) == (scan["attempt"], done)
+    if same and _n_running(scan):
+        return
+    if same and seen is not None and now - seen["since"] < settings().redrive_after:
+        return  # where no worker runs the time begins anew: that need not be written each time
+    scan["watched"] = {"attempt": scan["attempt"], "done": done, "since": now}
+    await scan_document.set_fields(scan["_id"], {"watched": scan["watched"]})
+
+
+def _stalled(scan: ScanAlive, now: float) -> Why | None:
+    """Say why a scan is taken for stalled: its server may wait for ever for a pixel that was lost.
+
+    What the server reports while it waits says nothing (skymap_scanner v4.2.1, `collector.py`).
+    """
+    seen, running = scan.get("watched"), _n_running(scan)
+    if seen is None or not running or not survives_its_server(era_of_request(scan["request"], settings())):
+        return None
+    # Whatever the setting says, a pixel may be begun, given back and done by another.
+    deadline = max(settings().pixel_deadline, 3.0 * scan["request"]["max_pixel_reco_time"])
+    if seen["attempt"] != scan["attempt"] or now - seen["since"] <= deadline:
+        return None
+    reason = (
+        f"no pixel was done for {deadline:g} s, though {running} workers run: "
+        f"the scanner server waits for what does not come"
+    )
+    return Why(ReasonCode.SCANNER_STALLED, reason)
+
+
+def _n_running(scan: ScanAlive) -> int:
+    return int(workforce({**scan, "scan_id": scan["_id"]})["n_running"])
 
 
 def _without_server(scan: ScanAlive, server: ScannerStatus | None) -> Decision:
@@ -71,14 +119,31 @@ def _without_server(scan: ScanAlive, server: ScannerStatus | None) -> Decision:
 
     With a final result it is never launched again, but finished. A server that ended well without one makes
     it fail; one that died of something transient, or has disappeared, is launched again, as often as
-    MAX_ATTEMPTS allows.
+    MAX_ATTEMPTS allows. So is one since v4 that has failed at work.
     """
     if scan["result"] and scan["result"]["is_final"]:
         reason = "the final result is there; the scanner server ended before its last progress"
         return Decision(Verdict.FINISH, Why(ReasonCode.FINAL_RESULT_ONLY, reason))
     why = _why_dead(server)
+    if why.code == ReasonCode.SCANNER_FAILED and _has_worked(scan):
+        return _again(scan, Why(ReasonCode.SCANNER_DIED, why.reason))
     if why.code not in (ReasonCode.SCANNER_DISAPPEARED, ReasonCode.SCANNER_DIED):
         return Decision(Verdict.FAIL, why)
+    return _again(scan, why)
+
+
+def _has_worked(scan: ScanAlive) -> bool:
+    """Say whether a server that has ended by itself was at work before.
+
+    Since v4 one ends with every connection to the broker that it loses, and its last words tell little.
+    """
+    if not survives_its_server(era_of_request(scan["request"], settings())):
+        return False
+    return pixels_done(scan["progress"]) > 0 or _n_running(scan) > 0
+
+
+def _again(scan: ScanAlive, why: Why) -> Decision:
+    """Launch a scan again, as often as MAX_ATTEMPTS allows."""
     most = settings().max_attempts
     if scan["attempt"] >= most:
         reason = f"{why.reason}, and so did those before it: given up after {most}"

@@ -14,8 +14,16 @@ from skydriver.model.scan import scanner_id, scanner_name
 from skydriver.model.transitions import Fact
 from skydriver.s3 import startup
 from skydriver.scanner.backend import backend
-from skydriver.scanner.broker_token import broker_environment
-from skydriver.scanner.command_line import server_arguments, server_environment
+from skydriver.scanner.broker_token import check_reachable, message_broker
+from skydriver.scanner.command_line import (
+    EWMS_JSON,
+    era_of_request,
+    secret_files,
+    server_arguments,
+    server_environment,
+)
+from skydriver.scanner.era import server_files
+from skydriver.scanner.image_tag import check_tag
 from skydriver.scanner.protocol import ScannerSpec
 from skydriver.scanner.tokens import make_scanner_token
 from skydriver.settings import settings
@@ -56,7 +64,11 @@ async def _start(scan: Scan) -> None:
     if not all_gone(scan["ewms_task"]["clusters"]):
         raise Busy("workers of an earlier attempt are not gone yet")
     if not await scan_document.lease_scanner(
-        scan_id, phase=Phase.LAUNCHING, attempt=attempt, seconds=settings().step_lease
+        scan_id,
+        phase=Phase.LAUNCHING,
+        attempt=attempt,
+        seconds=settings().step_lease,
+        makes_queues=server_files(era_of_request(scan["request"], settings())),
     ):
         raise Busy("another instance is launching this scan")
     name = scanner_name(scan_id, attempt)
@@ -99,18 +111,26 @@ async def _spec(scan: Scan) -> ScannerSpec:
     deadline = settings().scanner_deadline
     own_id = scanner_id(scan_id, attempt)
     token = make_scanner_token(scan_id, attempt, lifetime=deadline + TOKEN_MARGIN)
+    check_tag(request["docker_tag"])  # what could run when it was asked for need not now
+    where, broker = backend(), await message_broker()
+    era = era_of_request(request, settings())
+    if server_files(era):
+        await check_reachable(broker)
     return ScannerSpec(
         name=scanner_name(scan_id, attempt),
         scan_id=scan_id,
         attempt=attempt,
         docker_tag=request["docker_tag"],
-        arguments=server_arguments(request, program=backend().program, folder=backend().folder),
+        arguments=server_arguments(request, program=where.program(era), folder=where.folder),
         environment=server_environment(
             request,
             settings(),
             scanner_id=own_id,
-            tokens={"SKYSCAN_SKYDRIVER_AUTH": token, **await broker_environment()},
+            token=token,
+            broker=broker,
+            ewms_json=f"{where.files_folder}/{EWMS_JSON}",
         ),
+        files=secret_files(request, settings(), scanner_id=own_id, broker=broker),
         memory_bytes=request["scanner_server_memory_bytes"],
         upload_url=await startup.url_to_put(own_id, seconds=deadline),
         report_url=f"{settings().skydriver_url}/scan/{own_id}/events",

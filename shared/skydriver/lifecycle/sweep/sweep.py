@@ -13,8 +13,9 @@ from functools import cache
 from skydriver.errors import SkyDriverError
 from skydriver.eventing.events import outbox_entry
 from skydriver.eventing.outbox import publish, send_all
-from skydriver.lifecycle.scanner.decide import Verdict, act, decide
+from skydriver.lifecycle.scanner.decide import Verdict, act, decide, watch
 from skydriver.lifecycle.sweep.admit_backlog import admit_backlog
+from skydriver.lifecycle.sweep.remove_orphaned_queues import remove_orphaned_queues
 from skydriver.lifecycle.sweep.remove_orphaned_results import remove_orphaned_results
 from skydriver.lifecycle.sweep.retention import remove_old_events, remove_old_results
 from skydriver.lifecycle.sweep.send_metrics import send_metrics
@@ -64,6 +65,7 @@ async def sweep() -> dict[str, str]:
         reconcile_scans,
         release_permits,
         remove_orphaned_results,
+        remove_orphaned_queues,
         remove_old_logs,
         remove_old_results,
         remove_old_events,
@@ -141,6 +143,7 @@ async def reconcile_scans() -> None:
 
 
 async def _reconcile(scan: ScanAlive, server: ScannerStatus | None, listed_at: float) -> None:
+    await watch(scan, listed_at)
     decision = decide(scan, server, listed_at)
     if decision.verdict is not Verdict.GO_ON:
         # The document is an old one now: the next sweep sees to the rest.

@@ -25,9 +25,16 @@ from skydriver.model.submission import (
 from skydriver.model.transitions import Fact
 from skydriver.model.worker_pools import cluster_uuid
 from skydriver.scanner.backend import backend
-from skydriver.scanner.broker_token import VARIABLE, is_configured
-from skydriver.scanner.command_line import server_arguments, server_environment, shared_environment
-from skydriver.scanner.image_tag import resolve_tag
+from skydriver.scanner.broker_token import shown_broker
+from skydriver.scanner.command_line import (
+    EWMS_JSON,
+    era_of_request,
+    server_arguments,
+    server_environment,
+    worker_environment,
+)
+from skydriver.scanner.era import check_pixel_time
+from skydriver.scanner.image_tag import check_tag, resolve_tag
 from skydriver.settings import known_clusters, settings
 from skydriver.store import i3_events, idempotency_keys
 from skydriver.store.scans import document as scan_document
@@ -67,6 +74,7 @@ async def create_scan(
     check_clusters(arguments.cluster, debug=bool(arguments.debug_mode))
     await check_backlog(arguments.priority)
     tag = await resolve_tag(arguments.docker_tag)
+    _check_pixel_time(tag, arguments.max_pixel_reco_time)
     event_id = await _event(arguments)
     scan_id = uuid4().hex
     if key is not None:
@@ -156,6 +164,8 @@ async def rescan(
     await check_backlog(again["priority"])
     if changes.docker_tag is not None:
         again["docker_tag"] = await resolve_tag(changes.docker_tag)
+    check_tag(again["docker_tag"])
+    _check_pixel_time(again["docker_tag"], again["max_pixel_reco_time"])
     if await i3_events.touch(again["i3_event_id"]) is None:
         raise NotFound(f"the event of scan '{scan_id}' is kept no longer: submit it with a new scan")
     if changes.abort_first and original["phase"] not in COMPLETE:
@@ -192,6 +202,16 @@ async def check_backlog(priority: int) -> None:
     limit = settings().backlog_limit
     if priority < ALERT_PRIORITY and await scan_overview.are_queued(limit):
         raise TooMany(f"the backlog is full: {limit} scans are waiting already; try again later")
+
+
+def _check_pixel_time(tag: str, max_pixel_reco_time: int) -> None:
+    """Keep to what the message broker allows.
+
+    Raises:
+        InvalidArguments: a pixel may not take as long.
+    """
+    era = era_of_request({"docker_tag": tag}, settings())
+    check_pixel_time(era, max_pixel_reco_time, settings().broker_acknowledgement_timeout)
 
 
 def check_clusters(clusters: list[tuple[str, int]], *, debug: bool) -> None:
@@ -235,12 +255,9 @@ def describe_starters(request: Request) -> tuple[list[str], list[list[FreeForm]]
         else ""
         for index, (name, n_workers) in enumerate(request["request_clusters"])
     ]
-    environment = mask_environment({**shared_environment(request, settings()), **_masked_broker_token()})
+    told = worker_environment(request, settings(), scanner_id=request["scan_id"], broker=shown_broker())
+    environment = mask_environment(told)
     return arguments, [environment for _ in arguments]
-
-
-def _masked_broker_token() -> dict[str, str]:
-    return {VARIABLE: MASK} if is_configured() else {}
 
 
 async def _store(request: Request, *, classifiers: FreeForm, first_scan_id: str | None = None) -> Scan:
@@ -257,7 +274,9 @@ async def _store(request: Request, *, classifiers: FreeForm, first_scan_id: str 
         request,
         settings(),
         scanner_id=request["scan_id"],
-        tokens={"SKYSCAN_SKYDRIVER_AUTH": MASK, **_masked_broker_token()},
+        token=MASK,
+        broker=shown_broker(),
+        ewms_json=f"{scanner.files_folder}/{EWMS_JSON}",
     )
     scan = new_scan(
         request,
@@ -265,7 +284,11 @@ async def _store(request: Request, *, classifiers: FreeForm, first_scan_id: str 
         function=work().function,
         cause=work().cause,
         scanner_server_args=" ".join(
-            server_arguments(request, program=scanner.program, folder=scanner.folder)
+            server_arguments(
+                request,
+                program=scanner.program(era_of_request(request, settings())),
+                folder=scanner.folder,
+            )
         ),
         tms_args=tms_args,
         env_vars={"scanner_server": mask_environment(environment), "tms_starters": tms_starters},

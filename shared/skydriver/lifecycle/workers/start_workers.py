@@ -1,6 +1,7 @@
 """The workers of a cluster are started."""
 
 import time
+from functools import partial
 
 from skydriver.errors import Busy, Full, PermanentError, ScanNotFound, TemporaryError
 from skydriver.eventing.outbox import publish_pending
@@ -10,8 +11,9 @@ from skydriver.model.phases import ClusterState, Phase
 from skydriver.model.reasons import ReasonCode, Why, reason_fields
 from skydriver.model.scan import scanner_id
 from skydriver.s3 import startup
-from skydriver.scanner.broker_token import broker_environment
-from skydriver.scanner.command_line import shared_environment
+from skydriver.scanner.broker_token import message_broker
+from skydriver.scanner.command_line import era_of_request, worker_environment
+from skydriver.scanner.era import has_pilot, worker_command
 from skydriver.settings import known_clusters, settings
 from skydriver.store.scans import clusters as scan_clusters
 from skydriver.store.scans import document as scan_document
@@ -76,6 +78,7 @@ async def start_workers(scan_id: str, uuid: str) -> None:
 
 async def _start(scan: ScanWithRequest, cluster: Cluster) -> Started:
     request = scan["request"]
+    own_id, era = scanner_id(scan["_id"], cluster["attempt"]), era_of_request(request, settings())
     known = known_clusters().get(cluster["name"])
     if known is None:
         raise PermanentError(f"'{cluster['name']}' is no longer a known cluster")
@@ -90,10 +93,10 @@ async def _start(scan: ScanWithRequest, cluster: Cluster) -> Started:
         priority=request["priority"],
         max_worker_runtime=request["max_worker_runtime"],
         # Workers may start as long as there may be a server.
-        startup_url=await startup.url_to_get(
-            scanner_id(scan["_id"], cluster["attempt"]), seconds=settings().scanner_deadline
-        ),
-        environment={**shared_environment(request, settings()), **await broker_environment()},
+        startup_url=await startup.url_to_get(own_id, seconds=settings().scanner_deadline),
+        command=partial(worker_command, era),
+        has_pilot=has_pilot(era),
+        environment=worker_environment(request, settings(), scanner_id=own_id, broker=await message_broker()),
         collect_logs="client-logs" in request["debug_mode"],
         # Workers are started in RUNNING only.
         not_before=scan["phase_since"],

@@ -3,13 +3,14 @@
 It plays what Kubernetes and HTCondor are elsewhere. A job is a number of pods; a pod is a folder that its
 containers work in, and a process for each container; nothing is ever restarted. As on Kubernetes, a pod has
 failed as soon as one of its containers has, and succeeded once its first container has ended well: what the
-others still do is ended then. What is known of a job is
-kept in its folder (its environment is not: no token reaches the disk), so that a later run on the same folder
-knows which jobs were lost with the former one.
+others still do is ended then. What is known of a job is kept in its folder (its environment is not: no token
+reaches the disk but in files that a container is given, which go with the pod's folder), so that a later run
+on the same folder knows which jobs were lost with the former one.
 """
 
 import asyncio
 import logging
+import os
 import re
 import shutil
 import sys
@@ -61,6 +62,8 @@ class Container(_Strict):
     name: str = Field(pattern=_NAME)
     command: list[str] = Field(min_length=1)
     env: dict[str, str] = {}
+    files: dict[Annotated[str, AfterValidator(_inside)], str] = {}
+    """Written into the pod's folder before it starts, for this user alone to read."""
 
 
 class JobRequest(_Strict):
@@ -247,6 +250,8 @@ class JobHost:
         program, *arguments = container.command
         if program == "python":
             program = sys.executable
+        for path, content in container.files.items():
+            _write(folder / path, content.encode(), mode=0o600)
         return await self._processes.start(
             f"{pod}.{container.name}",
             [program, *arguments],
@@ -329,6 +334,7 @@ def _exit_code(child: Child) -> int | None:
     return 128 - code if code is not None and code < 0 else code
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, mode: int = 0o666) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:  # noqa: PTH123
+        file.write(content)

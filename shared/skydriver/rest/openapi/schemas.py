@@ -104,6 +104,13 @@ class Manifest(_Answer):
     replaced_by_scan_id: str | None = Field(None, description="the rescan that has taken its place")
 
 
+class ManifestWithTaskforce(Manifest):
+    """A scan's metadata and, where one cluster was named, its workers' id."""
+
+    taskforce_uuid: str = Field("", description="if `cluster_location` was given")
+    n_workers: int = Field(0, description="if `cluster_location` was given")
+
+
 class Result(_Answer):
     """A scan's result; an empty object before there is one."""
 
@@ -129,6 +136,49 @@ class Pods(_Answer):
     pod_message: str = Field(description="the same, under v1's name")
 
 
+class Server(_Answer):
+    """Where a scanner server's logs are."""
+
+    url: str
+
+
+class Workforce(_Answer):
+    """How many workers of a scan run."""
+
+    workflow_id: str | None
+    statuses: dict[str, dict[str, int]] = Field(
+        description="job status -> pilot status -> number of workers", examples=[{"RUNNING": {"Tasking": 24}}]
+    )
+    n_running: int = Field(description="those that run, without pilots that have failed or are done")
+    top_errors: dict[str, int]
+
+
+class Taskforce(_Answer):
+    """A worker cluster in EWMS' words."""
+
+    taskforce_uuid: str
+    cluster_location: str
+    n_workers: int
+    phase: str
+    attempt: int
+    cluster_id: int | str | None
+    submit_dict: dict[str, Any]
+    compound_statuses: dict[str, dict[str, int]]
+    top_task_errors: dict[str, int]
+
+
+class Taskforces(_Answer):
+    """A scan's worker clusters."""
+
+    taskforces: list[Taskforce]
+
+
+class WorkflowId(_Answer):
+    """The id of a scan's workforce."""
+
+    workflow_id: str | None
+
+
 class Status(_Answer):
     """Where a scan stands."""
 
@@ -143,13 +193,12 @@ class Status(_Answer):
     reason: str | None
     reason_code: ReasonCode | None
     reported_at: float | None = Field(description="when its scanner server's last progress report came")
+    ewms_deactivated: str | None = Field(
+        description="null, `FINISHED` or `ABORTED`: once set, the scanner server is to end"
+    )
+    ewms_workforce: Workforce
+    scanner_server_logs: Server
     pods: Pods | None = Field(None, description="if `include_pod_statuses`")
-
-
-class Server(_Answer):
-    """Where a scanner server's logs are."""
-
-    url: str
 
 
 class WorkersLogs(_Answer):

@@ -9,8 +9,10 @@ from skydriver.errors import TemporaryError
 from skydriver.kube.client import Kubernetes, in_cluster
 from skydriver.kube.pod_status import PodState, diagnose_pod
 from skydriver.model.reasons import cut
+from skydriver.scanner.era import Era
 from skydriver.scanner.kubernetes.job import (
     ATTEMPT,
+    FILES_FOLDER,
     FOLDER,
     KIND,
     SCAN_ID,
@@ -28,11 +30,15 @@ JOB_NAME = "job-name"
 class KubernetesScanners:
     """One Job a server, and one Secret that the Job owns."""
 
-    program: tuple[str, ...] = ("python", "-m", "skymap_scanner.server")
     folder = FOLDER
+    files_folder = FILES_FOLDER
 
     def __init__(self) -> None:
         self._cluster = Kubernetes(in_cluster, settings().k8s_namespace)
+
+    def program(self, era: Era) -> tuple[str, ...]:
+        """Tell how the scanner is run: in the same way in both eras."""
+        return ("python", "-m", "skymap_scanner.server")
 
     async def start(self, spec: ScannerSpec) -> None:
         """Start a scanner server; where one of this name exists, make sure that it has its Secret.

@@ -20,6 +20,9 @@ from skydriver.scanner.protocol import ScannerSpec
 from skydriver.settings import Settings
 
 FOLDER = "/common-space"
+FILES_FOLDER = "/server-files"
+FILES_VOLUME = "server-files"
+_FILES_MOUNT = ({"name": FILES_VOLUME, "mountPath": FILES_FOLDER},)
 KIND = {"app.kubernetes.io/managed-by": "skydriver", "app.kubernetes.io/component": "scanner"}
 """The labels by which all scanner servers of an installation are found."""
 SCAN_ID = "skydriver.icecube.org/scan-id"
@@ -76,6 +79,7 @@ def job_manifest(spec: ScannerSpec, settings: Settings) -> dict[str, Any]:
                     "containers": [_server(spec), _uploader(spec, settings)],
                     "volumes": [
                         {"name": "common-space", "emptyDir": {"sizeLimit": SCRATCH}},
+                        *_files_volumes(spec),
                     ],
                 },
             },
@@ -88,10 +92,25 @@ def secret_manifest(spec: ScannerSpec, job: dict[str, Any]) -> dict[str, Any]:
     content = {name: value for name, value in spec.environment.items() if is_secret(name)}
     return opaque_secret(
         secret_name(spec.name),
-        {**content, "SKYDRIVER_UPLOAD_URL": spec.upload_url, "SKYDRIVER_REPORT_TOKEN": spec.token},
+        {
+            **content,
+            **spec.files,
+            "SKYDRIVER_UPLOAD_URL": spec.upload_url,
+            "SKYDRIVER_REPORT_TOKEN": spec.token,
+        },
         labels=labels_of(spec),
         job=job,
     )
+
+
+def _files_volumes(spec: ScannerSpec) -> list[dict[str, Any]]:
+    """Show the server's files as a volume: of the whole Secret it has these keys only."""
+    if not spec.files:
+        return []
+    items = [{"key": name, "path": name} for name in spec.files]
+    # Read by the server's user by way of the pod's fsGroup.
+    secret = {"secretName": secret_name(spec.name), "items": items, "defaultMode": 0o440}
+    return [{"name": FILES_VOLUME, "secret": secret}]
 
 
 def _server(spec: ScannerSpec) -> dict[str, Any]:
@@ -109,7 +128,10 @@ def _server(spec: ScannerSpec) -> dict[str, Any]:
             "limits": {"cpu": "1", "memory": memory, "ephemeral-storage": SCRATCH},
         },
         "securityContext": dict(CONTAINER_SECURITY),
-        "volumeMounts": [{"name": "common-space", "mountPath": FOLDER}],
+        "volumeMounts": [
+            {"name": "common-space", "mountPath": FOLDER},
+            *({**mount, "readOnly": True} for mount in _FILES_MOUNT if spec.files),
+        ],
         # The end of its log becomes the pod's message where it ends badly without one.
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }

@@ -269,12 +269,18 @@ async def put_events(
     return bool(result.matched_count)
 
 
-async def lease_scanner(scan_id: str, *, phase: Phase, attempt: int, seconds: float) -> bool:
-    """Take the lease on a scan's scanner server, for a launch or for its removal; False if it is taken."""
+async def lease_scanner(
+    scan_id: str, *, phase: Phase, attempt: int, seconds: float, makes_queues: bool = False
+) -> bool:
+    """Take the lease on a scan's scanner server, for a launch or for its removal; False if it is taken.
+
+    With `makes_queues` the server will leave queues at the message broker, which are to be removed.
+    """
     now = time.time()
+    queues = {"queues": {"leased_until": 0.0, "gone": False}} if makes_queues else {}
     return await set_fields(
         scan_id,
-        {"scanner.leased_until": now + seconds, "scanner.gone": False},
+        {"scanner.leased_until": now + seconds, "scanner.gone": False, **queues},
         guard={"phase": phase, "attempt": attempt, "scanner.leased_until": {"$lte": now}},
     )
 
@@ -282,6 +288,32 @@ async def lease_scanner(scan_id: str, *, phase: Phase, attempt: int, seconds: fl
 async def release_scanner(scan_id: str, *, attempt: int, gone: bool) -> None:
     """Give the lease back, and say whether the scanner server is verified gone."""
     await set_fields(scan_id, {"scanner.leased_until": 0.0, "scanner.gone": gone}, guard={"attempt": attempt})
+
+
+async def lease_queues(scan_id: str, *, seconds: float) -> bool:
+    """Take the lease on the queues of a scan that stops, of which nothing else is left; False if it is taken.
+
+    Only then does no worker wait at them.
+    """
+    now = time.time()
+    guard: Query = {
+        "phase": Phase.STOPPING,
+        "queues.gone": False,
+        "queues.leased_until": {"$lte": now},
+        "scanner.gone": True,
+        **all_clusters_gone(),
+    }
+    return await set_fields(scan_id, {"queues.leased_until": now + seconds}, guard=guard)
+
+
+async def release_queues(scan_id: str, *, gone: bool) -> None:
+    """Give the lease back, and say whether the queues count as gone."""
+    await set_fields(scan_id, {"queues": {"leased_until": 0.0, "gone": gone}})
+
+
+def all_clusters_gone() -> Query:
+    """Make the condition that no cluster of a scan has workers left."""
+    return {"ewms_task.clusters": {"$not": {"$elemMatch": {"state": {"$ne": ClusterState.STOPPED}}}}}
 
 
 async def mark_deleted(scan_id: str) -> Scan | None:

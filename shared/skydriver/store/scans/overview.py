@@ -11,6 +11,7 @@ from skydriver.model.documents import (
     HistoryLine,
     HistoryOfScan,
     OutboxAge,
+    QueuesOfScan,
     ScanAlive,
     ScanInBacklog,
     ScanToAdmit,
@@ -129,6 +130,13 @@ async def last_need_of_event(event_id: str) -> float | None:
         )
     }
     return time.time() if False in needs else needs.get(True)
+
+
+async def with_queues(ids: Iterable[str]) -> list[QueuesOfScan]:
+    """Find these scans, with what tells whether their attempts have ended."""
+    cursor = collection(NAME).find({"_id": {"$in": list(ids)}}, projection(QueuesOfScan))
+    found: list[QueuesOfScan] = await cursor.to_list(None)
+    return found
 
 
 async def ids_in(ids: Iterable[str], phases: Iterable[Phase]) -> set[str]:

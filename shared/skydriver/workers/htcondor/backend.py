@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from skydriver.errors import TemporaryError
+from skydriver.s3.pilot import pilot_url
 from skydriver.settings import settings
 from skydriver.workers.htcondor import job_summary
 from skydriver.workers.htcondor.child_call import call, secret_at
 from skydriver.workers.htcondor.job_summary import Kinds
 from skydriver.workers.htcondor.submit import starter_info, submit_description
-from skydriver.workers.protocol import Observation, Observations, Started, WorkersSpec
+from skydriver.workers.protocol import PILOT, Observation, Observations, Started, WorkersSpec
 
 CLOCK = 600
 """Seconds that a schedd's clock may differ from ours."""
@@ -34,19 +35,20 @@ class HTCondorWorkers:
 
     async def start(self, spec: WorkersSpec) -> Started:
         """Start workers; where a cluster of this uuid is in the queue or the history, it is left as it is."""
+        pilot = await pilot_url(PILOT, seconds=settings().scanner_deadline) if spec.has_pilot else ""
         answer = await call(
             spec.known.location.model_dump(),
             spec.known.secret,
             "start",
             seconds=settings().htcondor_timeout,
             uuid=spec.uuid,
-            description=submit_description(spec, settings()),
+            description=submit_description(spec, settings(), pilot_url=pilot),
             count=spec.n_workers,
             spool=spec.collect_logs,
             spool_timeout=settings().step_lease,
             since=spec.not_before - CLOCK,
         )
-        return Started(answer["cluster_id"], starter_info(spec, settings()))
+        return Started(answer["cluster_id"], starter_info(spec, settings(), pilot_url=pilot))
 
     async def observe(
         self, location: Mapping[str, str], clusters: Mapping[str, Mapping[str, Any]]

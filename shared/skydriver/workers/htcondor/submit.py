@@ -34,10 +34,15 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 Description = dict[str, str]
 
 
-def submit_description(spec: WorkersSpec, settings: Settings) -> Description:
+def submit_description(spec: WorkersSpec, settings: Settings, *, pilot_url: str = "") -> Description:
     """Build what is submitted, once for all workers of a cluster.
 
     Output of workers whose logs are wanted is spooled: it stays with the schedd until it is fetched.
+
+    Args:
+        spec: the workers.
+        settings: the installation's.
+        pilot_url: presigned, where workers fetch the pilot, if they have one.
 
     Raises:
         PermanentError: a value cannot be written in the submit language.
@@ -47,7 +52,7 @@ def submit_description(spec: WorkersSpec, settings: Settings) -> Description:
         raise PermanentError(f"workers on '{known.orchestrator}' are no HTCondor jobs")
     description = {
         "batch_name": _plain("scan id", f"skyscan-{spec.scan_id}"),
-        **_program(known, spec, settings),
+        **_program(known, spec, settings, pilot_url),
         "transfer_executable": "false",
         "environment": quoted_environment(_environment(known, spec, settings)),
         "requirements": _plain("requirements", _requirements(known)),
@@ -56,7 +61,7 @@ def submit_description(spec: WorkersSpec, settings: Settings) -> Description:
         "request_disk": str(_units(spec.disk_bytes, 2**10)),  # KiB
         "priority": str(spec.priority),
         "should_transfer_files": "YES",
-        "transfer_input_files": _url(spec.startup_url),
+        "transfer_input_files": ",".join(_url(url) for url in (spec.startup_url, pilot_url) if url),
         "transfer_output_files": '""',
         **(_LOGS if spec.collect_logs else _NO_LOGS),
         # Our own limit; glideins read the other one to tell whether a worker still fits into their lifetime.
@@ -87,13 +92,20 @@ _LOGS = {
 }
 
 
-def _program(known: CondorCluster, spec: WorkersSpec, settings: Settings) -> Description:
-    startup = f"./{startup_file(spec.startup_url)}"
-    command = [*known.command, "--client-startup-json", startup]
+def _program(known: CondorCluster, spec: WorkersSpec, settings: Settings, pilot_url: str) -> Description:
+    command = spec.command(
+        python=known.python,
+        pilot=f"./{transferred_file(pilot_url)}",
+        client=known.command,
+        startup_file=f"./{transferred_file(spec.startup_url)}",
+    )
+    if known.image != "none" and not spec.has_pilot:
+        # The pilot looks for icetray itself, which has moved since v4.1.
+        command = [_SHELL, _ICETRAY, *command]
+    shell = {"executable": _plain("command", command[0]), "arguments": quoted_arguments(command[1:])}
     if known.image == "none":
-        return {"executable": _plain("command", command[0]), "arguments": quoted_arguments(command[1:])}
+        return shell
     image = worker_image(known, spec.docker_tag, settings)
-    shell = {"executable": _SHELL, "arguments": quoted_arguments([_ICETRAY, *command])}
     if known.image == "cvmfs":
         return {**shell, "+SingularityImage": _string(image)}
     return {**shell, "universe": "container", "container_image": _plain("image", f"docker://{image}")}
@@ -116,12 +128,12 @@ def _environment(known: CondorCluster, spec: WorkersSpec, settings: Settings) ->
     return environment
 
 
-def startup_file(url: str) -> str:
+def transferred_file(url: str) -> str:
     """Name the file that HTCondor's URL plugin makes of a URL: the last part of its path."""
     return unquote(PurePosixPath(urlsplit(url).path).name)
 
 
-def starter_info(spec: WorkersSpec, settings: Settings) -> dict[str, Any]:
+def starter_info(spec: WorkersSpec, settings: Settings, *, pilot_url: str = "") -> dict[str, Any]:
     """Tell users what is submitted, without its secrets.
 
     Raises:
@@ -132,7 +144,8 @@ def starter_info(spec: WorkersSpec, settings: Settings) -> dict[str, Any]:
         environment={name: MASK if is_secret(name) else value for name, value in spec.environment.items()},
         startup_url=mask_urls(spec.startup_url),
     )
-    return {**submit_description(shown, settings), "count": spec.n_workers}
+    described = submit_description(shown, settings, pilot_url=mask_urls(pilot_url))
+    return {**described, "count": spec.n_workers}
 
 
 # --- the submit language -------------------------------------------------------------------------------
@@ -182,8 +195,8 @@ def _plain(what: str, value: str) -> str:
 def _url(url: str) -> str:
     # A list of files is separated by commas and blanks.
     if re.search(r"[,\s]", url):
-        raise PermanentError("the address of the startup file holds a comma or a blank")
-    return _plain("the address of the startup file", url)
+        raise PermanentError("the address of a file holds a comma or a blank")
+    return _plain("the address of a file", url)
 
 
 def _units(amount: int, unit: int) -> int:

@@ -80,7 +80,7 @@ class KubernetesWorkers:
         host, namespace = location["host"], location["namespace"]
         place = self._places.get((host, namespace))
         if place is None:
-            configure = in_cluster if host == HERE else partial(with_token, host, _secret_folder(location))
+            configure = in_cluster if host == HERE else partial(with_token, host, _files_folder(location))
             place = self._places[host, namespace] = Kubernetes(configure, namespace)
         return place
 
@@ -134,7 +134,7 @@ def observation(
     )
 
 
-def _secret_folder(location: Mapping[str, str]) -> Path:
+def _files_folder(location: Mapping[str, str]) -> Path:
     for known in known_clusters_at("k8s", location).values():
         if known.secret is not None:
             return settings().cluster_secrets / known.secret

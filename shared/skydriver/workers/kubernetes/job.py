@@ -15,7 +15,7 @@ from skydriver.kube.pod_template import (
 )
 from skydriver.model.redaction import is_secret
 from skydriver.settings import Settings
-from skydriver.workers.protocol import CLIENT_ARGUMENTS, WorkersSpec
+from skydriver.workers.protocol import PILOT_FILE, STARTUP_FILE, WorkersSpec
 from skydriver.workers.v1_tms_args import worker_image
 
 KIND = {"app.kubernetes.io/managed-by": "skydriver", "app.kubernetes.io/component": "workers"}
@@ -60,7 +60,7 @@ def job_manifest(spec: WorkersSpec, settings: Settings) -> dict[str, Any]:
         "volumes": [
             {"name": "startup", "emptyDir": {}},
             # The default of 64 MiB is too little for the worker's processes.
-            {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "512Mi"}},
+            {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": _shared_memory(spec)}},
         ],
     }
     if priority_class := _priority_class(spec, settings):
@@ -114,11 +114,22 @@ def _priority_class(spec: WorkersSpec, settings: Settings) -> str | None:
     return settings.worker_priority_class
 
 
+def _shared_memory(spec: WorkersSpec) -> str:
+    # EWMS gives clients since v4 so much; it counts as the worker's memory.
+    return "6Gi" if spec.has_pilot else "512Mi"
+
+
 def _fetcher(spec: WorkersSpec, settings: Settings) -> dict[str, Any]:
     return {
         "name": "fetch-startup-file",
         "image": settings.service_image,
-        "command": ["python", "-m", "skydriver.workers.kubernetes.startup_fetcher", f"{FOLDER}/startup.json"],
+        "command": [
+            "python",
+            "-m",
+            "skydriver.workers.kubernetes.startup_fetcher",
+            f"{FOLDER}/{STARTUP_FILE}",
+            *([f"{FOLDER}/{PILOT_FILE}"] if spec.has_pilot else []),
+        ],
         "env": from_secret(secret_name(spec.uuid), [STARTUP_URL]),
         "resources": {
             "requests": {"cpu": "10m", "memory": "64Mi"},
@@ -130,6 +141,11 @@ def _fetcher(spec: WorkersSpec, settings: Settings) -> dict[str, Any]:
     }
 
 
+def _command(spec: WorkersSpec) -> list[str]:
+    client = ("python", "-m", "skymap_scanner.client")
+    return spec.command(python="python", pilot=PILOT_FILE, client=client, startup_file=STARTUP_FILE)
+
+
 def _worker(spec: WorkersSpec, settings: Settings) -> dict[str, Any]:
     secret = [name for name in spec.environment if is_secret(name)]
     public = {name: value for name, value in spec.environment.items() if not is_secret(name)}
@@ -138,7 +154,7 @@ def _worker(spec: WorkersSpec, settings: Settings) -> dict[str, Any]:
         "name": "worker",
         "image": worker_image(spec.known, spec.docker_tag, settings),
         # Its image's entry point brings up icetray around these.
-        "args": ["python", "-m", "skymap_scanner.client", *map(literal, CLIENT_ARGUMENTS)],
+        "args": [literal(word) for word in _command(spec)],
         "workingDir": FOLDER,
         "env": [*plain(public), *from_secret(secret_name(spec.uuid), secret)],
         "resources": {"requests": resources, "limits": dict(resources)},

@@ -1,12 +1,13 @@
-"""The program that brings a worker its startup file, before the worker's own container starts.
+"""The program that brings a worker its files, before the worker's own container starts.
 
-    python -m skydriver.workers.kubernetes.startup_fetcher STARTUP_FILE
+    python -m skydriver.workers.kubernetes.startup_fetcher STARTUP_FILE [PILOT_FILE]
 
 It needs nothing but the standard library, and the presigned URL in SKYDRIVER_STARTUP_URL.
 """
 
 import http.client
 import os
+import shutil
 import sys
 import time
 import urllib.error
@@ -45,8 +46,10 @@ def fetch(url: str) -> bytes:
 
 
 def main() -> None:
-    """Fetch the file and write it whole."""
+    """Fetch the startup file and write it whole, after the pilot, if that is wanted."""
     path = Path(sys.argv[1])
+    for pilot in sys.argv[2:]:
+        shutil.copyfile(Path(__file__).parents[1] / "pilot.py", pilot)
     partial = path.with_name(f"{path.name}.partial")
     partial.write_bytes(fetch(os.environ["SKYDRIVER_STARTUP_URL"]))
     partial.rename(path)

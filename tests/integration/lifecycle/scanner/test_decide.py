@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from skydriver.errors import Busy, NotTaken
-from skydriver.lifecycle.scanner.decide import Decision, Verdict, act, all_workers_dead, decide
+from skydriver.lifecycle.scanner.decide import Decision, Verdict, act, all_workers_dead, decide, watch
 from skydriver.lifecycle.scanner.launch_scanner import launch_scanner
 from skydriver.lifecycle.scanner.reports import report_manifest, report_result
 from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
@@ -90,6 +90,83 @@ async def test_what_becomes_of_a_scan(
     assert decision.verdict is verdict
     assert (decision.why is None) == (verdict is Verdict.GO_ON)
     assert decision.why is None or decision.why.reason.startswith(reason)
+
+
+SINCE_V4: Document = {"docker_tag": "4.2.1", "max_pixel_reco_time": 60}
+BUSY = {"Running": {"Tasking": 3}}
+
+
+def _tallies(done: int) -> Document:
+    return {"tallies": {"nsides": {"8": {"pixels": {"done": done, "generated": 768.0}}}}}
+
+
+def _since_v4(**fields: Any) -> Document:
+    document = scan(Phase.RUNNING, attempt=1, phase_since=1000.0, **fields)
+    document["request"] |= SINCE_V4
+    return document
+
+
+@pytest.mark.parametrize(
+    ("done", "statuses", "verdict"),
+    [
+        # It ends with each connection that it loses: what it had done says more than its exit.
+        (5, {}, Verdict.RELAUNCH),
+        (0, BUSY, Verdict.RELAUNCH),
+        (0, {"Idle": {"null": 3}}, Verdict.FAIL),
+    ],
+)
+async def test_a_server_since_v4_that_ended_at_work_is_launched_again(
+    done: int, statuses: Document, verdict: Verdict
+) -> None:
+    document = _since_v4(progress=_tallies(done), clusters=[cluster(statuses=statuses)])
+    decision = decide(document, FOR_GOOD, 2000.0)
+    assert (decision.verdict, decision.why and decision.why.reason) == (verdict, "it broke")
+    document["request"]["docker_tag"] = "3.22.1"
+    assert decide(document, FOR_GOOD, 2000.0).verdict is Verdict.FAIL
+
+
+async def test_a_server_that_waits_for_ever_is_found_by_pixels_and_workers(configure: Any) -> None:
+    configure(PIXEL_DEADLINE="600", MAX_ATTEMPTS="2", REDRIVE_AFTER="60")
+    scan_id = await stored(Phase.RUNNING, clusters=[cluster(statuses=BUSY)], progress=_tallies(5))
+    await change(scan_id, request__docker_tag="4.2.1", request__max_pixel_reco_time=100)
+
+    async def look(now: float) -> Decision:
+        document = await read(scan_id)
+        await watch(document, now)
+        return decide(document, RUNNING, now)
+
+    assert (await look(1000.0)).verdict is Verdict.GO_ON
+    assert (await look(1600.0)).verdict is Verdict.GO_ON
+    # A pixel more, and the time begins anew.
+    await change(scan_id, progress=_tallies(6))
+    assert (await look(1700.0)).verdict is Verdict.GO_ON
+    assert (await look(2300.0)).verdict is Verdict.GO_ON
+    stalled = await look(2301.0)
+    assert stalled == Decision(
+        Verdict.RELAUNCH,
+        Why(
+            ReasonCode.SCANNER_STALLED,
+            "no pixel was done for 600 s, though 3 workers run: "
+            "the scanner server waits for what does not come",
+        ),
+    )
+    # Workers that wait in a queue are no reason: the time begins with the first that runs.
+    await change(scan_id, ewms_task__clusters=[cluster(statuses={"Idle": {"null": 3}})])
+    assert (await look(2400.0)).verdict is Verdict.GO_ON
+    await change(scan_id, ewms_task__clusters=[cluster(statuses=BUSY)])
+    assert (await look(2900.0)).verdict is Verdict.GO_ON
+    assert (await look(3001.0)).verdict is Verdict.RELAUNCH
+    # A long pixel is given its time.
+    await change(scan_id, request__max_pixel_reco_time=1000)
+    assert (await look(3001.0)).verdict is Verdict.GO_ON
+    # A scanner before v4 ends by itself.
+    await change(scan_id, request__max_pixel_reco_time=100, request__docker_tag="3.22.1")
+    assert (await look(9000.0)).verdict is Verdict.GO_ON
+    # A second attempt has a time of its own, and is the last.
+    await change(scan_id, request__docker_tag="4.2.1", attempt=2)
+    await change(scan_id, ewms_task__clusters=[cluster(statuses=BUSY, attempt=2)])
+    assert (await look(9000.0)).verdict is Verdict.GO_ON
+    assert (await look(9601.0)).verdict is Verdict.FAIL
 
 
 def _decide(verdict: Verdict) -> Decision:

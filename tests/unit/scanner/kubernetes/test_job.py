@@ -1,6 +1,7 @@
 """The manifests of a scanner server, whole."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def spec(attempt: int = 1) -> ScannerSpec:
             "SKYSCAN_SKYDRIVER_SCAN_ID": SCAN,
             "SKYSCAN_SKYDRIVER_AUTH": "scanner-token",
         },
+        files={},
         memory_bytes=1_024_000_000,
         upload_url="https://s3.example.org/skydriver/startup?X-Amz-Signature=secret",
         report_url=f"https://skydriver.example.org/scan/{SCAN}/events",
@@ -56,9 +58,30 @@ def test_the_secret_belongs_to_the_job_as_it_was_made() -> None:
     assert secret_manifest(spec(), job) == golden("scanner_secret.yaml")
 
 
+SINCE_V4 = replace(spec(), docker_tag="4.2.1", files={"ewms.json": '{"toclient": {"auth_token": "queues"}}'})
+
+
+def test_the_job_and_the_secret_since_v4() -> None:
+    job = {"metadata": {"name": f"skyscan-{SCAN}", "uid": "9b8a1f3e-0000-4000-8000-000000000001"}}
+    assert job_manifest(SINCE_V4, settings()) == golden("scanner_job_v4.yaml")
+    assert secret_manifest(SINCE_V4, job) == golden("scanner_secret_v4.yaml")
+
+
+def test_the_files_are_for_the_servers_container_alone() -> None:
+    pod = job_manifest(SINCE_V4, settings())["spec"]["template"]["spec"]
+    mounts = {
+        container["name"]: [mount for mount in container["volumeMounts"] if mount["name"] == "server-files"]
+        for container in pod["containers"]
+    }
+    assert mounts == {
+        f"skyscan-server-{SCAN}": [{"name": "server-files", "mountPath": "/server-files", "readOnly": True}],
+        "uploader": [],
+    }
+
+
 def test_no_secret_is_in_the_job() -> None:
-    text = str(job_manifest(spec(), settings()))
-    for secret in ("scanner-token", "hunter2", "X-Amz-Signature"):
+    text = str(job_manifest(SINCE_V4, settings()))
+    for secret in ("scanner-token", "hunter2", "X-Amz-Signature", "auth_token", "queues"):
         assert secret not in text
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ from hypothesis import strategies as st
 
 from skydriver.errors import PermanentError
 from skydriver.model.worker_pools import CondorCluster, CondorLocation
+from skydriver.scanner.era import Era, worker_command
 from skydriver.settings import settings
 from skydriver.workers.htcondor.submit import (
     quoted_arguments,
     quoted_environment,
     starter_info,
-    startup_file,
     submit_description,
+    transferred_file,
 )
 from skydriver.workers.protocol import WorkersSpec
 
@@ -49,6 +51,8 @@ SPEC = WorkersSpec(
     priority=7,
     max_worker_runtime=14400,
     startup_url="https://s3.example.org/skydriver/0123-s3-startup?X-Amz-Credential=a%2Fb&X-Amz-Signature=c0ffee",
+    command=partial(worker_command, Era.V3),
+    has_pilot=False,
     environment={"SKYSCAN_BROKER_ADDRESS": "rabbitmq.example.org", "SKYSCAN_BROKER_AUTH": "broker-token"},
     collect_logs=False,
 )
@@ -65,9 +69,21 @@ CASES = {
 }
 
 
+PILOT_URL = "https://s3.example.org/skydriver/pilots/pilot-abc123.py?X-Amz-Signature=facade"
+SINCE_V4 = replace(SPEC, docker_tag="4.2.1", command=partial(worker_command, Era.V4), has_pilot=True)
+CASES |= {
+    "condor_cvmfs_v4.sub": SINCE_V4,
+    "condor_container_v4.sub": replace(SINCE_V4, known=known(image="container")),
+    "condor_none_v4.sub": replace(
+        SINCE_V4, known=known(image="none", python="/opt/bin/python3", command=("/opt/worker", "--fast"))
+    ),
+}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_the_submit_description(name: str) -> None:
-    described = submit_description(CASES[name], settings())
+    pilot_url = PILOT_URL if CASES[name].has_pilot else ""
+    described = submit_description(CASES[name], settings(), pilot_url=pilot_url)
     text = "".join(f"{key} = {value}\n" for key, value in described.items())
     assert text == (GOLDEN / name).read_text()
 
@@ -93,6 +109,12 @@ def test_users_are_told_what_was_submitted_without_secrets() -> None:
     assert told["transfer_input_files"] == "https://s3.example.org/skydriver/0123-s3-startup?***"
     assert "broker-token" not in str(told)
     assert "c0ffee" not in str(told)
+
+
+def test_users_are_not_told_where_the_pilot_can_be_fetched() -> None:
+    told = starter_info(SINCE_V4, settings(), pilot_url=PILOT_URL)
+    assert "pilot-abc123.py?***" in told["transfer_input_files"]
+    assert "facade" not in str(told)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +150,7 @@ def test_a_tag_is_only_a_tag() -> None:
     ],
 )
 def test_the_startup_file_is_named_by_its_url(url: str, name: str) -> None:
-    assert startup_file(url) == name
+    assert transferred_file(url) == name
 
 
 # --- quoting -------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from skydriver.model.worker_pools import KubernetesCluster, KubernetesLocation
+from skydriver.scanner.era import Era, worker_command
 from skydriver.settings import settings
 from skydriver.workers.kubernetes.job import job_manifest, secret_manifest, starter_info
 from skydriver.workers.protocol import WorkersSpec
@@ -30,6 +32,8 @@ SPEC = WorkersSpec(
     priority=0,
     max_worker_runtime=14400,
     startup_url="https://s3.example.org/skydriver/startup?X-Amz-Signature=secret",
+    command=partial(worker_command, Era.V3),
+    has_pilot=False,
     environment={"SKYSCAN_BROKER_ADDRESS": "rabbitmq.example.org", "SKYSCAN_BROKER_AUTH": "broker-token"},
     collect_logs=False,
 )
@@ -51,6 +55,11 @@ def _settings(configure: Callable[..., None]) -> None:
 
 def test_the_job() -> None:
     assert job_manifest(SPEC, settings()) == golden("workers_job.yaml")
+
+
+def test_the_job_since_v4() -> None:
+    since = replace(SPEC, docker_tag="4.2.1", command=partial(worker_command, Era.V4), has_pilot=True)
+    assert job_manifest(since, settings()) == golden("workers_job_v4.yaml")
 
 
 def test_the_secret_belongs_to_the_job_as_it_was_made() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from skydriver.workers.kubernetes import startup_fetcher
+from skydriver.workers.protocol import PILOT
 
 
 class _Store(BaseHTTPRequestHandler):
@@ -43,6 +44,14 @@ def test_the_file_is_there_whole(store: str, tmp_path: Path, monkeypatch: pytest
     startup_fetcher.main()
     assert [path.name for path in tmp_path.iterdir()] == ["startup.json"]
     assert (tmp_path / "startup.json").read_bytes() == b'{"scan_id": "abc"}'
+
+
+def test_the_pilot_is_brought_beside_it(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _Store.answers = [200]
+    monkeypatch.setenv("SKYDRIVER_STARTUP_URL", store)
+    monkeypatch.setattr("sys.argv", ["fetch", str(tmp_path / "startup.json"), str(tmp_path / "pilot.py")])
+    startup_fetcher.main()
+    assert (tmp_path / "pilot.py").read_bytes() == PILOT.read_bytes()
 
 
 def test_a_refusal_ends_it_with_a_sentence(store: str) -> None:

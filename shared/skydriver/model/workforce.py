@@ -1,0 +1,68 @@
+"""A scan's workers as EWMS tells of them (SkyDriver v2): views of our own clusters."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from skydriver.model.documents import FreeForm
+from skydriver.model.phases import COMPLETE, ClusterState, Outcome
+
+RUNNING = "RUNNING"
+NOT_AT_WORK = ("FatalError", "Done")
+"""What pilots say that hold a place, but work no more."""
+ABORTED, FINISHED = "ABORTED", "FINISHED"
+
+
+def workforce(scan: Mapping[str, Any]) -> FreeForm:
+    """Add up the workers of a scan's attempt: `{workflow_id, statuses, n_running, top_errors}`.
+
+    Args:
+        scan: with `scan_id`, `attempt` and `ewms_task.clusters`.
+    """
+    statuses: dict[str, Counter[str]] = {}
+    errors: Counter[str] = Counter()
+    for cluster in scan["ewms_task"]["clusters"]:
+        if cluster["attempt"] != scan["attempt"] or cluster["state"] == ClusterState.STOPPED:
+            continue
+        for job, pilots in cluster["statuses"].items():
+            statuses.setdefault(job.upper() if job.isalpha() else job, Counter()).update(pilots)
+        errors.update(cluster["top_task_errors"])
+    running = statuses.get(RUNNING, Counter())
+    return {
+        "workflow_id": scan["scan_id"],
+        "statuses": {job: dict(pilots) for job, pilots in statuses.items()},
+        "n_running": sum(n for pilot, n in running.items() if pilot not in NOT_AT_WORK),
+        "top_errors": dict(errors),
+    }
+
+
+def deactivated(scan: Mapping[str, Any]) -> str | None:
+    """Say why a scan's workers are no longer wanted: what ends a scanner server since v4, where it is set.
+
+    Args:
+        scan: with `phase` and `outcome`.
+
+    Returns:
+        `FINISHED` once the scan has finished, `ABORTED` if it ends in any other way, else None.
+    """
+    if scan["phase"] not in COMPLETE:
+        return None
+    return FINISHED if scan["outcome"] == Outcome.FINISHED else ABORTED
+
+
+def taskforces(scan: Mapping[str, Any]) -> list[FreeForm]:
+    """List a scan's clusters as EWMS' taskforces: what was sent where."""
+    return [
+        {
+            "taskforce_uuid": cluster["uuid"],
+            "cluster_location": cluster["name"],
+            "n_workers": cluster["n_workers"],
+            "phase": cluster["state"],
+            "attempt": cluster["attempt"],
+            "cluster_id": cluster["cluster_id"],
+            "submit_dict": cluster["starter_info"],
+            "compound_statuses": cluster["statuses"],
+            "top_task_errors": cluster["top_task_errors"],
+        }
+        for cluster in scan["ewms_task"]["clusters"]
+    ]

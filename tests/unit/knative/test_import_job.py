@@ -16,7 +16,7 @@ def test_the_job_runs_the_import_of_the_functions_image() -> None:
     images = {
         one["spec"]["template"]["spec"]["containers"][0]["image"]
         for one in functions
-        if one["kind"] == "Service" and one["apiVersion"].startswith("serving.knative.dev")
+        if one["metadata"]["name"] == "sweep" and one["apiVersion"].startswith("serving.knative.dev")
     }
     pod = found["Job"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]

@@ -30,6 +30,8 @@ ELSEWHERE = {
     "gateway/httproutes": "tests/unit/knative/test_manifests.py",
     "gateway/proxy": "tests/unit/functions/test_gateway.py",
     "lifecycle/scanner/scanner_ready": "tests/integration/lifecycle/workers/test_request_workers.py",
+    "lifecycle/sweep/remove_old_events": "tests/integration/lifecycle/sweep/test_remove_old_results.py",
+    "lifecycle/sweep/remove_old_logs": "tests/integration/lifecycle/workers/test_worker_logs.py",
     "lifecycle/transition": "tests/integration/lifecycle/test_transition_finish.py",
     "lifecycle/users/add_workers": "tests/integration/rest/test_requests.py",
     "local/environment": "tests/integration/local/test_service.py",

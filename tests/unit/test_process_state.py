@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from skydriver.lifecycle.sweep import remove_orphaned_results, sweep
+from skydriver.lifecycle.sweep import make_indexes, remove_orphaned_results
 from skydriver.local.knative import functions
 from skydriver.scanner import image_sources
 
@@ -44,9 +44,9 @@ def test_what_would_be_kept_is_found() -> None:
 
 
 async def test_forgetting_clears_what_was_kept() -> None:
-    for kept in (image_sources._answers, remove_orphaned_results._looked, sweep._indexed):
+    for kept in (image_sources._answers, remove_orphaned_results._looked, make_indexes._indexed):
         kept()
         assert kept.cache_info().currsize == 1
     await functions.forget()
-    for kept in (image_sources._answers, remove_orphaned_results._looked, sweep._indexed):
+    for kept in (image_sources._answers, remove_orphaned_results._looked, make_indexes._indexed):
         assert kept.cache_info().currsize == 0

@@ -24,8 +24,9 @@ from skydriver.importing.report import Report
 from skydriver.importing.run import Import
 from skydriver.importing.source import Source
 from skydriver.lifecycle.sweep.count_metrics import count_metrics
+from skydriver.lifecycle.sweep.remove_old_events import remove_old_events
+from skydriver.lifecycle.sweep.remove_old_results import remove_old_results
 from skydriver.lifecycle.sweep.remove_orphaned_results import remove_orphaned_results
-from skydriver.lifecycle.sweep.retention import remove_old_events, remove_old_results
 from skydriver.lifecycle.users.create_scan import rescan
 from skydriver.model.submission import RescanArguments
 from skydriver.store import i3_events, import_asides, results

@@ -2,7 +2,7 @@
 
 import pytest
 
-from skydriver.lifecycle.sweep import admit_backlog, sweep
+from skydriver.lifecycle.sweep import admit_backlog, publish_outboxes, reconcile_scans
 from skydriver.model.phases import Phase
 from skydriver.model.transitions import Fact
 from tests.support.documents import read, stored
@@ -16,11 +16,11 @@ async def test_what_the_sweep_says_again_and_what_it_publishes_late(
 ) -> None:
     scan_id = await stored(Phase.LAUNCHING, phase_since=0.0, trace=TRACE)
     broker.status = 503
-    await sweep.reconcile_scans()
+    await reconcile_scans.reconcile_scans()
     assert (await read(scan_id))["outbox"]["scan_requested"]["traceparent"] == TRACE["traceparent"]
     broker.status = 202
-    monkeypatch.setattr(sweep, "OUTBOX_AGE", -1.0)
-    await sweep.publish_outboxes()
+    monkeypatch.setattr(publish_outboxes, "OUTBOX_AGE", -1.0)
+    await publish_outboxes.publish_outboxes()
     (event,) = broker.heard(Fact.REQUESTED, scan_id)
     assert event.extensions == TRACE
 

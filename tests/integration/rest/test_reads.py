@@ -12,7 +12,8 @@ from functions.api.get_i3_event import get_i3_event
 from functions.api.get_manifest import get_manifest
 from functions.api.get_result import get_result
 from functions.api.get_scan import get_scan
-from skydriver.lifecycle.sweep.retention import remove_old_events, remove_old_results
+from skydriver.lifecycle.sweep.remove_old_events import remove_old_events
+from skydriver.lifecycle.sweep.remove_old_results import remove_old_results
 from skydriver.model.phases import Phase
 from skydriver.rest import responses
 from skydriver.runtime.per_loop import PerLoop

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from skydriver.errors import TemporaryError
-from skydriver.lifecycle.sweep.sweep import request_observations
+from skydriver.lifecycle.sweep.request_observations import request_observations
 from skydriver.lifecycle.workers.observe_workers import observe_workers
 from skydriver.lifecycle.workers.start_workers import start_workers
 from skydriver.local.http_server import listen, serve, url

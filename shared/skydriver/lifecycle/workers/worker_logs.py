@@ -20,8 +20,6 @@ from skydriver.workers.protocol import KeepsLogs
 logger = logging.getLogger(__name__)
 
 DAY = 86400
-MAX_REMOVED = 100
-"""Clusters whose logs are removed at once: the next sweep goes on."""
 
 
 async def collect_logs(scan_id: str, cluster: Cluster) -> None:
@@ -65,22 +63,3 @@ async def _bring(scan_id: str, cluster: Cluster, keeper: KeepsLogs, *, wait: boo
         return workers
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-
-
-async def remove_old_logs() -> None:
-    """Remove logs that were kept for long enough.
-
-    Raises:
-        TemporaryError: S3 does not answer.
-    """
-    for scan_id, cluster in await scan_clusters.clusters_with_old_logs(now=time.time(), limit=MAX_REMOVED):
-        if (key := cluster["logs"]["key"]) is not None:
-            await stored.remove(key)
-        gone: KeptLogs = {
-            "key": None,
-            "workers": cluster["logs"]["workers"],
-            "reason": "kept for long enough",
-        }
-        await scan_clusters.update_cluster(
-            scan_id, cluster["uuid"], {"logs": gone}, states=(ClusterState.STOPPED,), touch=False
-        )

@@ -12,7 +12,7 @@ from skydriver.lifecycle.scanner.decide import Decision, Verdict, act, all_worke
 from skydriver.lifecycle.scanner.launch_scanner import launch_scanner
 from skydriver.lifecycle.scanner.reports import report_manifest, report_result
 from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
-from skydriver.lifecycle.sweep.sweep import reconcile_scans
+from skydriver.lifecycle.sweep.reconcile_scans import reconcile_scans
 from skydriver.lifecycle.tear_down import tear_down
 from skydriver.lifecycle.users.delete_scan import delete_scan
 from skydriver.lifecycle.workers.request_workers import request_workers

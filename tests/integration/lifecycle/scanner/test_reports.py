@@ -9,7 +9,7 @@ import pytest
 from skydriver.errors import Conflict, NotFound, NotTaken
 from skydriver.lifecycle.scanner.reports import report_cluster, report_manifest, report_result
 from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
-from skydriver.lifecycle.sweep.sweep import reconcile_scans
+from skydriver.lifecycle.sweep.reconcile_scans import reconcile_scans
 from skydriver.model.phases import PLACED, Outcome, Phase, scan_state
 from skydriver.model.reports import CondorClusterReport, ManifestReport
 from skydriver.model.transitions import Fact

@@ -11,10 +11,11 @@ import httpx
 import pytest
 
 from skydriver.errors import TemporaryError
+from skydriver.lifecycle.sweep.remove_old_logs import remove_old_logs
 from skydriver.lifecycle.workers import stop_workers as stopping
 from skydriver.lifecycle.workers import worker_logs
 from skydriver.lifecycle.workers.stop_workers import stop_workers
-from skydriver.lifecycle.workers.worker_logs import DAY, remove_old_logs
+from skydriver.lifecycle.workers.worker_logs import DAY
 from skydriver.model.phases import ClusterState, Phase
 from skydriver.s3 import logs as kept
 from skydriver.store.scans import clusters as scan_clusters

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from skydriver.errors import InvalidArguments, NotFound
-from skydriver.lifecycle.sweep.retention import remove_old_events, remove_old_results
+from skydriver.lifecycle.sweep.remove_old_events import remove_old_events
+from skydriver.lifecycle.sweep.remove_old_results import remove_old_results
 from skydriver.lifecycle.users.create_scan import create_scan, rescan
 from skydriver.lifecycle.workers.worker_logs import DAY
 from skydriver.model.phases import Phase

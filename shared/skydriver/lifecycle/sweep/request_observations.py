@@ -1,0 +1,31 @@
+"""Every configured location is observed: one event a location."""
+
+import time
+
+from skydriver.eventing.events import outbox_entry
+from skydriver.eventing.outbox import send_all
+from skydriver.model.transitions import Fact
+from skydriver.settings import known_clusters
+from skydriver.store.scans import clusters as scan_clusters
+
+
+async def request_observations() -> None:
+    """Have every configured location looked at: one event a location, not one a scan.
+
+    Of clusters anywhere else nothing will be known any more, which is noted on them.
+    """
+    locations = {known.at for known in known_clusters().values()}
+    await scan_clusters.mark_stale(
+        {"$nin": sorted(locations)},
+        asked_at=time.time(),
+        reason="this location is no longer among the known clusters",
+    )
+    await send_all(
+        event
+        for location in sorted(locations)
+        for event in outbox_entry(
+            Fact.OBSERVATION_REQUESTED,
+            subject=location,
+            cause=f"{time.time():.3f}",
+        ).values()
+    )

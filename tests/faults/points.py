@@ -35,10 +35,10 @@ STORE: dict[Any, tuple[str, ...]] = {
         "add_rescan",
     ),
     scan_clusters: ("add_clusters", "ask_for_clusters", "update_cluster"),
-    scan_outbox: ("published",),
+    scan_outbox: ("mark_published",),
     scan_reports: ("report_progress", "report_metadata", "point_to_result", "forget_result"),
     results: ("put", "remove", "keep_only"),
-    rate_limit: ("take", "release"),
+    rate_limit: ("acquire", "release"),
     i3_events: ("put",),
     handled_events: ("remember",),
 }

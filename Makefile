@@ -1,8 +1,14 @@
-# Everything a newcomer or CI needs; only Python 3.11 and make must be there.
-PYTHON ?= python3.11
+# Everything a newcomer or CI needs; only make and a Python must be there: the newest of these that runs.
+PYTHONS := 3.13 3.12 3.11
+ifeq ($(origin PYTHON),undefined)
+PYTHON := $(shell for version in $(PYTHONS) 3.14; do \
+    if python$$version -c "import venv, ensurepip" 2>/dev/null; then echo python$$version; break; fi; done)
+endif
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DEMO_VENV := .venv-demo
+DEMO_READY := $(DEMO_VENV)/.ready
 DURATION ?= 60
 # Tests start hundreds of processes: whatever the shell says, each module is compiled once.
 export PYTHONDONTWRITEBYTECODE :=
@@ -10,25 +16,45 @@ export PYTHONDONTWRITEBYTECODE :=
 WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest --durations=20 --durations-min=1 --quiet
 
-.PHONY: help demo test test-fast test-unit test-beside test-alone lint components faults load bench lock clean
+.PHONY: help demo test test-fast test-unit test-beside test-alone test-pythons lint docs components faults load bench lock clean
 
 help:
 	@echo "make demo       scan a sample event on this machine, and leave its skymap in demo/"
 	@echo "make test       everything that this machine can test"
 	@echo "make test-fast  lint, types, import contracts and unit tests"
+	@echo "make test-pythons  the same on each Python of 3.11 to 3.13 that is here"
+	@echo "make docs       write docs/command-line.md anew from the commands' help"
 	@echo "make faults     break things at random for DURATION seconds, and check that nothing is lost (SEED=)"
-	@echo "make load       thousands of scans without faults: nobody waits for long, nothing grows"
+	@echo "make load       thousands of scans without faults: none waits for long, nothing grows"
 	@echo "make bench      measure how fast it is beside what it could be (tests/bench/README.md)"
 	@echo "make lock       write the lock files anew from pyproject.toml"
 
+# $(1) is the environment's folder, $(2) the Python, $(3) the lock file.
+define INSTALL
+	@if [ -z "$(2)" ]; then \
+	    echo "make: there is no Python 3.11, 3.12, 3.13 or 3.14 with venv and ensurepip here. Ways to one: the" \
+	        "system's package (Debian, Ubuntu: apt install python3-venv; Fedora: dnf install python3.13), pyenv" \
+	        "install 3.13, uv python install 3.13, or conda create python=3.13. A Python that is elsewhere:" \
+	        "make PYTHON=/path/to/python3.13" >&2; \
+	    exit 1; \
+	fi
+	@echo "make: $(1) by $(2) ($$($(2) -V)), with $(3)"
+	@$(2) -m venv --clear $(1)
+	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(3)
+endef
+
 $(READY): requirements-dev.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(call INSTALL,$(VENV),$(PYTHON),requirements-dev.lock)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(READY)
-	$(BIN)/skydriver demo --out demo
+# What the demo needs, no more. The project itself runs from here: nothing is built.
+$(DEMO_READY): requirements-demo.lock
+	$(call INSTALL,$(DEMO_VENV),$(PYTHON),requirements-demo.lock)
+	@touch $@
+
+demo: $(DEMO_READY)
+	PYTHONPATH=shared:. $(DEMO_VENV)/bin/python -m skydriver.cli.main demo --out demo
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -71,6 +97,18 @@ bench: $(READY)
 components: $(READY)
 	$(BIN)/python -m tests.components.build
 
+# The page of the command line, of what its help says.
+docs: $(READY)
+	$(BIN)/python -m tests.support.command_line_page
+
+# Lint, types and unit tests on each Python that is here, one after the other.
+test-pythons:
+	@status=0; for version in $(PYTHONS); do \
+	    if python$$version -c "import venv, ensurepip" 2>/dev/null; then \
+	        $(MAKE) --no-print-directory test-fast PYTHON=python$$version VENV=.venv-$$version || status=1; \
+	    else echo "make: no Python $$version here"; fi; \
+	done; exit $$status
+
 lock:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
@@ -82,6 +120,9 @@ lock:
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    --custom-compile-command "make lock" --all-extras --constraint requirements-skymap.lock \
 	    pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	    --custom-compile-command "make lock" --extra local --extra skymap \
+	    --constraint requirements-dev.lock pyproject.toml -o requirements-demo.lock
 
 clean:
-	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(DEMO_VENV) $(addprefix .venv-,$(PYTHONS)) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

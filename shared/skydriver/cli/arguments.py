@@ -33,16 +33,16 @@ def read_nsides(given: Iterable[str]) -> dict[str, int]:
     return nsides
 
 
-def read_clusters(given: Iterable[str]) -> list[tuple[str, int]]:
+def read_clusters(given: Iterable[str], option: str = "--cluster") -> list[tuple[str, int]]:
     """`["local=2"]` as `[("local", 2)]`: the list form, in which one cluster may stand more than once."""
     clusters = []
     for word in given:
         match = _CLUSTER.fullmatch(word.strip())
         if match is None:
-            raise typer.BadParameter(f"{word!r} is not NAME=WORKERS, such as local=2", param_hint="--cluster")
+            raise typer.BadParameter(f"{word!r} is not NAME=WORKERS, such as local=2", param_hint=option)
         clusters.append((match[1], int(match[2])))
     if not clusters:
-        raise typer.BadParameter("at least one NAME=WORKERS is needed", param_hint="--cluster")
+        raise typer.BadParameter("at least one NAME=WORKERS is needed", param_hint=option)
     return clusters
 
 

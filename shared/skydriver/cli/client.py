@@ -4,6 +4,7 @@ Reads (GET, and the search) are repeated for a while where the service does not 
 writes are sent once, for the service may have acted on one whose answer was lost.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from email.message import Message
@@ -21,6 +22,7 @@ Json = dict[str, Any]
 
 FIRST_DELAY_SECONDS = 0.2
 MAX_DELAY_SECONDS = 10.0
+_BEGINNING = re.compile(r"[0-9a-f]{4,31}")
 STAY = {"no_redirect": "true"}
 """Commands tell of the scan that they name, also where another one has replaced it."""
 
@@ -118,6 +120,55 @@ class Client:
     def request(self, scan_id: str) -> Json:
         """What was asked for."""
         return self._object("GET", route("scan-request", scan_id))
+
+    def event(self, scan_id: str) -> Json:
+        """A scan's event, deleted or not: `i3_event`."""
+        query = {"include_deleted": "true"}
+        answer = self._object("GET", route("scan", scan_id, "i3-event"), query=query)
+        if not isinstance(answer.get("i3_event"), dict):
+            raise Unreachable(self._misunderstood("i3_event"))
+        return answer
+
+    def logs(self, scan_id: str) -> Json:
+        """Where the logs of a scan are."""
+        return self._object("GET", route("scan", scan_id, "logs"))
+
+    def rescan(self, scan_id: str, changes: Mapping[str, object]) -> Json:
+        """Request another scan of a scan's event: the manifest of the new one."""
+        return self._object("POST", route("scan", scan_id, "actions", "rescan"), body=changes)
+
+    def add_workers(self, scan_id: str, cluster: Sequence[tuple[str, int]]) -> Json:
+        """Ask for more workers for a scan, `(cluster, workers)`: its manifest."""
+        path = route("scan", scan_id, "actions", "add-workers")
+        return self._object("POST", path, body={"cluster": cluster})
+
+    def newest(self, beginning: str = "", *, limit: int) -> list[str]:
+        """The ids of the newest scans, deleted or not, with a beginning."""
+        body = {
+            # "~" sorts behind all that an id has.
+            "filter": {"scan_id": {"$gte": beginning, "$lt": f"{beginning}~"}} if beginning else {},
+            "include_deleted": True,
+            "limit": limit,
+            "manifest_projection": ["scan_id"],
+        }
+        answer = self._object("POST", route("scans", "find"), body=body, is_read=True)
+        return [str(manifest["scan_id"]) for manifest in self._objects(answer, "manifests")]
+
+    def whole_id(self, given: str) -> str:
+        """The id of the scan whose id begins so; what can be no beginning of one is taken as it is.
+
+        Raises:
+            WrongUsage: the ids of several scans begin so.
+        """
+        if not _BEGINNING.fullmatch(given):
+            return given
+        match self.newest(given, limit=2):
+            case [whole]:
+                return whole
+            case []:
+                return given
+            case _:
+                raise WrongUsage(f"the ids of several scans begin with {given}: give more of it")
 
     # -- how it is asked --------------------------------------------------------------------------
 

@@ -15,8 +15,35 @@ from skydriver.cli.follow import Pause
 from skydriver.cli.secrets import checked_token
 from skydriver.cli.sessions import Renewing, load, user_of
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's JSON answer and nothing else.")]
-ScanId = Annotated[str, typer.Argument(metavar="ID", help="The scan's id.")]
+
+@dataclass(frozen=True)
+class Options:
+    """The options before the command's name."""
+
+    url: str | None
+
+
+MAX_COMPLETED = 20
+"""Ids that a shell is told of at once."""
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, and nothing else.")]
+
+
+def complete_scan_id(ctx: typer.Context, incomplete: str) -> list[str]:
+    """List the newest scans' ids, for a shell that completes a word; none where no service answers."""
+    given = ctx.find_root().params.get("url")
+    ctx.obj = Options(url=given or os.environ.get("SKYDRIVER_URL"))
+    try:
+        with connect(ctx, timeout_seconds=0.0) as client:
+            return client.newest(incomplete, limit=MAX_COMPLETED)
+    except CommandError:
+        return []
+
+
+ScanId = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="The scan's id, or its beginning.", autocompletion=complete_scan_id),
+]
 DataOption = Annotated[
     Path | None,
     typer.Option(
@@ -27,13 +54,6 @@ DataOption = Annotated[
         file_okay=False,
     ),
 ]
-
-
-@dataclass(frozen=True)
-class Options:
-    """The options before the command's name."""
-
-    url: str | None
 
 
 def find_service(ctx: typer.Context) -> Address:

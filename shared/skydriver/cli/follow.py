@@ -1,7 +1,7 @@
-"""Follows a scan until its work is over: progress bars at a terminal, plain lines on change elsewhere."""
+"""Follows scans until their work is over: progress bars at a terminal, plain lines on change elsewhere."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from skydriver.cli.client import Client
 from skydriver.cli.progress import FIELDS, Snapshot, take_snapshot
-from skydriver.cli.screen import clean
+from skydriver.cli.screen import clean, now
 from skydriver.model.tallies import Tally
 
 MIN_WAIT_SECONDS = 0.3
@@ -28,39 +28,50 @@ def look(client: Client, scan_id: str) -> Snapshot:
     return take_snapshot(status, client.manifest(scan_id, FIELDS))
 
 
-def snapshots(
-    client: Client, scan_id: str, is_last: Callable[[Snapshot], bool], pause: Pause = time.sleep
-) -> Iterator[Snapshot]:
-    """Every change of a scan that can be seen, up to and with the first for which `is_last` holds.
+def changes(
+    client: Client,
+    scan_ids: Iterable[str],
+    is_last: Callable[[Snapshot], bool],
+    pause: Pause = time.sleep,
+) -> Iterator[tuple[str, Snapshot]]:
+    """Every change of scans that can be seen: of each up to and with the first for which `is_last` holds.
 
     It looks often while things change and ever less often while they do not.
     """
     wait = MIN_WAIT_SECONDS
-    former: Snapshot | None = None
+    former: dict[str, Snapshot | None] = dict.fromkeys(scan_ids)
     while True:
-        now = look(client, scan_id)
-        if now != former:
-            yield now
-            wait = MIN_WAIT_SECONDS
-        if is_last(now):
+        for scan_id, before in list(former.items()):
+            seen = look(client, scan_id)
+            if seen != before:
+                yield scan_id, seen
+                wait = MIN_WAIT_SECONDS
+            if is_last(seen):
+                del former[scan_id]
+            else:
+                former[scan_id] = seen
+        if not former:
             return
-        former = now
         pause(wait)
         wait = min(1.3 * wait, MAX_WAIT_SECONDS)
 
 
-def follow(client: Client, scan_id: str, console: Console, pause: Pause = time.sleep) -> Snapshot:
-    """Show a scan on the console until it is complete: the last snapshot."""
-    with (Bars if console.is_terminal else Lines)(console) as display:
-        for snapshot in snapshots(client, scan_id, lambda s: s.complete, pause):
-            display.show(snapshot)
-    return snapshot
+def follow_scans(
+    client: Client, scan_ids: Sequence[str], console: Console, pause: Pause = time.sleep
+) -> dict[str, Snapshot]:
+    """Show scans on the console until all are complete: the last snapshot of each."""
+    last: dict[str, Snapshot] = {}
+    with (Bars if console.is_terminal else Lines)(console, scan_ids) as display:
+        for scan_id, snapshot in changes(client, scan_ids, lambda s: s.complete, pause):
+            display.show(scan_id, snapshot)
+            last[scan_id] = snapshot
+    return {scan_id: last[scan_id] for scan_id in scan_ids}
 
 
 class Display(Protocol):
     """Somewhere to show snapshots, one after the other."""
 
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, scan_id: str, snapshot: Snapshot) -> None:
         """Show what is true now."""
 
     def __enter__(self) -> Self: ...
@@ -73,9 +84,9 @@ class Display(Protocol):
 class Lines:
     """A plain line for each change: for files, pipes and continuous integration."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, scan_ids: Sequence[str]) -> None:
         self._console = console
-        self._last = ""
+        self._last = dict.fromkeys(scan_ids, "")
 
     def __enter__(self) -> Self:
         return self
@@ -83,12 +94,13 @@ class Lines:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def show(self, snapshot: Snapshot) -> None:
-        """Print the snapshot if it reads differently from the last one."""
+    def show(self, scan_id: str, snapshot: Snapshot) -> None:
+        """Print the snapshot if it reads differently from the last one of its scan."""
         line = plain_line(snapshot)
-        if line != self._last:
-            self._console.print(Text(f"{time.strftime('%H:%M:%S')} {line}"), soft_wrap=True)
-            self._last = line
+        if line != self._last[scan_id]:
+            which = f"{scan_id} " if len(self._last) > 1 else ""
+            self._console.print(Text(f"{now():%H:%M:%S} {which}{line}"), soft_wrap=True)
+            self._last[scan_id] = line
 
 
 def plain_line(snapshot: Snapshot) -> str:
@@ -109,16 +121,10 @@ def amount(tally: Tally) -> str:
 
 
 class Bars:
-    """The state, a progress bar for each nside, and the workers, redrawn in place."""
+    """The state, a progress bar for each nside, and the workers of each scan, redrawn in place."""
 
-    def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("nside {task.description:>4}"),
-            BarColumn(bar_width=40),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[amount]} pixels", style="dim"),
-        )
-        self._bars: dict[int, TaskID] = {}
+    def __init__(self, console: Console, scan_ids: Sequence[str]) -> None:
+        self._blocks = {scan_id: _Block() for scan_id in scan_ids}
         self._live = Live(Text("…"), console=console, refresh_per_second=8)
 
     def __enter__(self) -> Self:
@@ -128,8 +134,34 @@ class Bars:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, scan_id: str, snapshot: Snapshot) -> None:
         """Redraw."""
+        self._blocks[scan_id].take(snapshot)
+        self._live.update(Group(*self._rows()), refresh=True)
+
+    def _rows(self) -> Iterator[RenderableType]:
+        for scan_id, block in self._blocks.items():
+            if len(self._blocks) > 1:
+                yield Text(f"scan {clean(scan_id)}", style="bold")
+            yield from block.rows()
+
+
+class _Block:
+    """What is shown of a scan."""
+
+    def __init__(self) -> None:
+        self._snapshot: Snapshot | None = None
+        self._bars: dict[int, TaskID] = {}
+        self._progress = Progress(
+            TextColumn("nside {task.description:>4}"),
+            BarColumn(bar_width=40),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[amount]} pixels", style="dim"),
+        )
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Take what is true now."""
+        self._snapshot = snapshot
         for tally in snapshot.tallies:
             if tally.nside not in self._bars:
                 self._bars[tally.nside] = self._progress.add_task(str(tally.nside), amount="")
@@ -139,9 +171,12 @@ class Bars:
                 total=tally.expected,
                 amount=amount(tally),
             )
-        self._live.update(Group(*self._rows(snapshot)), refresh=True)
 
-    def _rows(self, snapshot: Snapshot) -> Iterator[RenderableType]:
+    def rows(self) -> Iterator[RenderableType]:
+        """Draw it."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            return
         yield Text(snapshot.headline, style=f"bold {state_color(snapshot)}")
         if snapshot.event or snapshot.summary:
             told = [snapshot.event, snapshot.summary, snapshot.time_left and f"{snapshot.time_left} to go"]

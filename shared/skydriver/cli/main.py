@@ -1,31 +1,61 @@
 """The `skydriver` command: its options, its commands, and what becomes of errors."""
 
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 import typer
 
+from skydriver.cli.commands import inspect, moving, scan, skymap, workers
 from skydriver.cli.commands.check import check
 from skydriver.cli.commands.demo import demo
-from skydriver.cli.commands.inspect import backlog, find, history
 from skydriver.cli.commands.login import login
-from skydriver.cli.commands.moving import export, import_
 from skydriver.cli.commands.result import result
-from skydriver.cli.commands.scan import scan
-from skydriver.cli.commands.skymap import contours, fits, moc, notice, plot, summary
 from skydriver.cli.commands.status import status
 from skydriver.cli.commands.stop import stop
 from skydriver.cli.commands.up import up
 from skydriver.cli.context import Options
+from skydriver.cli.manual import EXIT_CODES, MANUAL, SCANS, epilog, flowing
 from skydriver.cli.outcome import Group, installed_version
+
+COMMANDS: Mapping[str, Callable[..., None]] = {
+    "scan": scan.scan,
+    "rescan": scan.rescan,
+    "follow": scan.follow,
+    "status": status,
+    "workers add": workers.add,
+    "stop": stop,
+    "find": inspect.find,
+    "backlog": inspect.backlog,
+    "history": inspect.history,
+    "logs": inspect.logs,
+    "request": inspect.request,
+    "event": inspect.event,
+    "result": result,
+    "summary": skymap.summary,
+    "plot": skymap.plot,
+    "fits": skymap.fits,
+    "contours": skymap.contours,
+    "moc": skymap.moc,
+    "notice": skymap.notice,
+    "up": up,
+    "demo": demo,
+    "login": login,
+    "check": check,
+    "import": moving.import_,
+    "export": moving.export,
+}
 
 app = typer.Typer(
     name="skydriver",
     cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    epilog="Exit codes: 0 done, 1 the scan failed or the service refused, 2 wrong usage, "
-    "3 no service answers, 70 a fault of this program, 130 interrupted.",
+    rich_markup_mode="rich",
+    epilog="\n".join(
+        ["[bold]Exit codes[/bold]", *(f"{code:>3}  {words}" for code, words in EXIT_CODES.items())]
+    ),
 )
+_workers = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Change a scan's workers.")
 
 
 def _print_version(wanted: bool) -> None:
@@ -34,12 +64,17 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(
+    help="SkyDriver turns a neutrino event into a skymap: submit scans, follow them, plot their results.\n\n"
+    "Answers go to stdout, all other words to stderr. Every command prints JSON with --json. A scan is named "
+    "by its id, or by a beginning of it of four digits or more."
+)
 def options(
     ctx: typer.Context,
     url: Annotated[
         str | None,
         typer.Option(
+            "--url",
             envvar="SKYDRIVER_URL",
             metavar="URL",
             help="The service's address; default: the one that `skydriver up` runs on this machine. "
@@ -55,13 +90,16 @@ def options(
     ctx.obj = Options(url=url)
 
 
-for command in (
-    *(up, demo, login, scan, status, result),
-    *(summary, plot, fits, contours, moc, notice),
-    *(stop, find, backlog, history, check, export),
-):
-    app.command()(command)
-app.command("import")(import_)
+for name, command in COMMANDS.items():
+    group, _, word = name.rpartition(" ")
+    (_workers if group else app).command(
+        word,
+        help=flowing(command.__doc__ or ""),
+        epilog=epilog(name),
+        rich_help_panel=None if group else MANUAL[name].group,
+    )(command)
+    if group == "workers":
+        app.add_typer(_workers, name="workers", rich_help_panel=SCANS)
 
 
 def main() -> None:

@@ -107,11 +107,19 @@ def take_any_character() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def heed_width() -> None:
+    """Forget a COLUMNS that is no width: what is printed is then as wide as the terminal, or 80 columns."""
+    given = os.environ.get("COLUMNS", "")
+    if not given.isdecimal() or int(given) == 0:
+        os.environ.pop("COLUMNS", None)
+
+
 class Group(TyperGroup):
     """All commands: whatever goes wrong in them, also before one has begun, ends in `sentences`."""
 
     def main(self, *args: object, **options: object) -> object:
         """Run the command line."""
         take_any_character()
+        heed_width()
         with sentences():
             return super().main(*args, **options)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.containers import Lines
 from rich.text import Text
 
 out = Console(highlight=False)
@@ -34,25 +34,43 @@ def print_json(answer: Any) -> None:
     typer.echo(text)
 
 
-def when(epoch_seconds: object) -> str:
-    """Seconds since the epoch as local date and time; "-" for none, 0, or what is no time."""
+def now() -> datetime:
+    """Say what time it is."""
+    return datetime.now(UTC)
+
+
+def utc(epoch_seconds: object) -> datetime | None:
+    """Take seconds since the epoch as a time; None for none, 0, or what is no time."""
     if not epoch_seconds or not isinstance(epoch_seconds, int | float):
-        return "-"
+        return None
     try:
-        return datetime.fromtimestamp(epoch_seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return datetime.fromtimestamp(epoch_seconds, UTC)
     except (ValueError, OverflowError, OSError):
-        return "-"
+        return None
 
 
-def table(title: str, *columns: str) -> Table:
-    """An empty table in the one style of this command."""
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None)
-    for column in columns:
-        # Ids are there to be copied: never cut or folded.
-        made.add_column(column, no_wrap=column == "scan", overflow="fold")
-    return made
+def when(epoch_seconds: object) -> str:
+    """Write seconds since the epoch as date and time in UTC; "-" for none, 0, or what is no time."""
+    time = utc(epoch_seconds)
+    return "-" if time is None else f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def row(into: Table, *cells: object) -> None:
-    """Add one row of plain text; nothing in it is taken for markup."""
-    into.add_row(*(Text("-" if cell is None or cell == "" else clean(cell)) for cell in cells))
+def duration(seconds: float) -> str:
+    """Write a duration by its two largest units: `42 s`, `5 min 3 s`, `2 h 3 min`, `3 d 2 h`."""
+    whole = max(round(seconds), 0)
+    for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if whole >= size:
+            rest = whole % size // part
+            return f"{whole // size} {unit}" + (f" {rest} {smaller}" if rest else "")
+    return f"{whole} s"
+
+
+def labelled(name: str, words: Text | str, *, label_width: int = 10) -> None:
+    """Print a value beside its name: one line, which at a terminal goes on below its beginning."""
+    text = words if isinstance(words, Text) else Text(clean(words))
+    room = out.width - label_width - 1
+    lines = text.wrap(out, room) if out.is_terminal and room > label_width else Lines([text])
+    for line in lines:
+        line.rstrip()
+        out.print(Text.assemble((f"{name:<{label_width}} ", "dim"), line), soft_wrap=True)
+        name = ""

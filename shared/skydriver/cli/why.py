@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from skydriver.cli.screen import duration
 from skydriver.model.phases import ALERT_PRIORITY
 from skydriver.model.reasons import ReasonCode
 from skydriver.model.tallies import read_tallies
@@ -97,16 +98,6 @@ class Facts:
             return None
         days, hours, minutes, seconds = (int(part or 0) for part in left.groups())
         return float(reported) + ((days * 24 + hours) * 60 + minutes) * 60 + seconds
-
-
-def duration(seconds: float) -> str:
-    """Write a duration by its two largest units: `42 s`, `5 min 3 s`, `2 h 3 min`, `3 d 2 h`."""
-    whole = max(round(seconds), 0)
-    for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
-        if whole >= size:
-            rest = whole % size // part
-            return f"{whole // size} {unit}" + (f" {rest} {smaller}" if rest else "")
-    return f"{whole} s"
 
 
 @dataclass(frozen=True)

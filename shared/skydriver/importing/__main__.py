@@ -32,7 +32,7 @@ def main() -> int:
         parser.error(f"{SOURCE_VARIABLE} must be the URI of the other database")
     try:
         use_database(None)
-        good = asyncio.run(
+        good, _ = asyncio.run(
             run_import(
                 Asked(
                     source=source,

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +50,11 @@ class Asked:
     report: Path | None = None
 
 
-async def run_import(asked: Asked, tell: Tell) -> bool:
+async def run_import(asked: Asked, tell: Tell) -> tuple[bool, dict[str, Any]]:
     """Do it, and tell what was done.
 
     Returns:
-        False if `verify` has found a difference.
+        False if `verify` has found a difference; and the report, for programs.
 
     Raises:
         InvalidArguments: what was given cannot be meant.
@@ -67,7 +67,7 @@ async def run_import(asked: Asked, tell: Tell) -> bool:
                 if asked.verify is not None:
                     found = await verify(source, size=_size(asked.verify))
                     _tell(tell, found.sentences())
-                    return not found.differ.count
+                    return not found.differ.count, asdict(found)
                 work = Import(
                     source,
                     dry_run=asked.dry_run,
@@ -84,7 +84,7 @@ async def run_import(asked: Asked, tell: Tell) -> bool:
                 said["refused"] = submitted.refused
             if asked.report is not None:
                 asked.report.write_bytes(orjson.dumps(said, option=orjson.OPT_INDENT_2))
-            return True
+            return True, said
         finally:
             await PerLoop.close_all()
 

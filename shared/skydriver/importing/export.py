@@ -41,6 +41,10 @@ class Exported:
     folder: Path
     counts: dict[str, int]
 
+    def as_json(self) -> dict[str, Any]:
+        """Make an object of it, for programs."""
+        return {"files": {str(self.folder / f"{name}.json"): count for name, count in self.counts.items()}}
+
     def sentences(self) -> list[str]:
         """Tell it to people."""
         return [f"{count} documents in {self.folder / name}.json" for name, count in self.counts.items()]

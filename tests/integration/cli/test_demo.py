@@ -30,7 +30,7 @@ def test_from_nothing_to_a_skymap(skydriver: Any) -> None:
     assert result.best_dir == pytest.approx((1.351, 0.0998), abs=0.02)
     assert stdout.startswith("best fit: RA 7")
     assert "probability" in stdout
-    assert "90 %" in stdout
+    assert "\t90%\t" in stdout
     assert "SCAN_FINISHED_SUCCESSFULLY" in stderr
     assert "nside 8: 768/768" in stderr
     assert skydriver.leftovers() == []

@@ -20,14 +20,9 @@ def test_there_may_be_no_time_yet(epoch: float | None) -> None:
     assert screen.when(epoch) == "-"
 
 
-def test_cells_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
-    into = screen.table("scans", "scan", "error")
-    screen.row(into, "5d2e", "ValueError: [bold]bad[/bold] pixel")
-    screen.row(into, "5d2f", None)
-    screen.out.print(into)
-    lines = capsys.readouterr().out.splitlines()
-    assert "ValueError: [bold]bad[/bold] pixel" in lines[2]
-    assert lines[3].split() == ["5d2f", "-"]
+def test_times_are_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/Chicago")
+    assert screen.when(1718712000.5) == "2024-06-18 12:00:00 UTC"
 
 
 def test_talk_and_answers_go_to_two_streams(capsys: pytest.CaptureFixture[str]) -> None:

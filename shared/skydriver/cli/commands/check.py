@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +11,9 @@ import typer
 import skydriver
 from skydriver.check.finding import Finding
 from skydriver.check.outside import TIMEOUT, check_outside
-from skydriver.cli.context import find_service, given_token
+from skydriver.cli.context import JsonOption, find_service, given_token
 from skydriver.cli.errors import CommandError
-from skydriver.cli.screen import clean, out
+from skydriver.cli.screen import clean, out, print_json
 from skydriver.cli.web import async_http_client
 from skydriver.gateway.route_table import RouteTable
 from skydriver.runtime.per_loop import PerLoop
@@ -24,10 +25,13 @@ def check(
         bool,
         typer.Option("--inside", help="Check what the settings in the environment name, as functions do."),
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Tell what is missing from an installation: ask for every route, or (--inside) try every part."""
     found = asyncio.run(_inside()) if inside else _outside(ctx)
-    for finding in found:
+    if as_json:
+        print_json({"findings": [asdict(finding) for finding in found]})
+    for finding in () if as_json else found:
         style = "green" if finding.good else "red"
         out.print(f"{'ok' if finding.good else 'FAIL':<5}", style=style, end="")
         out.print(clean(f"{finding.what}: {finding.words}"), markup=False, highlight=False, soft_wrap=True)

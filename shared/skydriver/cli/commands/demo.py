@@ -13,18 +13,15 @@ from skydriver.cli.address import Address
 from skydriver.cli.arguments import read_event, read_nsides
 from skydriver.cli.client import Client, Json
 from skydriver.cli.commands.result import fetch_result, write_result
-from skydriver.cli.commands.scan import (
-    MAX_PIXEL_RECO_TIME_SECONDS,
-    RECO_ALGO,
-    follow_to_the_end,
-    require_success,
-)
+from skydriver.cli.commands.scan import follow_to_the_end, require_success
 from skydriver.cli.commands.skymap import tell_summary
+from skydriver.cli.context import JsonOption
 from skydriver.cli.errors import CommandError
-from skydriver.cli.follow import snapshots
+from skydriver.cli.follow import changes
 from skydriver.cli.hosting import Stopping, host
 from skydriver.cli.products import OfResult, keep
-from skydriver.cli.screen import say
+from skydriver.cli.request_options import MAX_PIXEL_RECO_TIME_SECONDS, RECO_ALGO
+from skydriver.cli.screen import print_json, say
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "IC170922A.json"
 NSIDES = "8:0 64:12"
@@ -52,6 +49,7 @@ def demo(
     nsides: Annotated[
         list[str], typer.Option(metavar="N:EXT", help="Nside progression; in one string or repeated.")
     ] = [NSIDES],  # noqa: B006 - typer copies it
+    as_json: JsonOption = False,
 ) -> None:
     """Start everything, scan an example event, draw its skymap, and stop everything."""
     request: Json = {
@@ -79,9 +77,14 @@ def demo(
     # Beside its pictures, under the same name.
     path = output / f"{full_sky.name.removesuffix('.full-sky.png')}.json"
     write_result(skyscan_result, path)
-    for file in [path, *(keep(product, output) for product in made)]:
+    files = [path, *(keep(product, output) for product in made)]
+    for file in files:
         say(f"wrote {file}")
-    tell_summary(orjson.loads(source.product("summary", {}).content))
+    summary = orjson.loads(source.product("summary", {}).content)
+    if as_json:
+        print_json({"files": [str(file) for file in files], "summary": summary})
+    else:
+        tell_summary(summary)
     say("The scanner was a stand-in: its likelihood is made up, and this map says nothing about the sky.")
 
 
@@ -97,12 +100,12 @@ def _data_folder(given: Path | None) -> Iterator[Path]:
 def _scan(client: Client, request: Json, stopping: Stopping) -> Json:
     """Scan from the request to the tear-down: the serialized result."""
     scan_id = str(client.submit(request)["scan_id"])
-    snapshot = follow_to_the_end(client, scan_id, stopping.pause)
-    require_success(scan_id, snapshot)
+    say(f"Scan {scan_id} is submitted.")
+    require_success(follow_to_the_end(client, [scan_id], stopping.pause))
     answer = fetch_result(client, scan_id)
     if not answer.get("is_final"):
         raise CommandError(f"Scan {scan_id} has finished without a final result.")
-    for _ in snapshots(client, scan_id, lambda s: s.phase == "ENDED", stopping.pause):
+    for _ in changes(client, [scan_id], lambda s: s.phase == "ENDED", stopping.pause):
         pass
     say("Its scanner and workers are gone.")
     return dict(answer["skyscan_result"])

@@ -1,53 +1,67 @@
-"""`history`, `find` and `backlog`: what the service knows."""
+"""`find`, `backlog`, `history`, `logs`, `request` and `event`: what the service knows."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from skydriver.cli.arguments import read_json_object, read_labels
 from skydriver.cli.context import JsonOption, ScanId, connect, user_name
-from skydriver.cli.screen import clean, out, print_json, row, say, table, when
+from skydriver.cli.errors import CommandError
+from skydriver.cli.screen import clean, labelled, out, print_json, say
+from skydriver.cli.tables import Column, choose, moment, scan_id, show
+from skydriver.model.json_text import write_json
+
+ColumnsOption = Annotated[
+    str | None, typer.Option("--columns", metavar="NAMES", help="Columns to show, with commas between them.")
+]
+DeletedOption = Annotated[bool, typer.Option("--include-deleted", help="Deleted scans, too.")]
 
 
-def history(ctx: typer.Context, scan_id: ScanId, as_json: JsonOption = False) -> None:
-    """Show every transition of a scan: when, to which phase, why, and by which function."""
-    with connect(ctx) as client:
-        answer = client.history(scan_id)
-    if as_json:
-        print_json(answer)
-        return
-    _show_transitions(f"scan {clean(scan_id)}", scan_id, answer["history"])
-    if failed_tries := answer.get("failed_tries"):
-        _show_failed_tries(failed_tries)
+def _metadata(name: str) -> Any:
+    return lambda manifest: (manifest.get("event_metadata") or {}).get(name)
 
 
-def _show_transitions(title: str, scan_id: str, transitions: list[dict[str, Any]]) -> None:
-    shown = table(title, "time", "phase", "cause", "function", "reason")
-    for step in transitions:
-        row(
-            shown,
-            when(step.get("time")),
-            step.get("phase"),
-            # The id of an event, where it was one: it begins with the scan's own id, as all here do.
-            str(step.get("cause") or "").removeprefix(f"{scan_id}/"),
-            step.get("function"),
-            step.get("reason"),
-        )
-    out.print(shown)
+def _state(manifest: dict[str, Any]) -> str:
+    phase = str(manifest.get("phase") or "-")
+    return f"{phase},deleted" if manifest.get("is_deleted") else phase
 
 
-def _show_failed_tries(failed_tries: list[dict[str, Any]]) -> None:
-    shown = table("what has failed", "last", "times", "function", "cluster", "reason")
-    for line in failed_tries:
-        row(
-            shown,
-            when(line.get("last")),
-            line.get("times"),
-            line.get("function"),
-            line.get("name"),
-            line.get("reason"),
-        )
-    out.print(shown)
+def _labels(manifest: dict[str, Any]) -> str:
+    return ",".join(f"{key}={value}" for key, value in (manifest.get("classifiers") or {}).items())
+
+
+FOUND = (
+    Column("scan", lambda m: scan_id(m.get("scan_id"))),
+    Column("when", lambda m: moment(m.get("timestamp")), rank=1),
+    Column("run", _metadata("run_id"), rank=3),
+    Column("event", _metadata("event_id"), rank=2),
+    Column("type", _metadata("event_type"), rank=5),
+    Column("state", _state),
+    Column("outcome", lambda m: m.get("outcome"), rank=1),
+    Column("priority", lambda m: m.get("priority"), rank=4),
+    Column("classifiers", _labels, rank=6),
+    Column("submitter", lambda m: m.get("submitted_by"), is_default=False),
+    Column("attempt", lambda m: m.get("attempt"), is_default=False),
+    Column("updated", lambda m: moment(m.get("last_updated")), is_default=False),
+    Column("replaced_by", lambda m: scan_id(m.get("replaced_by_scan_id") or "-"), is_default=False),
+    Column("reason", lambda m: m.get("reason"), is_default=False),
+)
+WAITING = (
+    Column("scan", lambda e: scan_id(e.get("scan_id"))),
+    Column("when", lambda e: moment(e.get("timestamp")), rank=1),
+    Column("priority", lambda e: e.get("priority"), rank=2),
+    Column("refused", lambda e: e.get("next_attempt"), rank=2),
+    Column("reason", lambda e: e.get("reason")),
+)
+FAILED = (
+    Column("last", lambda t: moment(t.get("last"))),
+    Column("times", lambda t: t.get("times"), rank=1),
+    Column("function", lambda t: t.get("function"), rank=3),
+    Column("cluster", lambda t: t.get("name"), rank=2),
+    Column("reason", lambda t: t.get("reason")),
+)
 
 
 def find(
@@ -61,10 +75,18 @@ def find(
         str | None, typer.Option("--filter", metavar="JSON", help="A MongoDB filter on manifests.")
     ] = None,
     mine: Annotated[bool, typer.Option("--mine", help="Scans that you have submitted.")] = False,
-    include_deleted: Annotated[bool, typer.Option("--include-deleted", help="Deleted scans too.")] = False,
+    include_deleted: DeletedOption = False,
+    columns: ColumnsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find scans by run, event, classifiers or any MongoDB filter; all of what is given must hold."""
+    """Find scans by run, event, classifiers or any MongoDB filter; all of what is given must hold.
+
+    The oldest scan stands first. Columns are scan, when, run, event, type, state, outcome, priority and
+    classifiers; by --columns submitter, attempt, updated, replaced_by and reason, too. A terminal shows those
+    that it has room for; a pipe gets one line a scan, with tabs between columns and whole ids, times in
+    UTC.
+    """
+    chosen = choose(FOUND, columns)
     conditions: list[dict[str, Any]] = []
     if run is not None:
         conditions.append({"event_metadata.run_id": run})
@@ -81,23 +103,7 @@ def find(
     if as_json:
         print_json({"manifests": manifests})
         return
-    shown = table("", "scan", "submitted", "run", "event", "type", "now", "priority", "classifiers")
-    for found in sorted(manifests, key=lambda m: m.get("timestamp") or 0):
-        metadata = found.get("event_metadata") or {}
-        now = found.get("outcome") or found.get("phase")
-        row(
-            shown,
-            found.get("scan_id"),
-            when(found.get("timestamp")),
-            metadata.get("run_id"),
-            metadata.get("event_id"),
-            metadata.get("event_type"),
-            f"{now}, deleted" if found.get("is_deleted") else now,
-            found.get("priority"),
-            ", ".join(f"{key}={value}" for key, value in (found.get("classifiers") or {}).items()),
-        )
-    if manifests:
-        out.print(shown)
+    show(chosen, sorted(manifests, key=lambda m: m.get("timestamp") or 0))
     say(f"{len(manifests)} scan{'' if len(manifests) == 1 else 's'} found", style="dim")
 
 
@@ -109,28 +115,95 @@ def _all_of(conditions: list[dict[str, Any]]) -> dict[str, Any]:
     return {"$and": conditions}
 
 
-def backlog(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """Show the scans that wait for their start, and why."""
+def backlog(ctx: typer.Context, columns: ColumnsOption = None, as_json: JsonOption = False) -> None:
+    """Show the scans that wait for their start, the next one first, and why they wait.
+
+    Columns are scan, when (it was asked for, in UTC), priority, refused (how often its start was), reason.
+    """
+    chosen = choose(WAITING, columns)
     with connect(ctx) as client:
         answer = client.backlog()
     if as_json:
         print_json(answer)
         return
     entries = answer["entries"]
-    shown = table("", "scan", "submitted", "priority", "next attempt", "reason")
-    for entry in entries:
-        row(
-            shown,
-            entry.get("scan_id"),
-            when(entry.get("timestamp")),
-            entry.get("priority"),
-            _next_attempt(entry.get("next_attempt")),
-            entry.get("reason"),
-        )
-    if entries:
-        out.print(shown)
+    show(chosen, entries)
     say(f"{len(entries)} scan{'' if len(entries) == 1 else 's'} waiting", style="dim")
 
 
-def _next_attempt(number: object) -> str:
-    return "-" if number is None else f"{number}"
+def history(ctx: typer.Context, scan: ScanId, as_json: JsonOption = False) -> None:
+    """Show every transition of a scan: when, to which phase, why, and by which function. Times are in UTC."""
+    with connect(ctx) as client:
+        scan = client.whole_id(scan)
+        answer = client.history(scan)
+    if as_json:
+        print_json(answer)
+        return
+    transitions = (
+        Column("time", lambda step: moment(step.get("time"))),
+        Column("phase", lambda step: step.get("phase")),
+        # The id of an event, where it was one: it begins with the scan's own id, as all here do.
+        Column("cause", lambda step: str(step.get("cause") or "").removeprefix(f"{scan}/"), rank=1),
+        Column("function", lambda step: step.get("function"), rank=2),
+        Column("reason", lambda step: step.get("reason")),
+    )
+    show(transitions, answer["history"], title=f"scan {clean(scan)}")
+    show(FAILED, answer.get("failed_tries") or (), title="what has failed")
+
+
+def logs(ctx: typer.Context, scan: ScanId, as_json: JsonOption = False) -> None:
+    """Say where a scan's logs are: its scanner server's, and those of workers that were kept.
+
+    Workers' logs are kept of scans with --debug-mode client-logs, once the workers have ended. Links to them
+    are valid for an hour.
+    """
+    with connect(ctx) as client:
+        answer = client.logs(client.whole_id(scan))
+    if as_json:
+        print_json(answer)
+        return
+    server = str((answer.get("scanner_server") or {}).get("url") or "")
+    labelled("server", server or "this service has no dashboard of logs")
+    kept = answer.get("worker_clusters") or []
+    if not kept:
+        labelled("workers", "no logs are kept")
+    for cluster in kept:
+        # A link is there to be copied: it stands alone in its line, whole.
+        labelled("workers", f"{cluster.get('name')}, of {cluster.get('n_workers')} workers:")
+        out.print(Text(clean(cluster.get("url") or cluster.get("reason") or "-")), soft_wrap=True)
+
+
+def request(ctx: typer.Context, scan: ScanId, as_json: JsonOption = False) -> None:
+    """Show what was asked for: the request of a scan, with its defaults filled."""
+    with connect(ctx) as client:
+        answer = client.request(client.whole_id(scan))
+    if as_json:
+        print_json(answer)
+        return
+    width = max(map(len, answer), default=0)
+    for name, value in answer.items():
+        words = value if isinstance(value, str) else write_json(value).decode()
+        labelled(name, words or "-", label_width=width)
+
+
+def event(
+    ctx: typer.Context,
+    scan: ScanId,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the event there.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a scan's event in the realtime JSON format, as `skydriver scan` reads it."""
+    with connect(ctx) as client:
+        answer = client.event(client.whole_id(scan))
+    if output is not None:
+        try:
+            output.write_bytes(write_json(answer["i3_event"]))
+        except OSError as error:
+            raise CommandError(f"{output} cannot be written: {error.strerror}") from error
+        say(f"wrote {output}")
+    if as_json:
+        print_json(answer)
+    elif output is None:
+        print_json(answer["i3_event"])

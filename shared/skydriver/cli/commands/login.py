@@ -8,9 +8,9 @@ import httpx
 import typer
 
 from skydriver.cli.address import checked_url
-from skydriver.cli.context import find_service
+from skydriver.cli.context import JsonOption, find_service
 from skydriver.cli.errors import CommandError, Unreachable
-from skydriver.cli.screen import clean, say
+from skydriver.cli.screen import clean, print_json, say
 from skydriver.cli.secrets import keep_secret
 from skydriver.cli.sessions import RealmAnswer, Session, ask, endpoint, save, user_of
 
@@ -26,15 +26,17 @@ def login(
         typer.Option(envvar="SKYDRIVER_ISSUER", metavar="URL", help="The Keycloak realm to log in at."),
     ] = ICECUBE,
     client_id: Annotated[str, typer.Option(metavar="NAME", help="This command's name there.")] = CLIENT_ID,
+    as_json: JsonOption = False,
 ) -> None:
     """Log in at a service: approve a code in a browser, on any device."""
     url = find_service(ctx).url
     session = log_in(checked_url(issuer, "--issuer or SKYDRIVER_ISSUER"), client_id)
     save(url, session)
-    say(
-        f"Logged in at {url} as {clean(user_of(session.access_token) or 'a user without a name')}.",
-        style="green",
-    )
+    user = user_of(session.access_token)
+    if as_json:
+        print_json({"url": url, "user": user})
+    else:
+        say(f"Logged in at {url} as {clean(user or 'a user without a name')}.", style="green")
 
 
 def log_in(issuer: str, client_id: str, pause: Callable[[float], None] = time.sleep) -> Session:

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from skydriver.cli.context import JsonOption
 from skydriver.cli.errors import CommandError, WrongUsage
-from skydriver.cli.screen import say
+from skydriver.cli.screen import print_json, say
 from skydriver.cli.secrets import keep_secret, masked
 
 To = Annotated[
@@ -55,6 +56,7 @@ def import_(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the report here, too, as JSON.", dir_okay=False)
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Take the scans of a SkyDriver v1 (0.8 to 1.3.2) or v2 (to 2.4.1) database. It can be repeated."""
     # It knows the database's driver, which few commands need.
@@ -73,7 +75,10 @@ def import_(
         ewms=ewms,
         report=report,
     )
-    if not asyncio.run(run_import(asked, _tell)):
+    same, said = asyncio.run(run_import(asked, _tell))
+    if as_json:
+        print_json(said)
+    if not same:
         raise CommandError("not all scans answer the same")
 
 
@@ -83,12 +88,15 @@ def export(
     ],
     to: To = None,
     only: Only = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write scans as files for `mongoimport`, in the shape of SkyDriver v1.3.2."""
     from skydriver.importing.commands import run_export
 
     _use(to)
-    asyncio.run(run_export(folder, only or (), _tell))
+    exported = asyncio.run(run_export(folder, only or (), _tell))
+    if as_json:
+        print_json(exported.as_json())
 
 
 def _use(uri: str | None) -> None:

@@ -9,12 +9,13 @@ import typer
 from skydriver.cli.client import Client, Json
 from skydriver.cli.context import JsonOption, ScanId, connect
 from skydriver.cli.errors import CommandError
-from skydriver.cli.screen import out, print_json, row, say, table
+from skydriver.cli.screen import print_json, say
+from skydriver.cli.tables import Column, show
 
 
 def result(
     ctx: typer.Context,
-    scan_id: ScanId,
+    scan: ScanId,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Write the result there, in skyreader's format."),
@@ -24,16 +25,16 @@ def result(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Get a scan's result; a partial one while it runs."""
+    """Get a scan's result: its pixels and likelihoods; a partial one while it runs."""
     with connect(ctx) as client:
-        answer = fetch_result(client, scan_id, include_deleted=include_deleted)
+        answer = fetch_result(client, client.whole_id(scan), include_deleted=include_deleted)
     if output is not None:
         write_result(answer["skyscan_result"], output)
         say(f"wrote {output}")
     if as_json:
         print_json(answer)
     else:
-        _summarize(answer)
+        show(MAPS, answer["skyscan_result"].items())
 
 
 def fetch_result(client: Client, scan_id: str, *, include_deleted: bool = False) -> Json:
@@ -59,10 +60,14 @@ def write_result(skyscan_result: Json, path: Path) -> None:
         raise CommandError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _summarize(answer: Json) -> None:
-    shown = table("", "map", "pixels", "best -ln L")
-    for name, nside in answer["skyscan_result"].items():
-        column = nside["columns"].index("llh")
-        llhs = [pixel[column] for pixel in nside["data"] if isinstance(pixel[column], int | float)]
-        row(shown, name, len(nside["data"]), f"{min(llhs):.3f}" if llhs else None)
-    out.print(shown)
+MAPS = (
+    Column("map", lambda part: part[0]),
+    Column("pixels", lambda part: len(part[1]["data"])),
+    Column("least_-ln_L", lambda part: _least(part[1])),
+)
+
+
+def _least(nside: Json) -> str | None:
+    column = nside["columns"].index("llh")
+    llhs = [pixel[column] for pixel in nside["data"] if isinstance(pixel[column], int | float)]
+    return f"{min(llhs):.3f}" if llhs else None

@@ -1,141 +1,230 @@
-"""`scan`: submit an event and follow its scan to the end."""
+"""`scan`, `rescan` and `follow`: submit events, and follow their scans to the end."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from skydriver.cli.arguments import read_clusters, read_event, read_labels, read_nsides, read_pairs
-from skydriver.cli.client import Client
-from skydriver.cli.context import JsonOption, connect
+from skydriver.cli import request_options as options
+from skydriver.cli.arguments import read_event
+from skydriver.cli.client import Client, Json
+from skydriver.cli.context import JsonOption, ScanId, complete_scan_id, connect
 from skydriver.cli.errors import CommandError, Interrupted, Unreachable
-from skydriver.cli.follow import Pause, follow
+from skydriver.cli.follow import Pause, follow_scans
 from skydriver.cli.progress import Snapshot
 from skydriver.cli.screen import clean, out, print_json, say, talk
 
-# The scanner's own defaults where it has them, a small scan on this machine else.
-NSIDES = "8:0 64:12 512:24"
-CLUSTER = "local=2"
-RECO_ALGO = "millipede_wilks"
-MAX_PIXEL_RECO_TIME_SECONDS = 30 * 60
+# A scan may take days: a service that is away for a moment does not end the following.
+PATIENCE_SECONDS = 60.0
 
 
 def scan(
     ctx: typer.Context,
-    event: Annotated[
-        Path,
-        typer.Argument(metavar="EVENT.json", help="The event, in the realtime JSON format.", dir_okay=False),
+    events: Annotated[
+        list[Path],
+        typer.Argument(metavar="EVENT.json...", help="Events, in the realtime JSON format.", dir_okay=False),
     ],
-    nsides: Annotated[
-        list[str], typer.Option(metavar="N:EXT", help="Nside progression; in one string or repeated.")
-    ] = [NSIDES],  # noqa: B006 - typer copies it
-    cluster: Annotated[
-        list[str], typer.Option(metavar="NAME=N", help="Worker cluster and number of workers; repeatable.")
-    ] = [CLUSTER],  # noqa: B006 - typer copies it
-    docker_tag: Annotated[str, typer.Option(help="Tag of the Skymap Scanner image.")] = "latest",
-    reco_algo: Annotated[str, typer.Option(help="Reconstruction algorithm.")] = RECO_ALGO,
-    real: Annotated[bool, typer.Option("--real/--simulated", help="What the event is.")] = True,
-    max_pixel_reco_time: Annotated[
-        int, typer.Option(metavar="SECONDS", help="Longest that one pixel may take.")
-    ] = MAX_PIXEL_RECO_TIME_SECONDS,
-    priority: Annotated[
-        int | None, typer.Option(help="Higher goes first; from 100 on, at once (realtime alerts).")
-    ] = None,
-    classifier: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="A label of your own; repeatable.")
-    ] = None,
-    predictive_scanning_threshold: Annotated[
-        float | None, typer.Option(help="Part of an nside that starts the next one, 0.1 to 1.")
-    ] = None,
-    max_worker_runtime: Annotated[
-        int | None, typer.Option(metavar="SECONDS", help="Longest that one worker may run.")
-    ] = None,
-    first_message_timeout: Annotated[
-        int | None, typer.Option(metavar="SECONDS", help="Longest that a worker waits for its first pixel.")
-    ] = None,
-    scanner_server_memory: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Memory of the scanner server, such as 1024M.")
-    ] = None,
-    worker_memory: Annotated[str | None, typer.Option(metavar="SIZE", help="Memory of each worker.")] = None,
-    worker_disk: Annotated[str | None, typer.Option(metavar="SIZE", help="Disk of each worker.")] = None,
-    scanner_server_env: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Environment of the scanner server; repeatable."),
-    ] = None,
-    debug_mode: Annotated[
-        list[str] | None, typer.Option(metavar="MODE", help="client-logs collects the workers' logs.")
-    ] = None,
-    no_follow: Annotated[bool, typer.Option("--no-follow", help="Submit, print the id, and leave.")] = False,
+    nsides: options.Nsides = [options.NSIDES],  # noqa: B006 - typer copies it
+    docker_tag: options.DockerTag = "latest",
+    reco_algo: options.RecoAlgo = options.RECO_ALGO,
+    real: options.Real = True,
+    predictive_scanning_threshold: options.Threshold = None,
+    cluster: options.Clusters = [options.CLUSTER],  # noqa: B006 - typer copies it
+    max_pixel_reco_time: options.MaxPixelRecoTime = options.MAX_PIXEL_RECO_TIME_SECONDS,
+    max_worker_runtime: options.MaxWorkerRuntime = None,
+    first_message_timeout: options.FirstMessageTimeout = None,
+    scanner_server_memory: options.ServerMemory = None,
+    worker_memory: options.WorkerMemory = None,
+    worker_disk: options.WorkerDisk = None,
+    scanner_server_env: options.ServerEnv = None,
+    debug_mode: options.DebugMode = None,
+    priority: options.Priority = None,
+    classifier: options.Classifiers = None,
+    no_follow: options.NoFollow = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Scan an event: submit it, follow the scan, exit with 0 once it has finished successfully."""
-    request: dict[str, Any] = {
-        "docker_tag": docker_tag,
-        "cluster": read_clusters(cluster),
-        "reco_algo": reco_algo,
-        "event_i3live_json": read_event(event),
-        "nsides": read_nsides(nsides),
-        "real_or_simulated_event": "real" if real else "simulated",
-        "max_pixel_reco_time": max_pixel_reco_time,
-    }
-    # What was not given is left out: the service knows its own defaults.
-    optional = {
-        "priority": priority,
-        "classifiers": read_labels(classifier or (), "--classifier"),
-        "predictive_scanning_threshold": predictive_scanning_threshold,
-        "max_worker_runtime": max_worker_runtime,
-        "skyscan_mq_client_timeout_wait_for_first_message": first_message_timeout,
-        "scanner_server_memory": scanner_server_memory,
-        "worker_memory": worker_memory,
-        "worker_disk": worker_disk,
-        "scanner_server_env": read_pairs(scanner_server_env or (), "--scanner-server-env"),
-        "debug_mode": debug_mode,
-    }
-    request |= {name: value for name, value in optional.items() if value not in (None, {}, [])}
-    # A scan may take days: a service that is away for a moment does not end the following.
-    with connect(ctx, timeout_seconds=60.0) as client:
-        manifest = client.submit(request)
-        scan_id = str(manifest["scan_id"])
-        if no_follow:
-            if as_json:
-                print_json(manifest)
-            else:
-                out.print(scan_id)
-            return
-        snapshot = follow_to_the_end(client, scan_id)
+    """Scan events: submit each, follow their scans together, exit with 0 once all have finished successfully.
+
+    With --json it prints the answer of the service: the manifest with --no-follow, else the last status.
+    Of several events it prints an object with a list, `scans`, in which each has its `scan_id`.
+    """
+    request = options.read_request(
+        docker_tag=docker_tag,
+        cluster=cluster,
+        reco_algo=reco_algo,
+        nsides=nsides,
+        real=real,
+        max_pixel_reco_time=max_pixel_reco_time,
+        priority=priority,
+        classifier=classifier,
+        predictive_scanning_threshold=predictive_scanning_threshold,
+        max_worker_runtime=max_worker_runtime,
+        skyscan_mq_client_timeout_wait_for_first_message=first_message_timeout,
+        scanner_server_memory=scanner_server_memory,
+        worker_memory=worker_memory,
+        worker_disk=worker_disk,
+        scanner_server_env=scanner_server_env,
+        debug_mode=debug_mode,
+    )
+    requests = [{**request, "event_i3live_json": read_event(path)} for path in events]
+    with connect(ctx, timeout_seconds=PATIENCE_SECONDS) as client:
+        manifests: list[Json] = []
+        for path, one in zip(events, requests, strict=True):
+            try:
+                manifests.append(client.submit(one))
+            except CommandError as error:
+                if manifests:
+                    ids = ", ".join(str(manifest["scan_id"]) for manifest in manifests)
+                    say(
+                        f"{path} is not submitted, nor what comes after it. These go on: {ids}",
+                        style="yellow",
+                    )
+                raise error
+        _go_on(client, manifests, no_follow=no_follow, as_json=as_json)
+
+
+def rescan(
+    ctx: typer.Context,
+    scan: ScanId,
+    abort_first: Annotated[
+        bool, typer.Option("--abort-first", help="Abort the earlier scan, if it is still going on.")
+    ] = False,
+    replace_scan: Annotated[
+        bool, typer.Option("--replace", help="Lead users from the earlier scan to the new one.")
+    ] = False,
+    nsides: options.Nsides = None,
+    docker_tag: options.DockerTag = None,
+    reco_algo: options.RecoAlgo = None,
+    real: options.Real = None,
+    predictive_scanning_threshold: options.Threshold = None,
+    cluster: options.Clusters = None,
+    max_pixel_reco_time: options.MaxPixelRecoTime = None,
+    max_worker_runtime: options.MaxWorkerRuntime = None,
+    first_message_timeout: options.FirstMessageTimeout = None,
+    scanner_server_memory: options.ServerMemory = None,
+    worker_memory: options.WorkerMemory = None,
+    worker_disk: options.WorkerDisk = None,
+    scanner_server_env: options.ServerEnv = None,
+    debug_mode: options.DebugMode = None,
+    priority: options.Priority = None,
+    classifier: options.Classifiers = None,
+    no_follow: options.NoFollow = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Scan the event of a scan again, with what is to be different: whatever is not given is as it was."""
+    changes = options.read_request(
+        docker_tag=docker_tag,
+        cluster=cluster,
+        reco_algo=reco_algo,
+        nsides=nsides,
+        real=real,
+        max_pixel_reco_time=max_pixel_reco_time,
+        priority=priority,
+        classifier=classifier,
+        predictive_scanning_threshold=predictive_scanning_threshold,
+        max_worker_runtime=max_worker_runtime,
+        skyscan_mq_client_timeout_wait_for_first_message=first_message_timeout,
+        scanner_server_memory=scanner_server_memory,
+        worker_memory=worker_memory,
+        worker_disk=worker_disk,
+        scanner_server_env=scanner_server_env,
+        debug_mode=debug_mode,
+        abort_first=abort_first or None,
+        replace_scan=replace_scan or None,
+    )
+    with connect(ctx, timeout_seconds=PATIENCE_SECONDS) as client:
+        manifest = client.rescan(client.whole_id(scan), changes)
+        _go_on(client, [manifest], no_follow=no_follow, as_json=as_json)
+
+
+def follow(
+    ctx: typer.Context,
+    scans: Annotated[
+        list[str],
+        typer.Argument(metavar="ID...", help="The scans' ids.", autocompletion=complete_scan_id),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Follow scans until all are complete; exit with 0 if all have finished successfully.
+
+    With --json it prints an object with a list, `scans`: the status of each at the end, with its `scan_id`.
+    """
+    with connect(ctx, timeout_seconds=PATIENCE_SECONDS) as client:
+        # Each once, in the order given.
+        scan_ids = list(dict.fromkeys(client.whole_id(scan) for scan in scans))
+        ends = follow_to_the_end(client, scan_ids)
         if as_json:
-            print_json(client.status(scan_id))
+            print_json({"scans": [{"scan_id": one, **client.status(one)} for one in scan_ids]})
+    require_success(ends)
+
+
+def _go_on(client: Client, manifests: Sequence[Json], *, no_follow: bool, as_json: bool) -> None:
+    """Follow scans that were submitted, or leave, and print what was asked for."""
+    scan_ids = [str(manifest["scan_id"]) for manifest in manifests]
+    if no_follow:
+        if as_json:
+            print_json(manifests[0] if len(manifests) == 1 else {"scans": manifests})
+        else:
+            _print_ids(scan_ids)
+        return
+    for scan_id in scan_ids:
+        say(f"Scan {scan_id} is submitted.")
+    ends = follow_to_the_end(client, scan_ids)
     if not as_json:
-        out.print(scan_id)
-    require_success(scan_id, snapshot)
+        _print_ids(scan_ids)
+    elif len(scan_ids) == 1:
+        print_json(client.status(scan_ids[0]))
+    else:
+        print_json({"scans": [{"scan_id": one, **client.status(one)} for one in scan_ids]})
+    require_success(ends)
 
 
-def follow_to_the_end(client: Client, scan_id: str, pause: Pause | None = None) -> Snapshot:
-    """Show a scan until it is complete; say how to go on where the following ends before.
+def _print_ids(scan_ids: Sequence[str]) -> None:
+    for scan_id in scan_ids:
+        out.print(clean(scan_id), markup=False, soft_wrap=True)
+
+
+def follow_to_the_end(
+    client: Client, scan_ids: Sequence[str], pause: Pause | None = None
+) -> dict[str, Snapshot]:
+    """Show scans until they are complete: the last snapshot of each.
+
+    It says how to go on where the following ends before.
 
     Raises:
-        Interrupted: Ctrl-C; the scan goes on.
-        Unreachable: the service has gone away for too long; the scan may well go on.
+        Interrupted: Ctrl-C; the scans go on.
+        Unreachable: the service has gone away for too long; the scans may well go on.
     """
-    say(f"Scan {scan_id} is submitted.")
+    one = len(scan_ids) == 1
+    named = f"scan {scan_ids[0]}" if one else "the scans"
     try:
-        return follow(client, scan_id, talk, **({"pause": pause} if pause else {}))
+        return follow_scans(client, scan_ids, talk, **({"pause": pause} if pause else {}))
     except KeyboardInterrupt:
+        again = " ".join(scan_ids)
         raise Interrupted(
-            f"No longer following; scan {scan_id} goes on. See it with `skydriver status {scan_id}`, "
-            f"end it with `skydriver stop {scan_id}`."
+            f"No longer following; {named} {'goes' if one else 'go'} on. "
+            f"See them: `skydriver follow {again}`, "
+            f"end: `skydriver stop {scan_ids[0] if one else 'ID'}`."
         ) from None
     except Unreachable as error:
-        raise Unreachable(f"{error} Scan {scan_id} may go on without us.") from error
+        raise Unreachable(f"{error} {named[0].upper()}{named[1:]} may go on without us.") from error
 
 
-def require_success(scan_id: str, snapshot: Snapshot) -> None:
-    """Say how a scan has ended.
+def require_success(ends: Mapping[str, Snapshot]) -> None:
+    """Say how scans have ended.
 
     Raises:
-        CommandError: not well, with the reason.
+        CommandError: one of them not well, with the reason.
     """
-    if not snapshot.succeeded:
+    bad = []
+    for scan_id, snapshot in ends.items():
+        if snapshot.succeeded:
+            say(f"Scan {scan_id} has finished successfully.", style="green")
+            continue
         reason = clean(snapshot.reason) if snapshot.reason else "the service gives no reason"
-        raise CommandError(f"Scan {scan_id} has not finished: {snapshot.state}: {reason}")
-    say(f"Scan {scan_id} has finished successfully.", style="green")
+        bad.append(f"Scan {scan_id} has not finished: {snapshot.state}: {reason}")
+    for sentence in bad[:-1]:
+        say(f"skydriver: {sentence}", style="red")
+    if bad:
+        raise CommandError(bad[-1])

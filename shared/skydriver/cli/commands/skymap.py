@@ -1,6 +1,6 @@
 """`plot`, `fits`, `contours`, `moc`, `notice` and `summary`: what is made of a scan's result."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -11,29 +11,52 @@ import typer
 
 from skydriver.cli.arguments import read_json_file
 from skydriver.cli.commands.result import fetch_result
-from skydriver.cli.context import JsonOption, connect
+from skydriver.cli.context import JsonOption, complete_scan_id, connect
 from skydriver.cli.errors import WrongUsage
 from skydriver.cli.plot import Skymap, plot_result
 from skydriver.cli.products import OfResult, OfService, Source, checked, keep
-from skydriver.cli.screen import clean, out, print_json, row, say, table
+from skydriver.cli.screen import clean, out, print_json, say
+from skydriver.cli.tables import Column, show
 from skydriver.skymap.options import choices
 
-Scan = Annotated[str, typer.Argument(metavar="ID|FILE", help="A scan's id, or a file with its result.")]
+Scan = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID|FILE",
+        help="A scan's id, or its beginning, or a file with its result.",
+        autocompletion=complete_scan_id,
+    ),
+]
 Folder = Annotated[
     Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where files go.", file_okay=False)
 ]
 Deleted = Annotated[bool, typer.Option("--include-deleted", help="Even if the scan is deleted.")]
 
 
+PICTURES = ("png", "svg", "pdf")
+
+
 def _listed(option: str) -> str:
     return ", ".join(choices(option))
 
 
+def _completing(option: str) -> Callable[[], list[str]]:
+    return lambda: list(choices(option))
+
+
 Floor = Annotated[
     str | None,
-    typer.Option(help=f"Sigma (degrees) of a Gaussian floor of the probability: {_listed('floor')}."),
+    typer.Option(
+        help=f"Sigma (degrees) of a Gaussian floor of the probability: {_listed('floor')}.",
+        autocompletion=_completing("floor"),
+    ),
 ]
-Definition = Annotated[str | None, typer.Option(help=f"What regions are: {_listed('definition')}.")]
+Definition = Annotated[
+    str | None,
+    typer.Option(
+        help=f"What regions are: {_listed('definition')}.", autocompletion=_completing("definition")
+    ),
+]
 
 
 class Style(StrEnum):
@@ -48,13 +71,24 @@ def plot(
     scan: Scan,
     output: Folder = Path(),
     view: Annotated[
-        str | None, typer.Option(help=f"What to show: {_listed('view')}; default: each in a file.")
+        str | None,
+        typer.Option(
+            help=f"What to show: {_listed('view')}; default: each in a file.",
+            autocompletion=_completing("view"),
+        ),
     ] = None,
-    frame: Annotated[str | None, typer.Option(help=f"Coordinates: {_listed('frame')}.")] = None,
-    width: Annotated[str | None, typer.Option(help=f"In pixels: {_listed('width')}.")] = None,
+    frame: Annotated[
+        str | None,
+        typer.Option(help=f"Coordinates: {_listed('frame')}.", autocompletion=_completing("frame")),
+    ] = None,
+    width: Annotated[
+        str | None, typer.Option(help=f"In pixels: {_listed('width')}.", autocompletion=_completing("width"))
+    ] = None,
     definition: Definition = None,
     floor: Floor = None,
-    image_format: Annotated[str, typer.Option("--format", help="png, svg or pdf.")] = "png",
+    image_format: Annotated[
+        str, typer.Option("--format", help="png, svg or pdf.", autocompletion=lambda: list(PICTURES))
+    ] = "png",
     second: Annotated[
         str | None,
         typer.Option("--with", metavar="ID|FILE", help="A second scan, whose contours are drawn, too."),
@@ -72,7 +106,7 @@ def plot(
     options = checked(
         {"view": view, "frame": frame, "width": width, "definition": definition, "floor": floor}
     )
-    if image_format not in ("png", "svg", "pdf"):
+    if image_format not in PICTURES:
         raise WrongUsage(f"--format must be one of png, svg, pdf, not {image_format!r}.")
     if style is Style.SKYREADER:
         if options or second is not None or image_format != "png":
@@ -93,11 +127,21 @@ def fits(
     ctx: typer.Context,
     scan: Scan,
     output: Folder = Path(),
-    values: Annotated[str | None, typer.Option(help=f"What it holds: {_listed('values')}.")] = None,
-    nside: Annotated[
-        str | None, typer.Option(help=f"Of a flat map: {_listed('nside')}; default: multi-order.")
+    values: Annotated[
+        str | None,
+        typer.Option(help=f"What it holds: {_listed('values')}.", autocompletion=_completing("values")),
     ] = None,
-    ordering: Annotated[str | None, typer.Option(help=f"Of a flat map: {_listed('ordering')}.")] = None,
+    nside: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Of a flat map: {_listed('nside')}; default: multi-order.",
+            autocompletion=_completing("nside"),
+        ),
+    ] = None,
+    ordering: Annotated[
+        str | None,
+        typer.Option(help=f"Of a flat map: {_listed('ordering')}.", autocompletion=_completing("ordering")),
+    ] = None,
     floor: Floor = None,
     include_deleted: Deleted = False,
     as_json: JsonOption = False,
@@ -125,11 +169,17 @@ def moc(
     ctx: typer.Context,
     scan: Scan,
     output: Folder = Path(),
-    level: Annotated[str | None, typer.Option(help=f"Which region: {_listed('level')}.")] = None,
+    level: Annotated[
+        str | None,
+        typer.Option(help=f"Which region: {_listed('level')}.", autocompletion=_completing("level")),
+    ] = None,
     definition: Definition = None,
     floor: Floor = None,
     file_format: Annotated[
-        str | None, typer.Option("--format", help=f"How it is written: {_listed('format')}.")
+        str | None,
+        typer.Option(
+            "--format", help=f"How it is written: {_listed('format')}.", autocompletion=_completing("format")
+        ),
     ] = None,
     include_deleted: Deleted = False,
     as_json: JsonOption = False,
@@ -139,11 +189,28 @@ def moc(
     _write(ctx, scan, "moc", options, output, deleted=include_deleted, as_json=as_json)
 
 
-def notice(ctx: typer.Context, scan: Scan, floor: Floor = None, include_deleted: Deleted = False) -> None:
-    """Print the draft of a GCN notice, and what only people can fill in; it is sent nowhere."""
+def notice(
+    ctx: typer.Context,
+    scan: Scan,
+    floor: Floor = None,
+    include_deleted: Deleted = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the draft of a GCN notice as JSON, and say what only people can fill in; it is sent nowhere.
+
+    With --json, what is missing and the warnings are part of the JSON.
+    """
     options = checked({"floor": floor})
     with _source(ctx, scan, deleted=include_deleted) as (source, _):
-        print_json(orjson.loads(source.product("notice", options).content))
+        found = orjson.loads(source.product("notice", options).content)
+    if as_json:
+        print_json(found)
+        return
+    print_json(found["notice"])
+    for missing in found["missing"]:
+        say(clean(f"missing: {missing['field']}: {missing['why']}; {missing['hint']}"), style="yellow")
+    for warning in found["warnings"]:
+        say(clean(warning["text"]), style="yellow")
 
 
 def summary(
@@ -163,31 +230,36 @@ def summary(
         tell_summary(found)
 
 
+REGIONS = (
+    Column("definition", lambda region: region["definition"]),
+    Column("region", lambda region: "3sigma" if region["level"] == "3sigma" else f"{region['level']}%"),
+    Column("RA", lambda region: _errors(region["ra_err_plus"], region["ra_err_minus"])),
+    Column("Dec", lambda region: _errors(region["dec_err_plus"], region["dec_err_minus"])),
+    Column("deg2", lambda region: "<1pixel" if region["less_than_a_pixel"] else f"{region['area_deg2']:.3g}"),
+    Column("resolved", lambda region: "yes" if region["resolved"] else "no"),
+)
+"""Errors are in degrees of the coordinate."""
+
+
 def tell_summary(found: Mapping[str, Any]) -> None:
     """Print the numbers of a skymap for people."""
     best = found["best_fit"]
     galactic = f"l {best['l']:.2f}°, b {best['b']:+.2f}°"
     out.print(f"best fit: RA {best['ra']:.2f}°, Dec {best['dec']:+.2f}° ({galactic})")
-    shown = table("definition", "region", "RA", "Dec", "area", "")
-    for definition, of_definition in found["definitions"].items():
-        for region in of_definition["regions"]:
-            level = "3 sigma" if region["level"] == "3sigma" else f"{region['level']} %"
-            row(
-                shown,
-                definition,
-                level,
-                _errors(region["ra_err_plus"], region["ra_err_minus"]),
-                _errors(region["dec_err_plus"], region["dec_err_minus"]),
-                "less than a pixel" if region["less_than_a_pixel"] else f"{region['area_deg2']:.3g} deg²",
-                "resolved" if region["resolved"] else "not resolved",
-            )
-    out.print(shown)
+    show(
+        REGIONS,
+        [
+            {"definition": definition, **region}
+            for definition, of_definition in found["definitions"].items()
+            for region in of_definition["regions"]
+        ],
+    )
     for note in found["notes"]:
         say(clean(note["text"]), style="yellow")
 
 
 def _errors(plus: float | None, minus: float | None) -> str | None:
-    return None if plus is None or minus is None else f"+{plus:.2f}° -{minus:.2f}°"
+    return None if plus is None or minus is None else f"+{plus:.2f}/-{minus:.2f}"
 
 
 def _write(
@@ -225,7 +297,8 @@ def _source(
     if second is not None and Path(second).is_file():
         raise WrongUsage("--with must be a scan's id, too, where the first one is.")
     with connect(ctx) as client:
-        yield OfService(client, scan, include_deleted=deleted), {} if second is None else {"with": second}
+        more = {} if second is None else {"with": client.whole_id(second)}
+        yield OfService(client, client.whole_id(scan), include_deleted=deleted), more
 
 
 def _of_file(path: Path, *, second: Path | None = None) -> OfResult:
@@ -245,7 +318,9 @@ def _plot_by_skyreader(
         skyscan_result = _of_file(Path(scan)).skyscan_result
     else:
         with connect(ctx) as client:
-            skyscan_result = fetch_result(client, scan, include_deleted=deleted)["skyscan_result"]
+            skyscan_result = fetch_result(client, client.whole_id(scan), include_deleted=deleted)[
+                "skyscan_result"
+            ]
     if not as_json:
         say("Drawing the skymap …")
     skymap = plot_result(skyscan_result, output, keep_all=keep_all)

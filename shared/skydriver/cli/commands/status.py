@@ -11,15 +11,16 @@ from skydriver.cli.client import Client
 from skydriver.cli.context import JsonOption, ScanId, connect
 from skydriver.cli.follow import amount, state_color
 from skydriver.cli.progress import FIELDS, take_snapshot
-from skydriver.cli.screen import clean, out, print_json, when
-from skydriver.cli.why import Facts, duration, missing_clusters, pod_words, why
+from skydriver.cli.screen import clean, duration, labelled, out, print_json, when
+from skydriver.cli.why import Facts, missing_clusters, pod_words, why
 
 LAST_STEPS = 5
+TIME_WIDTH = len("2024-06-18 12:00:00 UTC") + 1
 
 
 def status(
     ctx: typer.Context,
-    scan_id: ScanId,
+    scan: ScanId,
     pods: Annotated[
         bool, typer.Option("--pods", help="Ask for the statuses of the scan's pods too (with --json).")
     ] = False,
@@ -27,26 +28,25 @@ def status(
 ) -> None:
     """Show where a scan stands: what it waits for, progress, workers, last steps, and why it is not done."""
     with connect(ctx) as client:
+        scan_id = client.whole_id(scan)
         if as_json:
             print_json(client.status(scan_id, pods=pods))
             return
         facts = ask(client, scan_id)
     for name, value in _lines(facts):
-        words = value if isinstance(value, Text) else Text(clean(value))
-        out.print(Text.assemble((f"{name:<10} ", "dim"), words), soft_wrap=True)
+        labelled(name, value)
     for number, step in enumerate(facts.history[-LAST_STEPS:]):
         if number == 0:
             out.print(Text("\nlast steps", style="bold"))
-        out.print(
-            Text.assemble((f"{when(step['time'])}  ", "dim"), clean(_step(step, scan_id))), soft_wrap=True
-        )
+        labelled(when(step["time"]), _step(step, scan_id), label_width=TIME_WIDTH)
     for number, line in enumerate(facts.failed_tries[-LAST_STEPS:]):
         if number == 0:
             out.print(Text("\nwhat has failed", style="bold"))
-        out.print(Text.assemble((f"{when(line['last'])}  ", "dim"), clean(_failed(line))), soft_wrap=True)
+        labelled(when(line["last"]), _failed(line), label_width=TIME_WIDTH)
     if sentence := why(facts):
         out.print()
-        out.print(Text(clean(sentence), style="bold"), soft_wrap=True)
+        # At a terminal words are kept whole; elsewhere a sentence is a line.
+        out.print(Text(clean(sentence), style="bold"), soft_wrap=not out.is_terminal)
 
 
 def ask(client: Client, scan_id: str) -> Facts:

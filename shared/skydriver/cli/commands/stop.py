@@ -11,7 +11,7 @@ from skydriver.cli.screen import print_json, say
 
 def stop(
     ctx: typer.Context,
-    scan_id: ScanId,
+    scan: ScanId,
     delete_completed: Annotated[
         bool, typer.Option("--delete-completed", help="Mark the scan as deleted even if it is completed.")
     ] = False,
@@ -19,6 +19,7 @@ def stop(
 ) -> None:
     """Stop a scan: its scanner and workers are removed, and it is marked as deleted."""
     with connect(ctx) as client:
+        scan_id = client.whole_id(scan)
         try:
             answer = client.delete(scan_id, completed=delete_completed)
         except Refused as error:

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from skydriver.cli.address import default_data_folder
-from skydriver.cli.context import DataOption
+from skydriver.cli.context import DataOption, JsonOption
 from skydriver.cli.errors import Interrupted
 from skydriver.cli.hosting import Stopping, host
-from skydriver.cli.screen import out, say
+from skydriver.cli.screen import out, print_json, say
 
 
 def up(
@@ -31,12 +31,16 @@ def up(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log to the terminal, not into the data folder.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run the whole service here: MongoDB, S3, broker, every function, and stand-in scanners."""
     folder = data or default_data_folder()
 
     def serve(url: str, stopping: Stopping) -> None:
-        _welcome(url, folder, is_default=data is None)
+        if as_json:
+            print_json({"url": url, "data": str(folder)})
+        else:
+            _welcome(url, folder, is_default=data is None)
         stopping.pause()
 
     say(f"Starting; data in {folder}")

@@ -13,6 +13,7 @@ from skydriver.rest.arguments import IDEMPOTENCY_KEY, MAX_KEY, LedArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.endpoint import EndpointInfo
 from skydriver.rest.openapi import schemas as answers
+from skydriver.rest.openapi.operations import OPERATIONS, SCAN_ID, TAGS
 
 DESCRIPTION = """\
 SkyDriver takes a neutrino event, runs the Skymap Scanner on it, and keeps request, progress and result.
@@ -21,7 +22,6 @@ GET takes its arguments from the query; the other methods take theirs from a JSO
 the query, too. HEAD is answered where GET is. Whatever is wrong with arguments is said all at once, each by
 its name. Every error is `{code, error}`."""
 TITLE = "SkyDriver"
-SCAN_ID = "5d2e7f0a9c4b4f5e8a1b6c3d2e4f7a90"
 
 _ERRORS = {
     400: (
@@ -90,6 +90,7 @@ def document(routes: Iterable[EndpointInfo], *, url: str, issuer: str | None) ->
         "openapi": "3.1.0",
         "info": {"title": TITLE, "version": _version(), "description": DESCRIPTION},
         "servers": [{"url": url}],
+        "tags": [{"name": name, "description": words} for name, words in TAGS.items()],
         "paths": paths,
         "components": {
             "schemas": components,
@@ -129,11 +130,12 @@ def _model(answer: str) -> type[BaseModel]:
 
 
 def _operation(route: EndpointInfo, schemas: Schemas) -> dict[str, Any]:
-    summary, _, rest = route.description.partition("\n")
+    said = OPERATIONS[route.name]
     operation: dict[str, Any] = {
         "operationId": route.name,
-        "summary": summary.rstrip("."),
-        "description": "\n\n".join(part for part in (rest.strip(), _who(route)) if part),
+        "tags": [said.tag],
+        "summary": said.summary,
+        "description": f"{route.description.strip()}\n\n{_who(route)}",
         "parameters": [*_path_parameters(route), *_headers(route)],
         "responses": {**_answers(route, schemas), **_error_references(route)},
         "security": [{"token": [role.value for role in route.roles]}] if route.roles else [],
@@ -141,11 +143,13 @@ def _operation(route: EndpointInfo, schemas: Schemas) -> dict[str, Any]:
     if route.method == "GET":
         operation["parameters"] += _query_parameters(route)
     elif route.takes_event:
-        operation["requestBody"] = _EVENT
+        [(kind, body)] = _EVENT["content"].items()
+        operation["requestBody"] = {**_EVENT, "content": {kind: {**body, "example": said.request}}}
     elif route.arguments.model_fields:
         schema = schemas[route.arguments, "validation"]
         needed = any(field.is_required() for field in route.arguments.model_fields.values())
-        operation["requestBody"] = {"required": needed, "content": {"application/json": {"schema": schema}}}
+        body = {"schema": schema, "example": said.request}
+        operation["requestBody"] = {"required": needed, "content": {"application/json": body}}
     return operation
 
 
@@ -224,7 +228,11 @@ def _answers(route: EndpointInfo, schemas: Schemas) -> dict[str, Any]:
     model = _model(route.answer)
     schema = schemas[model, "serialization"]
     description = (model.__doc__ or "").splitlines()[0]
-    content = {"application/json": {"schema": schema}, **{kind: {} for kind in route.files}}
+    example = OPERATIONS[route.name].answer
+    content = {
+        "application/json": {"schema": schema, "example": example},
+        **{kind: {} for kind in route.files},
+    }
     answers: dict[str, Any] = {"200": {"description": description, "content": content}}
     if issubclass(route.arguments, LedArguments):
         answers["302"] = _LED
@@ -261,7 +269,7 @@ _LED = {
     "description": "Another scan has replaced this one: the same route of that scan",
     "headers": {"Location": {"schema": {"type": "string"}}},
 }
-_EVENT = {
+_EVENT: dict[str, Any] = {
     "required": True,
     "description": "a CloudEvent 1.0, in structured mode as described here, or in binary mode",
     "content": {

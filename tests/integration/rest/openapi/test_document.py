@@ -63,6 +63,23 @@ async def test_every_operation_says_who_may_and_what_can_go_wrong(api: Api) -> N
         assert response["content"]["application/json"]["example"]["error"]
 
 
+async def test_every_operation_has_a_tag_a_summary_and_examples_that_hold(api: Api) -> None:
+    document = await api.call("GET", "/openapi.json")
+    tags = {tag["name"] for tag in document["tags"]}
+    summaries = set()
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert set(operation["tags"]) <= tags
+            summaries.add(operation["summary"])
+            bodies = [operation.get("requestBody", {}), operation["responses"].get("200", {})]
+            for body in bodies:
+                for kind, content in body.get("content", {}).items():
+                    if "json" in kind and content:
+                        schema = {**content["schema"], "components": document["components"]}
+                        jsonschema.Draft202012Validator(schema).validate(content["example"])
+    assert len(summaries) == sum(map(len, document["paths"].values()))
+
+
 async def test_the_answers_models_have_the_fields_that_are_answered() -> None:
     assert set(Manifest.model_fields) == set(FIELDS)
     assert set(Cluster.model_fields) == set(CLUSTER_FIELDS)

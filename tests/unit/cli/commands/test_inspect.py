@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,9 +43,9 @@ def test_find_shows_a_line_a_scan(run: Any, service: Any, manifest: Any) -> None
     ended = manifest | {"scan_id": "y", "timestamp": 1.0, "outcome": "failed", "is_deleted": True}
     service.on("POST", "/scans/find", {"manifests": [manifest, ended]})
     answer = run("find", "--include-deleted")
-    first, second = answer.stdout.splitlines()[1:]
+    first, second = answer.stdout.splitlines()
     assert first.split()[0] == "y"
-    assert "failed, deleted" in first
+    assert "RUNNING,deleted\tfailed" in first
     for part in ("x", "130033", "50579430", "EHE", "RUNNING", "7", "who=me"):
         assert part in second.split()
     assert answer.stderr == "2 scans found\n"
@@ -78,3 +79,55 @@ def test_backlog(run: Any, service: Any) -> None:
     assert "the cluster said no" in answer.stdout
     assert answer.stderr == "1 scan waiting\n"
     assert json.loads(run("backlog", "--json").stdout) == {"entries": [entry]}
+
+
+def test_logs(run: Any, service: Any) -> None:
+    kept = {"name": "sub-2", "n_workers": 9, "url": "https://s3.example/logs.zip?X=1", "reason": None}
+    answer = {"scanner_server": {"url": "https://logs.example/x"}, "worker_clusters": [kept]}
+    service.on("GET", "/scan/x/logs", answer)
+    lines = run("logs", "x").stdout.splitlines()
+    assert lines == [
+        "server     https://logs.example/x",
+        "workers    sub-2, of 9 workers:",
+        "https://s3.example/logs.zip?X=1",
+    ]
+    assert json.loads(run("logs", "x", "--json").stdout) == answer
+
+
+def test_request(run: Any, service: Any) -> None:
+    asked = {"scan_id": "x", "nsides": {"8": 0}, "submitted_by": None}
+    service.on("GET", "/scan-request/x", asked)
+    assert run("request", "x").stdout.splitlines() == [
+        "scan_id      x",
+        'nsides       {"8":0}',
+        "submitted_by null",
+    ]
+    assert json.loads(run("request", "x", "--json").stdout) == asked
+
+
+def test_an_event_can_be_scanned_again(run: Any, service: Any, tmp_path: Path) -> None:
+    event = {"value": {"data": {"run_id": 7}}}
+    service.on("GET", "/scan/x/i3-event", {"i3_event": event})
+    assert json.loads(run("event", "x").stdout) == event
+    assert json.loads(run("event", "x", "--json").stdout) == {"i3_event": event}
+    answer = run("event", "x", "-o", str(tmp_path / "event.json"))
+    assert (answer.exit_code, answer.stdout) == (0, "")
+    assert json.loads((tmp_path / "event.json").read_text()) == event
+
+
+WHOLE = "5d2e7f0a9c4b4f5e8a1b6c3d2e4f7a90"
+
+
+def test_the_beginning_of_an_id_will_do(run: Any, service: Any) -> None:
+    service.on("POST", "/scans/find", {"manifests": [{"scan_id": WHOLE}]})
+    service.on("GET", f"/scan-request/{WHOLE}", {"scan_id": WHOLE})
+    assert WHOLE in run("request", "5d2e7f0a").stdout
+    assert service.requests[0].body["filter"] == {"scan_id": {"$gte": "5d2e7f0a", "$lt": "5d2e7f0a~"}}
+
+
+def test_a_beginning_of_several_ids_is_wrong_usage(run: Any, service: Any) -> None:
+    service.on("POST", "/scans/find", {"manifests": [{"scan_id": WHOLE}, {"scan_id": f"{WHOLE[:-1]}1"}]})
+    answer = run("stop", "5d2e7f0a")
+    assert answer.exit_code == 2
+    assert "several scans" in answer.stderr
+    assert service.asked("DELETE", f"/scan/{WHOLE}") == []

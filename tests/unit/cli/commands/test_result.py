@@ -12,7 +12,7 @@ def test_result_in_short(run: Any, service: Any) -> None:
     service.on("GET", "/scan/x/result", ANSWER)
     answer = run("result", "x")
     assert answer.exit_code == 0
-    assert answer.stdout.splitlines()[1].split() == ["nside-1", "1", "7.250"]
+    assert answer.stdout.splitlines()[0].split() == ["nside-1", "1", "7.250"]
     assert answer.stderr == ""
 
 

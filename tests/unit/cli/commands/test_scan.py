@@ -120,7 +120,7 @@ def test_ctrl_c_says_that_the_scan_goes_on(
         raise KeyboardInterrupt
 
     ends_as(running)
-    monkeypatch.setattr("skydriver.cli.commands.scan.follow", interrupt)
+    monkeypatch.setattr("skydriver.cli.commands.scan.follow_scans", interrupt)
     answer = run("scan", event)
     assert answer.exit_code == 130
     assert "scan x goes on" in answer.stderr
@@ -142,3 +142,56 @@ def test_an_event_file_that_is_no_json(run: Any, service: Any, tmp_path: Path) -
     answer = run("scan", str(path))
     assert answer.exit_code == 2
     assert service.requests == []
+
+
+def test_several_events_are_followed_together(
+    run: Any, service: Any, event: str, finished: Any, failed: Any, manifest: Any
+) -> None:
+    service.on("POST", "/scan", manifest, manifest | {"scan_id": "y"})
+    for scan_id, end in (("x", finished), ("y", failed)):
+        service.on("GET", f"/scan/{scan_id}/status", end)
+        service.on("GET", f"/scan/{scan_id}/manifest", manifest)
+    answer = run("scan", event, event)
+    assert (answer.exit_code, answer.stdout) == (1, "x\ny\n")
+    assert "Scan x has finished successfully." in answer.stderr
+    assert "Scan y has not finished" in answer.stderr.splitlines()[-1]
+
+
+def test_what_was_submitted_before_a_refusal_is_named(
+    run: Any, service: Any, event: str, manifest: Any
+) -> None:
+    service.on("POST", "/scan", manifest, (429, {"code": 429, "error": "the backlog is full"}))
+    answer = run("scan", event, event, event, "--no-follow")
+    assert answer.exit_code == 1
+    assert "These go on: x" in answer.stderr
+    assert "the backlog is full" in answer.stderr
+    assert len(service.requests) == 2
+
+
+def test_a_rescan_sends_only_what_is_to_be_different(
+    run: Any, service: Any, manifest: Any, finished: Any
+) -> None:
+    service.on("POST", "/scan/old/actions/rescan", manifest)
+    service.on("GET", "/scan/x/status", finished)
+    service.on("GET", "/scan/x/manifest", manifest)
+    answer = run("rescan", "old", "--nsides", "1:0", "--abort-first", "--replace", "--simulated")
+    assert (answer.exit_code, answer.stdout) == (0, "x\n")
+    assert service.requests[0].body == {
+        "nsides": {"1": 0},
+        "abort_first": True,
+        "replace_scan": True,
+        "real_or_simulated_event": "simulated",
+    }
+    run("rescan", "old", "--no-follow")
+    assert service.requests[-1].body == {}
+
+
+def test_follow_says_how_each_has_ended(
+    run: Any, service: Any, manifest: Any, finished: Any, failed: Any
+) -> None:
+    for scan_id, ends in (("x", [finished]), ("y", [finished, failed])):
+        service.on("GET", f"/scan/{scan_id}/status", *ends)
+        service.on("GET", f"/scan/{scan_id}/manifest", manifest)
+    answer = run("follow", "x", "y", "x", "--json")
+    assert answer.exit_code == 0
+    assert json.loads(answer.stdout) == {"scans": [{"scan_id": "x", **finished}, {"scan_id": "y", **failed}]}

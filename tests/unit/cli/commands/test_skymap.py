@@ -54,16 +54,19 @@ def test_a_summary_of_a_file(run: Any, result: str) -> None:
     answer = run("summary", result)
     assert answer.exit_code == 0, answer.output
     assert answer.stdout.startswith("best fit: RA 1")
-    assert "3 sigma" in answer.stdout
+    assert "probability\t3sigma\t" in answer.stdout
     found = json.loads(run("summary", result, "--json").stdout)
     assert found["final"] is True
     assert found["definitions"].keys() == {"probability", "wilks"}
 
 
 def test_a_notice_of_a_file(run: Any, result: str, tmp_path: Path) -> None:
-    found = json.loads(run("notice", result).stdout)
+    found = json.loads(run("notice", result, "--json").stdout)
     assert found["notice"]["id"] == ["130033_50579430"]
     assert "event_name" in {missing["field"] for missing in found["missing"]}
+    alone = run("notice", result)
+    assert json.loads(alone.stdout) == found["notice"]
+    assert "missing: event_name: " in alone.stderr
     partial = tmp_path / "partial.json"
     document = {"skyscan_result": json.loads(Path(result).read_text()), "is_final": False}
     partial.write_text(json.dumps(document))

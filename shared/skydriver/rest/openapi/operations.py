@@ -1,0 +1,323 @@
+"""What the interface's document says of each route to people: its tag, a summary, and examples."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SCAN_ID = "5d2e7f0a9c4b4f5e8a1b6c3d2e4f7a90"
+
+TAGS: Mapping[str, str] = {
+    "Scans": "Ask for scans, follow, change and stop them",
+    "Results": "What a scan has found: the result, and the skymap's numbers, files and pictures",
+    "Find": "Find scans, and see what waits",
+    "Workers": "The workers of a scan, and logs",
+    "Scanner reports": "What scanner servers report of their own scan",
+    "Service": "The service itself, and this document",
+}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A route, for people.
+
+    Attributes:
+        tag: one of `TAGS`.
+        summary: what the caller gets.
+        request: an example of the body, where there is one.
+        answer: an example of the JSON answer, where there is one.
+    """
+
+    tag: str
+    summary: str
+    request: Any = None
+    answer: Any = None
+
+
+_EVENT = {"value": {"data": {"run_id": 130033, "event_id": 50579430, "reco": {}}}}
+_CLUSTER = {
+    "orchestrator": "condor",
+    "location": {"collector": "cm.example.org", "schedd": "sub-2.example.org"},
+    "uuid": "0b1f6d1e5a9f4a52a4f1b2f7f7f0c9aa",
+    "cluster_id": 123,
+    "n_workers": 100,
+    "starter_info": {},
+    "statuses": {"Running": {"Tasking": 90}, "Completed": {"Done": 10}},
+    "top_task_errors": {},
+    "name": "sub-2",
+    "state": "started",
+    "reason": None,
+    "reason_code": None,
+    "observed_at": 1718712300.0,
+    "stale_since": None,
+    "stale_reason": None,
+}
+_MANIFEST = {
+    "scan_id": SCAN_ID,
+    "timestamp": 1718712000.0,
+    "is_deleted": False,
+    "priority": 0,
+    "classifiers": {"campaign": "july"},
+    "phase": "RUNNING",
+    "attempt": 1,
+    "outcome": None,
+    "reason": None,
+    "submitted_by": "ada",
+}
+_RESULT = {
+    "scan_id": SCAN_ID,
+    "skyscan_result": {
+        "nside-1": {
+            "columns": ["index", "llh", "E_in", "E_tot"],
+            "metadata": {"nside": 1},
+            "data": [[0, 1021.5, 1.0e4, 2.0e4]],
+        }
+    },
+    "is_final": True,
+}
+_BEST_FIT = {"ra": 77.43, "dec": 5.72, "l": 195.4, "b": -19.6, "nside": 512}
+_REGION = {
+    "level": "90",
+    "threshold": 0.9,
+    "definition": "probability",
+    "floor_deg": 0.0,
+    "area_deg2": 1.2,
+    "contour_area_deg2": 1.21,
+    "moc_area_deg2": 1.25,
+    "pixels": 92,
+    "ra_err_plus": 0.95,
+    "ra_err_minus": 0.65,
+    "dec_err_plus": 0.5,
+    "dec_err_minus": 0.3,
+    "contains_pole": None,
+    "pieces": 1,
+    "less_than_a_pixel": False,
+    "touches_coarser": False,
+    "resolved": True,
+    "clipped": False,
+}
+_NOTE = {"code": "stand_in", "text": "The likelihood is made up."}
+_REPORT = {
+    "progress": {
+        "summary": "The Skymap Scanner is busy scanning pixels.",
+        "epilogue": "",
+        "tallies": {},
+        "processing_stats": {"start": {}, "runtime": {}},
+        "predictive_scanning_threshold": 1.0,
+        "last_updated": "2024-06-18 12:05:28",
+    }
+}
+
+OPERATIONS: Mapping[str, Operation] = {
+    "create_scan": Operation(
+        "Scans",
+        "Scan an event: the new scan's manifest",
+        {
+            "docker_tag": "latest",
+            "cluster": {"sub-2": 100},
+            "reco_algo": "millipede_wilks",
+            "event_i3live_json": _EVENT,
+            "nsides": {"8": 0, "64": 12, "512": 24},
+            "real_or_simulated_event": "real",
+            "max_pixel_reco_time": 1800,
+            "classifiers": {"campaign": "july"},
+        },
+        {**_MANIFEST, "phase": "QUEUED", "attempt": 0},
+    ),
+    "rescan": Operation(
+        "Scans",
+        "Scan the event of a scan again: the new scan's manifest",
+        {"reco_algo": "splinempe", "abort_first": True},
+        {**_MANIFEST, "phase": "QUEUED", "attempt": 0},
+    ),
+    "delete_scan": Operation(
+        "Scans",
+        "Abort a scan, or hide a completed one: its manifest and result",
+        {"delete_completed_scan": False},
+        {"manifest": {**_MANIFEST, "is_deleted": True}, "result": {}},
+    ),
+    "get_scan": Operation(
+        "Scans", "A scan: its manifest and result", answer={"manifest": _MANIFEST, "result": _RESULT}
+    ),
+    "get_manifest": Operation("Scans", "A scan's manifest, with its event", answer=_MANIFEST),
+    "get_status": Operation(
+        "Scans",
+        "Where a scan stands, and why",
+        answer={
+            "scan_state": "IN_PROGRESS__PARTIAL_RESULT_GENERATED",
+            "is_deleted": False,
+            "scan_complete": False,
+            "clusters": [_CLUSTER],
+            "phase": "RUNNING",
+            "phase_since": 1718712040.0,
+            "attempt": 1,
+            "outcome": None,
+            "reason": None,
+            "reason_code": None,
+            "reported_at": 1718712328.0,
+        },
+    ),
+    "get_history": Operation(
+        "Scans",
+        "What happened to a scan, and what has failed on the way",
+        answer={
+            "scan_id": SCAN_ID,
+            "history": [
+                {"phase": "QUEUED", "time": 1718712000.0, "cause": "requested", "function": "create_scan"}
+            ],
+            "failed_tries": [],
+        },
+    ),
+    "get_scan_request": Operation(
+        "Scans",
+        "What was asked for, with defaults filled",
+        answer={
+            "scan_id": SCAN_ID,
+            "rescan_ids": [],
+            "docker_tag": "v3.20.0",
+            "scanner_server_memory_bytes": 1073741824,
+            "reco_algo": "millipede_wilks",
+            "nsides": {"8": 0, "64": 12, "512": 24},
+            "real_or_simulated_event": "real",
+            "predictive_scanning_threshold": 1.0,
+            "classifiers": {"campaign": "july"},
+            "request_clusters": [["sub-2", 100]],
+            "worker_memory_bytes": 8589934592,
+            "worker_disk_bytes": 1073741824,
+            "max_pixel_reco_time": 1800,
+            "max_worker_runtime": 14400,
+            "priority": 0,
+            "debug_mode": [],
+            "skyscan_mq_client_timeout_wait_for_first_message": 0,
+            "i3_event_id": "f00d",
+            "rest_address": "https://skydriver.example.org",
+            "scanner_server_env_from_user": {},
+            "submitted_by": "ada",
+        },
+    ),
+    "get_i3_event": Operation("Scans", "A scan's event", answer={"i3_event": _EVENT}),
+    "get_result": Operation("Results", "A scan's result, partial or final", answer=_RESULT),
+    "get_skymap": Operation(
+        "Results",
+        "The numbers of a scan's skymap, with links to files and pictures",
+        answer={
+            "event": {
+                "run_id": 130033,
+                "event_id": 50579430,
+                "event_type": "EHE",
+                "mjd": 58018.87,
+                "time_utc": "2017-09-22T20:54:30Z",
+                "is_real_event": True,
+            },
+            "final": True,
+            "best_fit": _BEST_FIT,
+            "coarser_minimum": None,
+            "nsides": {"512": {"pixels": 288, "without_likelihood": 0}},
+            "llh": {"min": 1021.5, "max": 1090.0},
+            "scanned_fraction": 1.0,
+            "definitions": {"probability": {"floor_deg": 0.0, "best_fit": _BEST_FIT, "regions": [_REGION]}},
+            "resolved": True,
+            "clipped": False,
+            "notes": [_NOTE],
+            "scan_id": SCAN_ID,
+            "links": {"fits": f"/scan/{SCAN_ID}/skymap.fits"},
+        },
+    ),
+    "find_skymap": Operation("Results", "The newest final skymap of an event: where it is"),
+    "get_skymap_fits": Operation("Results", "A scan's skymap as a FITS file"),
+    "get_skymap_png": Operation("Results", "A picture of a scan's skymap: PNG"),
+    "get_skymap_svg": Operation("Results", "A picture of a scan's skymap: SVG"),
+    "get_skymap_pdf": Operation("Results", "A picture of a scan's skymap: PDF"),
+    "get_contours": Operation(
+        "Results",
+        "The lines around a scan's regions",
+        answer={
+            "definition": "probability",
+            "floor_deg": 0.0,
+            "frame": "icrs",
+            "unit": "deg",
+            "best_fit": _BEST_FIT,
+            "regions": [
+                {
+                    **_REGION,
+                    "rings": [{"outer": [[77.0, 5.5], [78.0, 5.5], [77.5, 6.0], [77.0, 5.5]], "holes": []}],
+                }
+            ],
+        },
+    ),
+    "get_moc": Operation(
+        "Results",
+        "A region of a scan's skymap as a coverage map",
+        answer={
+            "definition": "probability",
+            "level": "90",
+            "floor_deg": 0.0,
+            "moc_area_deg2": 1.25,
+            "moc": {"9": [1041, 1042]},
+        },
+    ),
+    "get_gcn_notice": Operation(
+        "Results",
+        "The draft of a GCN notice, and what is missing in it",
+        answer={
+            "notice": {"id": ["130033_50579430"], "ra": 77.43, "dec": 5.72},
+            "missing": [{"field": "event_name", "why": "people give names", "hint": "such as IC170922A"}],
+            "warnings": [_NOTE],
+        },
+    ),
+    "find_scans": Operation(
+        "Find",
+        "The manifests of the scans that match a filter",
+        {"filter": {"classifiers.campaign": "july"}, "limit": 10},
+        {"manifests": [_MANIFEST], "cursor": None},
+    ),
+    "get_backlog": Operation(
+        "Find",
+        "The scans that wait for their start, and the limits",
+        answer={
+            "entries": [
+                {
+                    "scan_id": SCAN_ID,
+                    "timestamp": 1718712000.0,
+                    "pending_timestamp": 0.0,
+                    "priority": 0,
+                    "next_attempt": 0,
+                    "reason": None,
+                    "reason_code": None,
+                    "not_before": 0.0,
+                }
+            ],
+            "limits": {"starts_per_minute": 10, "started": 2, "scans_running": 100, "running": 7},
+        },
+    ),
+    "add_workers": Operation(
+        "Workers", "Give a scan more workers: its manifest", {"cluster": {"sub-2": 100}}, _MANIFEST
+    ),
+    "get_logs": Operation(
+        "Workers",
+        "Where the logs of a scan's scanner server and workers are",
+        answer={"scanner_server": {"url": "https://logs.example.org/d/1"}, "worker_clusters": []},
+    ),
+    "patch_manifest": Operation(
+        "Scanner reports", "Report a scan's progress: its manifest", _REPORT, _MANIFEST
+    ),
+    "put_result": Operation(
+        "Scanner reports",
+        "Report a scan's result, partial or final: the result",
+        {"skyscan_result": _RESULT["skyscan_result"], "is_final": True},
+        _RESULT,
+    ),
+    "report_scanner_event": Operation(
+        "Scanner reports",
+        "Report by a CloudEvent: nothing",
+        {
+            "specversion": "1.0",
+            "id": f"{SCAN_ID}/ready",
+            "source": f"/scan/{SCAN_ID}",
+            "type": "org.icecube.skydriver.scanner.ready.v1",
+        },
+    ),
+    "get_root": Operation("Service", "An empty object: the service is there", answer={}),
+    "get_docs": Operation("Service", "This interface as a page to read"),
+    "get_openapi": Operation("Service", "This interface as an OpenAPI document"),
+}
+"""By the operation's id, which is the function's name."""

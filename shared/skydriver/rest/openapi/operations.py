@@ -154,6 +154,7 @@ OPERATIONS: Mapping[str, Operation] = {
             "reason": None,
             "reason_code": None,
             "reported_at": 1718712328.0,
+            "ewms_deactivated": None,
         },
     ),
     "get_history": Operation(
@@ -291,6 +292,20 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "add_workers": Operation(
         "Workers", "Give a scan more workers: its manifest", {"cluster": {"sub-2": 100}}, _MANIFEST
+    ),
+    "get_workforce": Operation(
+        "Workers",
+        "How many workers of a scan run",
+        answer={
+            "workflow_id": SCAN_ID,
+            "statuses": {"RUNNING": {"Tasking": 24}},
+            "n_running": 24,
+            "top_errors": {},
+        },
+    ),
+    "get_workflow_id": Operation("Workers", "The id of a scan's workforce", answer={"workflow_id": SCAN_ID}),
+    "get_taskforces": Operation(
+        "Workers", "The workers of a scan by cluster, in EWMS's words", answer={"taskforces": []}
     ),
     "get_logs": Operation(
         "Workers",

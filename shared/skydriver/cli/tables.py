@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import typer
 from rich.cells import cell_len
 from rich.text import Text
 
@@ -112,7 +111,7 @@ def show(columns: Sequence[Column], rows: Iterable[Any], *, title: str = "") -> 
     if not out.is_terminal:
         for row in cells:
             # Not by rich, which makes spaces of tabs.
-            typer.echo("\t".join(cell.plain for cell in row))
+            out.file.write("\t".join(cell.plain for cell in row) + "\n")
         return
     heads = [column.name for column in columns]
     wide = [[cell.wide for cell in row] for row in cells]

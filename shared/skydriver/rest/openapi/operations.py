@@ -96,6 +96,12 @@ _REGION = {
     "clipped": False,
 }
 _NOTE = {"code": "stand_in", "text": "The likelihood is made up."}
+_WORKFORCE = {
+    "workflow_id": SCAN_ID,
+    "statuses": {"RUNNING": {"Tasking": 24}},
+    "n_running": 24,
+    "top_errors": {},
+}
 _REPORT = {
     "progress": {
         "summary": "The Skymap Scanner is busy scanning pixels.",
@@ -155,6 +161,8 @@ OPERATIONS: Mapping[str, Operation] = {
             "reason_code": None,
             "reported_at": 1718712328.0,
             "ewms_deactivated": None,
+            "ewms_workforce": _WORKFORCE,
+            "scanner_server_logs": {"url": "https://logs.example.org/d/1"},
         },
     ),
     "get_history": Operation(
@@ -296,12 +304,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "get_workforce": Operation(
         "Workers",
         "How many workers of a scan run",
-        answer={
-            "workflow_id": SCAN_ID,
-            "statuses": {"RUNNING": {"Tasking": 24}},
-            "n_running": 24,
-            "top_errors": {},
-        },
+        answer=_WORKFORCE,
     ),
     "get_workflow_id": Operation("Workers", "The id of a scan's workforce", answer={"workflow_id": SCAN_ID}),
     "get_taskforces": Operation(

@@ -23,7 +23,7 @@ help:
 	@echo "make test       everything that this machine can test"
 	@echo "make test-fast  lint, types, import contracts and unit tests"
 	@echo "make test-pythons  the same on each Python of 3.11 to 3.13 that is here"
-	@echo "make docs       write docs/command-line.md anew from the commands' help"
+	@echo "make docs       write docs/command-line.md and docs/settings.md anew from the code"
 	@echo "make faults     break things at random for DURATION seconds, and check that nothing is lost (SEED=)"
 	@echo "make load       thousands of scans without faults: none waits for long, nothing grows"
 	@echo "make bench      measure how fast it is beside what it could be (tests/bench/README.md)"
@@ -97,9 +97,10 @@ bench: $(READY)
 components: $(READY)
 	$(BIN)/python -m tests.components.build
 
-# The page of the command line, of what its help says.
+# Pages that are made from the code; tests hold them against it.
 docs: $(READY)
 	$(BIN)/python -m tests.support.command_line_page
+	$(BIN)/python -m tests.support.settings_page
 
 # Lint, types and unit tests on each Python that is here, one after the other.
 test-pythons:

@@ -23,14 +23,14 @@ class Settings(BaseModel):
 
     skydriver_url: str = Field(description="the service's own public address, which scanners report to")
     mongodb_uri: SecretStr | None = Field(None, description="of functions that use the database")
-    mongodb_database: str = "SkyDriver_DB"
+    mongodb_database: str = Field("SkyDriver_DB", description="the database of this service")
     k_sink: str = Field(description="the broker's ingress, which events are published to")
 
-    s3_endpoint_url: str | None = None
-    s3_bucket: str = "skydriver"
-    aws_access_key_id: SecretStr = SecretStr("")
-    aws_secret_access_key: SecretStr = SecretStr("")
-    aws_region: str = "us-east-1"
+    s3_endpoint_url: str | None = Field(None, description="the S3 API; not set: AWS")
+    s3_bucket: str = Field("skydriver", description="the bucket for startup files, logs and skymaps")
+    aws_access_key_id: SecretStr = Field(SecretStr(""), description="the S3 user")
+    aws_secret_access_key: SecretStr = Field(SecretStr(""), description="the key of the S3 user")
+    aws_region: str = Field("us-east-1", description="the region of the bucket")
 
     auth_openid_url: str | None = Field(None, description="the Keycloak realm that signs users' tokens")
     auth_audience: str = Field("skydriver", description="of users' tokens; one of several, by commas")
@@ -50,15 +50,21 @@ class Settings(BaseModel):
     keycloak_oidc_url: str | None = Field(
         None, description="the Keycloak realm that gives the broker's tokens"
     )
-    keycloak_oidc_client_id_broker: str | None = None
-    keycloak_oidc_client_secret_broker: SecretStr | None = None
+    keycloak_oidc_client_id_broker: str | None = Field(
+        None, description="the Keycloak client that gets the message broker's tokens"
+    )
+    keycloak_oidc_client_secret_broker: SecretStr | None = Field(None, description="its secret")
     scanner_token_key: Annotated[SecretStr, Field(min_length=32)] | None = Field(
         None, description="signs the scanners' own tokens; of functions that make or take them"
     )
 
-    scanner_backend: Literal["kubernetes", "local"] = "local"
+    scanner_backend: Literal["kubernetes", "local"] = Field(
+        "local", description="where scanner servers run: as Jobs of this cluster, or on this machine"
+    )
     local_jobs_url: str | None = Field(None, description="the local runtime's job host")
-    image_tag_source: Literal["dockerhub", "cvmfs", "static"] = "static"
+    image_tag_source: Literal["dockerhub", "cvmfs", "static"] = Field(
+        "static", description="where the tags of the scanner's image are looked up"
+    )
     image_tags: str = Field("", description="the tags that the `static` source knows, separated by commas")
     dockerhub_url: str = Field("https://hub.docker.com", description="where the `dockerhub` source asks")
     cvmfs_images: Path = Field(
@@ -67,7 +73,7 @@ class Settings(BaseModel):
         "workers on HTCondor take their image from there",
     )
     image_tags_ttl: float = Field(300.0, ge=0, description="seconds that a list of tags is taken for true")
-    clusters_file: Path
+    clusters_file: Path = Field(description="the worker pools (`knative/base/clusters.yaml`)")
     cluster_secrets: Path = Field(
         Path("/etc/cluster-secrets"),
         description="a folder with a sub-folder for each cluster's secret, by its name",
@@ -77,7 +83,10 @@ class Settings(BaseModel):
     scans_running: int = Field(200, ge=1, description="scans placed at once, alerts aside")
     backlog_limit: int = Field(10_000, ge=1, description="scans that may wait at once, alerts aside")
     max_worker_runtime: int = Field(
-        86400, ge=1, validation_alias=AliasChoices("ewms_max_worker_runtime__default", "max_worker_runtime")
+        86400,
+        ge=1,
+        validation_alias=AliasChoices("ewms_max_worker_runtime__default", "max_worker_runtime"),
+        description="seconds that a worker may run, where a request does not say",
     )
     scanner_deadline: int = Field(172800, ge=1, description="seconds after which a scanner server is ended")
     startup_deadline: int = Field(7200, ge=1, description="seconds a scanner server has to become ready")
@@ -127,8 +136,8 @@ class Settings(BaseModel):
     broker_management_url: str | None = Field(
         None, description="RabbitMQ's management API, which queues of ended scans are deleted by"
     )
-    broker_management_user: str = ""
-    broker_management_password: SecretStr | None = None
+    broker_management_user: str = Field("", description="RabbitMQ's user that deletes queues")
+    broker_management_password: SecretStr | None = Field(None, description="the password of that user")
     broker_acknowledgement_timeout: int = Field(
         1800,
         ge=2,
@@ -143,16 +152,26 @@ class Settings(BaseModel):
         gt=0,
         description="seconds that a scan since v4 may go without a new pixel while workers run",
     )
-    skyscan_progress_interval_sec: float | None = None
-    skyscan_result_interval_sec: float | None = None
-    skyscan_kill_switch_check_interval: float | None = None
-    skyscan_mq_timeout_to_clients: int | None = None
-    skyscan_mq_timeout_from_clients: int | None = None
-    skyscan_log: str | None = None
-    skyscan_log_third_party: str | None = None
-    ewms_pilot_quarantine_time: int | None = None
+    skyscan_progress_interval_sec: float | None = Field(
+        None, description="seconds between reports of progress"
+    )
+    skyscan_result_interval_sec: float | None = Field(None, description="seconds between partial results")
+    skyscan_kill_switch_check_interval: float | None = Field(
+        None, description="seconds between looks whether the scan was stopped"
+    )
+    skyscan_mq_timeout_to_clients: int | None = Field(
+        None, description="seconds that a client waits for a pixel"
+    )
+    skyscan_mq_timeout_from_clients: int | None = Field(
+        None, description="seconds that the server waits for an answer"
+    )
+    skyscan_log: str | None = Field(None, description="the level of its log")
+    skyscan_log_third_party: str | None = Field(None, description="the level of its libraries' logs")
+    ewms_pilot_quarantine_time: int | None = Field(
+        None, description="seconds that a failed worker waits before it ends"
+    )
 
-    grafana_dashboard_baseurl: str = ""
+    grafana_dashboard_baseurl: str = Field("", description="the dashboard that a manifest links to")
     k8s_namespace: str = Field("default", description="where scanner servers and workers of this cluster run")
     kubeconfig: Path | None = Field(None, description="a way into Kubernetes from outside; for operators")
     service_image: str = Field("icecube/skydriver:main", description="the service's own, for the uploader")
@@ -164,16 +183,16 @@ class Settings(BaseModel):
     )
     worker_priority_class: str | None = Field(None, description="the PriorityClass of workers' pods")
     alert_priority_class: str | None = Field(None, description="the same at priority >= 100")
-    log_level: str = "INFO"
+    log_level: str = Field("INFO", description="the least severe messages that functions log")
     otel_exporter_otlp_endpoint: str | None = Field(
         None, description="an OpenTelemetry collector (OTLP over HTTP) for traces and metrics; without, none"
     )
 
     find_deadline: float = Field(20.0, gt=0, description="seconds that the database may spend on one search")
 
-    max_event_bytes: int = 12 * 2**20
-    max_result_bytes: int = 64 * 2**20
-    max_body_bytes: int = 2**20
+    max_event_bytes: int = Field(12 * 2**20, description="bytes of an event")
+    max_result_bytes: int = Field(64 * 2**20, description="bytes of a result")
+    max_body_bytes: int = Field(2**20, description="bytes of any other request")
 
     @field_validator("skyscan_broker_address")
     @classmethod

@@ -85,7 +85,7 @@ class HTCondorWorkers:
             answer = await call(
                 location,
                 secret_at(location),
-                "past",
+                "history",
                 seconds=HISTORY,
                 clusters={cluster["uuid"]: cluster["cluster_id"] for cluster in clusters},
                 spool_timeout=0.0,

@@ -31,9 +31,9 @@ class MadeUp:
 
     async def call(self, place: Any, secret: str | None, task: str, **arguments: Any) -> dict[str, Any]:
         self.asked.append((task, arguments))
-        if task == "past" and not self.history_answers:
+        if task == "history" and not self.history_answers:
             raise TemporaryError("it takes too long")
-        if task == "past":
+        if task == "history":
             return {"seen": self.past}
         return {"seen": self.queue, "others": ["x"]}
 
@@ -83,14 +83,14 @@ async def test_what_has_left_is_asked_for_once_and_remembered(schedd: MadeUp) ->
     one = entry()
     shown = [{"Running": {"Tasking": 6}, "Completed": {"Done": 4}}]
     assert await look(one) == shown
-    assert schedd.tasks() == ["observe", "past"]
+    assert schedd.tasks() == ["observe", "history"]
     schedd.past = {}
     assert await look(one) == shown
     assert schedd.tasks() == ["observe"]
     # One more has left: the history tells of all.
     schedd.queue, schedd.past = {"a": kinds(2, 5, "Tasking")}, {"a": kinds(4, 5, "Done")}
     assert await look(one) == [{"Running": {"Tasking": 5}, "Completed": {"Done": 5}}]
-    assert schedd.tasks() == ["observe", "past"]
+    assert schedd.tasks() == ["observe", "history"]
 
 
 async def test_the_history_is_asked_for_all_clusters_that_need_it_at_once_and_bounded(schedd: MadeUp) -> None:
@@ -108,7 +108,7 @@ async def test_a_history_that_does_not_know_is_not_asked_for_ever(schedd: MadeUp
     one = entry()
     for _ in range(10):
         await look(one)
-    assert schedd.tasks().count("past") == backend.MAX_TRIES
+    assert schedd.tasks().count("history") == backend.MAX_TRIES
 
 
 async def test_figures_without_the_history_are_better_than_none(schedd: MadeUp) -> None:

@@ -78,6 +78,7 @@ EVENT = {
 OWN: dict[tuple[str, str], Any] = {
     ("GET", "/scan/{scan_id}/manifest"): None,
     ("GET", "/scan/{scan_id}/status"): None,
+    ("GET", "/scan/{scan_id}/ewms/workforce"): None,
     ("PATCH", "/scan/{scan_id}/manifest"): {"scan_metadata": {"position_variations": 7}},
     ("PUT", "/scan/{scan_id}/result"): {"skyscan_result": {"nside-1": {"data": [[0]]}}, "is_final": False},
     ("POST", "/scan/{scan_id}/events"): {},

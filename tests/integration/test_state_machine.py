@@ -351,7 +351,7 @@ async def look(scan_id: str) -> tuple[Model, Document]:
         result=pointer and (pointer["attempt"], pointer["is_final"], pointer["version"]),
         clusters={one["uuid"]: one["state"] for one in scan["ewms_task"]["clusters"]},
         outbox={slot: event["id"] for slot, event in scan["outbox"].items()},
-        gone=scan["scanner"]["stopped"],
+        gone=scan["scanner"]["gone"],
         leased=scan["scanner"]["leased_until"] > 0,
     ), scan
 

@@ -115,4 +115,4 @@ def test_the_backend_of_a_notebook_is_not_asked_for(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert len(list((tmp_path / "out").iterdir())) == 1
+    assert len(list((tmp_path / "out").iterdir())) == 2

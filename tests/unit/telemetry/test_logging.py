@@ -13,10 +13,13 @@ import skydriver
 
 PROGRAM = """
 import logging
-from skydriver.telemetry.logging import about, configure_logging
+from skydriver.telemetry.logging import configure_logging, log_context
 configure_logging()
 configure_logging()
-with about(function="launch_scanner", scan_id="5d2e"), about(event_id="5d2e/scan.requested/0", scan_id=""):
+with (
+    log_context(function="launch_scanner", scan_id="5d2e"),
+    log_context(event_id="5d2e/scan.requested/0", scan_id=""),
+):
     logging.getLogger("skydriver.lifecycle").info("launched\\n5d2e", extra={"figures": {"tries": 2}})
 logging.getLogger("skydriver.lifecycle").debug("a detail")
 logging.getLogger("httpx").info("GET https://s3.example.org/?X-Amz-Signature=secret")

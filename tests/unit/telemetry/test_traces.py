@@ -259,7 +259,7 @@ import httpx
 from functions_framework.aio import create_asgi_app
 from skydriver.telemetry import traces
 from skydriver.eventing.codec import encode
-from skydriver.eventing.events import entry
+from skydriver.eventing.events import outbox_entry
 from skydriver.model.transitions import Fact
 
 async def call(target, source, method, path, **options):
@@ -268,8 +268,8 @@ async def call(target, source, method, path, **options):
         return (await client.request(method, path, **options)).status_code
 
 async def main():
-    with traces.beginning() as trace, traces.continuing({"trace": {"traceparent": "x"}}, linked=True):
-        (event,) = entry(Fact.REQUESTED, subject="5d2e", cause="0").values()
+    with traces.start_trace() as trace, traces.attach_trace({"trace": {"traceparent": "x"}}, linked=True):
+        (event,) = outbox_entry(Fact.REQUESTED, subject="5d2e", cause="0").values()
     headers, body = encode(event)
     print(await call("get_root", "functions/api/get_root.py", "GET", "/"))
     # There is no database: what matters is what was imported on the way to that answer.

@@ -1,6 +1,6 @@
 """`plot`, `fits`, `contours`, `moc`, `notice` and `summary`: what is made of a scan's result."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -36,27 +36,18 @@ Deleted = Annotated[bool, typer.Option("--include-deleted", help="Even if the sc
 PICTURES = ("png", "svg", "pdf")
 
 
-def _listed(option: str) -> str:
-    return ", ".join(choices(option))
+def _choice(option: str, text: str, *flags: str, default: str = "") -> Any:
+    """Make an option whose values come from one of the short lists of `skymap.options`."""
+    listed = ", ".join(choices(option))
+    return typer.Option(
+        *flags,
+        help=f"{text}: {listed}{default and f'; default: {default}'}.",
+        autocompletion=lambda: list(choices(option)),
+    )
 
 
-def _completing(option: str) -> Callable[[], list[str]]:
-    return lambda: list(choices(option))
-
-
-Floor = Annotated[
-    str | None,
-    typer.Option(
-        help=f"Sigma (degrees) of a Gaussian floor of the probability: {_listed('floor')}.",
-        autocompletion=_completing("floor"),
-    ),
-]
-Definition = Annotated[
-    str | None,
-    typer.Option(
-        help=f"What regions are: {_listed('definition')}.", autocompletion=_completing("definition")
-    ),
-]
+Floor = Annotated[str | None, _choice("floor", "Sigma (degrees) of a Gaussian floor of the probability")]
+Definition = Annotated[str | None, _choice("definition", "What regions are")]
 
 
 class Style(StrEnum):
@@ -70,20 +61,9 @@ def plot(
     ctx: typer.Context,
     scan: Scan,
     output: Folder = Path(),
-    view: Annotated[
-        str | None,
-        typer.Option(
-            help=f"What to show: {_listed('view')}; default: each in a file.",
-            autocompletion=_completing("view"),
-        ),
-    ] = None,
-    frame: Annotated[
-        str | None,
-        typer.Option(help=f"Coordinates: {_listed('frame')}.", autocompletion=_completing("frame")),
-    ] = None,
-    width: Annotated[
-        str | None, typer.Option(help=f"In pixels: {_listed('width')}.", autocompletion=_completing("width"))
-    ] = None,
+    view: Annotated[str | None, _choice("view", "What to show", default="each in a file")] = None,
+    frame: Annotated[str | None, _choice("frame", "Coordinates")] = None,
+    width: Annotated[str | None, _choice("width", "In pixels")] = None,
     definition: Definition = None,
     floor: Floor = None,
     image_format: Annotated[
@@ -127,21 +107,9 @@ def fits(
     ctx: typer.Context,
     scan: Scan,
     output: Folder = Path(),
-    values: Annotated[
-        str | None,
-        typer.Option(help=f"What it holds: {_listed('values')}.", autocompletion=_completing("values")),
-    ] = None,
-    nside: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Of a flat map: {_listed('nside')}; default: multi-order.",
-            autocompletion=_completing("nside"),
-        ),
-    ] = None,
-    ordering: Annotated[
-        str | None,
-        typer.Option(help=f"Of a flat map: {_listed('ordering')}.", autocompletion=_completing("ordering")),
-    ] = None,
+    values: Annotated[str | None, _choice("values", "What it holds")] = None,
+    nside: Annotated[str | None, _choice("nside", "Of a flat map", default="multi-order")] = None,
+    ordering: Annotated[str | None, _choice("ordering", "Of a flat map")] = None,
     floor: Floor = None,
     include_deleted: Deleted = False,
     as_json: JsonOption = False,
@@ -169,18 +137,10 @@ def moc(
     ctx: typer.Context,
     scan: Scan,
     output: Folder = Path(),
-    level: Annotated[
-        str | None,
-        typer.Option(help=f"Which region: {_listed('level')}.", autocompletion=_completing("level")),
-    ] = None,
+    level: Annotated[str | None, _choice("level", "Which region")] = None,
     definition: Definition = None,
     floor: Floor = None,
-    file_format: Annotated[
-        str | None,
-        typer.Option(
-            "--format", help=f"How it is written: {_listed('format')}.", autocompletion=_completing("format")
-        ),
-    ] = None,
+    file_format: Annotated[str | None, _choice("format", "How it is written", "--format")] = None,
     include_deleted: Deleted = False,
     as_json: JsonOption = False,
 ) -> None:

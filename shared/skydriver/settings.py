@@ -40,7 +40,7 @@ class Settings(BaseModel):
         description="which claims give roles: the presets `v1` and `v2`, or `ROLE:CLAIM=VALUE`, by commas; "
         "dots lead into a claim",
     )
-    skydriver_no_auth: bool = Field(False, description="answer everybody: for one machine only")
+    skydriver_no_auth: bool = Field(False, description="no login: for one machine only")
     auth_keys_max_age: float = Field(
         300.0, gt=0, description="seconds that the realm's public keys, and tokens they verified, are trusted"
     )
@@ -210,7 +210,7 @@ class Settings(BaseModel):
         return bool(self.skyscan_broker_address)
 
     @property
-    def older_tags(self) -> frozenset[str]:
+    def v3_tags(self) -> frozenset[str]:
         """The tags without a version that are older than v4."""
         return frozenset(filter(None, map(str.strip, self.v3_image_tags.split(","))))
 

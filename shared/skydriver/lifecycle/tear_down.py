@@ -77,7 +77,11 @@ async def end_scan_if_all_gone(scan_id: str) -> None:
         TemporaryError: the queues cannot be deleted yet.
     """
     change = await _end(scan_id)
-    if change.scan["phase"] == Phase.STOPPING and await _remove_queues(change.scan):
+    if (
+        change.scan["phase"] == Phase.STOPPING
+        and _has_queues(change.scan)
+        and await _remove_queues(change.scan)
+    ):
         change = await _end(scan_id)
     if change.scan["phase"] != Phase.ENDED:
         return
@@ -98,6 +102,10 @@ async def _end(scan_id: str) -> Change:
             **scan_document.all_clusters_gone(),
         },
     )
+
+
+def _has_queues(scan: Scan) -> bool:
+    return "queues" in scan and not scan["queues"]["gone"]
 
 
 async def _remove_queues(scan: Scan) -> bool:

@@ -490,7 +490,7 @@ class ScanAlive(ScanPhase):
     watched: NotRequired[PixelsSeen]
 
 
-class QueuesOfScan(ScanPhase):
+class ScanAttempts(ScanPhase):
     """Whether attempts of a scan have ended, whose queues may be left."""
 
     ewms_task: TaskClusters

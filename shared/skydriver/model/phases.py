@@ -71,17 +71,17 @@ def scan_state(scan: Mapping[str, Any]) -> str:
     if progress and started:
         prefix = "IN_PROGRESS"
         if progress["processing_stats"].get("rate"):
-            step = "PARTIAL_RESULT_GENERATED"
+            step = Step.PARTIAL_RESULT_GENERATED
         else:
-            step = "WAITING_ON_FIRST_PIXEL_RECO"
+            step = Step.WAITING_ON_FIRST_PIXEL_RECO
     else:
         prefix = "PENDING"
         if progress:
-            step = "WAITING_ON_CLUSTER_STARTUP"
+            step = Step.WAITING_ON_CLUSTER_STARTUP
         elif started:
-            step = "WAITING_ON_SCANNER_SERVER_STARTUP"
+            step = Step.WAITING_ON_SCANNER_SERVER_STARTUP
         else:
-            step = "PRESTARTUP"
+            step = Step.PRESTARTUP
     if scan["phase"] in COMPLETE:
         prefix = "STOPPED"
     return f"{prefix}__{step}"

@@ -1,7 +1,7 @@
 """A scan's workers as EWMS tells of them (SkyDriver v2): views of our own clusters."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from skydriver.model.documents import FreeForm
@@ -19,21 +19,39 @@ def workforce(scan: Mapping[str, Any]) -> FreeForm:
     Args:
         scan: with `scan_id`, `attempt` and `ewms_task.clusters`.
     """
-    statuses: dict[str, Counter[str]] = {}
     errors: Counter[str] = Counter()
-    for cluster in scan["ewms_task"]["clusters"]:
-        if cluster["attempt"] != scan["attempt"] or cluster["state"] == ClusterState.STOPPED:
-            continue
-        for job, pilots in cluster["statuses"].items():
-            statuses.setdefault(job.upper() if job.isalpha() else job, Counter()).update(pilots)
+    for cluster in _counted(scan):
         errors.update(cluster["top_task_errors"])
-    running = statuses.get(RUNNING, Counter())
     return {
         "workflow_id": scan["scan_id"],
-        "statuses": {job: dict(pilots) for job, pilots in statuses.items()},
-        "n_running": sum(n for pilot, n in running.items() if pilot not in NOT_AT_WORK),
+        "statuses": {job: dict(pilots) for job, pilots in _statuses(scan).items()},
+        "n_running": n_running(scan),
         "top_errors": dict(errors),
     }
+
+
+def n_running(scan: Mapping[str, Any]) -> int:
+    """Count the workers of a scan's attempt that run.
+
+    Args:
+        scan: with `attempt` and `ewms_task.clusters`.
+    """
+    running = _statuses(scan).get(RUNNING, Counter())
+    return sum(n for pilot, n in running.items() if pilot not in NOT_AT_WORK)
+
+
+def _statuses(scan: Mapping[str, Any]) -> dict[str, Counter[str]]:
+    statuses: dict[str, Counter[str]] = {}
+    for cluster in _counted(scan):
+        for job, pilots in cluster["statuses"].items():
+            statuses.setdefault(job.upper() if job.isalpha() else job, Counter()).update(pilots)
+    return statuses
+
+
+def _counted(scan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for cluster in scan["ewms_task"]["clusters"]:
+        if cluster["attempt"] == scan["attempt"] and cluster["state"] != ClusterState.STOPPED:
+            yield cluster
 
 
 def deactivated(scan: Mapping[str, Any]) -> str | None:

@@ -7,8 +7,8 @@ from skydriver.model.submission import SERVICE_VARIABLES, RealOrSimulated
 from skydriver.scanner.era import (
     Era,
     era_of,
+    reads_queues_from_file,
     seconds,
-    server_files,
     server_takes,
     server_variables,
     worker_variables,
@@ -134,11 +134,11 @@ def secret_files(
     request: Mapping[str, Any], settings: Settings, *, scanner_id: str, broker: Broker
 ) -> dict[str, str]:
     """Write the files that only a scan's server may read, by their names: since v4 that of its queues."""
-    if not server_files(era_of_request(request, settings)):
+    if not reads_queues_from_file(era_of_request(request, settings)):
         return {}
     return {EWMS_JSON: content(scanner_id, broker)}
 
 
 def era_of_request(request: Mapping[str, Any], settings: Settings) -> Era:
     """Tell the era of the scanner that a request asks for."""
-    return era_of(request["docker_tag"], settings.older_tags)
+    return era_of(request["docker_tag"], settings.v3_tags)

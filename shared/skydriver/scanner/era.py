@@ -114,8 +114,23 @@ def server_takes(era: Era, variable: str) -> bool:
     return era is Era.V3 or variable not in WORKERS_ONLY
 
 
-def server_files(era: Era) -> bool:
+def reads_queues_from_file(era: Era) -> bool:
     """Say whether a server reads its queues from a file."""
+    return era is Era.V4
+
+
+def leaves_queues(era: Era) -> bool:
+    """Say whether a server makes queues at the message broker that stay when it has ended."""
+    return era is Era.V4
+
+
+def dies_without_broker(era: Era) -> bool:
+    """Say whether a server ends at once where the message broker takes no connections."""
+    return era is Era.V4
+
+
+def may_stall(era: Era) -> bool:
+    """Say whether a server may wait for ever for a pixel that was lost."""
     return era is Era.V4
 
 

@@ -89,11 +89,11 @@ def check_tag(tag: str) -> None:
     Raises:
         InvalidArguments: it needs a message broker, and none is configured.
     """
-    check_broker(tag, has_broker=settings().has_broker, v3_tags=settings().older_tags)
+    check_broker(tag, has_broker=settings().has_broker, v3_tags=settings().v3_tags)
 
 
 def _usable(tags: Tags) -> Tags:
-    usable = usable_tags(tags, has_broker=settings().has_broker, v3_tags=settings().older_tags)
+    usable = usable_tags(tags, has_broker=settings().has_broker, v3_tags=settings().v3_tags)
     return {tag: tags[tag] for tag in usable}
 
 

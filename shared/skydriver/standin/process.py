@@ -12,8 +12,6 @@ from typing import Any, NoReturn
 from skydriver.standin.event import EventError
 from skydriver.standin.skydriver_api import Client
 
-logger = logging.getLogger("skydriver.standin.server")
-
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_ABORTED = 128 + signal.SIGINT
@@ -56,10 +54,11 @@ def set_up(level: str, third_party: str) -> None:
     signal.signal(signal.SIGTERM, _terminate)
 
 
-def exit_status(scan: Callable[[], None], *expected: type[Exception]) -> int:
+def exit_status(logger: logging.Logger, scan: Callable[[], None], *expected: type[Exception]) -> int:
     """Run a whole scan, and say how the process ends.
 
     Args:
+        logger: of the server.
         scan: the scan.
         expected: errors that end it with a sentence.
     """

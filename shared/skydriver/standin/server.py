@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(sys.argv[1:] if argv is None else argv, bool(settings.address))
     set_up(settings.log_level, settings.log_level_third_party)
     logger.info("This is a stand-in for the Skymap Scanner: its likelihood is made up")
-    return exit_status(partial(_scan, arguments, settings, start), EventError, CallError, NoRecos)
+    return exit_status(logger, partial(_scan, arguments, settings, start), EventError, CallError, NoRecos)
 
 
 def _scan(arguments: Arguments, settings: Settings, start: float) -> None:

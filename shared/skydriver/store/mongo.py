@@ -11,6 +11,8 @@ from skydriver.runtime.per_loop import PerLoop
 from skydriver.runtime.secrets import secret
 from skydriver.settings import settings
 
+DUPLICATE_KEY = 11000
+"""MongoDB's code of a write whose `_id` is there already."""
 OUTAGES: tuple[type[Exception], ...] = (ConnectionFailure, NotPrimaryError, WTimeoutError, ExecutionTimeout)
 """What the driver raises when the database does not answer: try again later."""
 

@@ -6,7 +6,7 @@ this one is found at once.
 """
 
 import datetime as dt
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 
 from bson import ObjectId
@@ -14,10 +14,9 @@ from pymongo import ASCENDING
 from pymongo.errors import BulkWriteError
 
 from skydriver.model.documents import SCHEMA, ResultPiece
-from skydriver.store.mongo import collection
+from skydriver.store.mongo import DUPLICATE_KEY, collection
 
 NAME = "results"
-DUPLICATE_KEY = 11000
 CHUNK_BYTES = 2 * 2**20
 """Bytes of a piece: readers and writers hold one in memory, and larger ones are no faster to read."""
 IMPORTED_SECOND = bytes.fromhex("00000001")
@@ -35,15 +34,7 @@ async def ensure_indexes() -> None:
 async def put(scan_id: str, content: bytes) -> ObjectId:
     """Store a result's JSON under a fresh version, which is returned; nothing points to it yet."""
     version = ObjectId()
-    for n, start in enumerate(range(0, len(content), CHUNK_BYTES)):
-        piece: ResultPiece = {
-            "_id": ObjectId() if n else version,
-            "schema": SCHEMA,
-            "scan_id": scan_id,
-            "version": version,
-            "n": n,
-            "json": content[start : start + CHUNK_BYTES],
-        }
+    for piece in _cut(scan_id, version, content, lambda n: ObjectId()):
         await collection(NAME).insert_one(piece)
     return version
 
@@ -55,17 +46,22 @@ def imported_version(scan_id: str, content: bytes) -> ObjectId:
 
 def imported_pieces(scan_id: str, version: ObjectId, content: bytes) -> list[ResultPiece]:
     """Cut a result that comes from another database into pieces, the same each time."""
-    return [
-        {
-            "_id": _derived(f"{version} {n}") if n else version,
+    return list(_cut(scan_id, version, content, lambda n: _derived(f"{version} {n}")))
+
+
+def _cut(
+    scan_id: str, version: ObjectId, content: bytes, later_id: Callable[[int], ObjectId]
+) -> Iterator[ResultPiece]:
+    """Cut a result into pieces, one in memory at a time; all but the first are called by `later_id`."""
+    for n, start in enumerate(range(0, len(content), CHUNK_BYTES)):
+        yield {
+            "_id": later_id(n) if n else version,
             "schema": SCHEMA,
             "scan_id": scan_id,
             "version": version,
             "n": n,
             "json": content[start : start + CHUNK_BYTES],
         }
-        for n, start in enumerate(range(0, len(content), CHUNK_BYTES))
-    ]
 
 
 def _derived(name: str) -> ObjectId:

@@ -1,4 +1,4 @@
-"""The REST interface over HTTP with a real database behind it, and nobody who launches anything."""
+"""The REST interface over HTTP with a real database behind it, and no function that launches anything."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any

@@ -16,7 +16,7 @@ from skydriver.cli.progress import Snapshot
 from skydriver.cli.screen import clean, out, print_json, say, talk
 
 # A scan may take days: a service that is away for a moment does not end the following.
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
 def scan(
@@ -68,7 +68,7 @@ def scan(
         debug_mode=debug_mode,
     )
     requests = [{**request, "event_i3live_json": read_event(path)} for path in events]
-    with connect(ctx, timeout_seconds=PATIENCE_SECONDS) as client:
+    with connect(ctx, timeout_seconds=TIMEOUT_SECONDS) as client:
         manifests: list[Json] = []
         for path, one in zip(events, requests, strict=True):
             try:
@@ -133,7 +133,7 @@ def rescan(
         abort_first=abort_first or None,
         replace_scan=replace_scan or None,
     )
-    with connect(ctx, timeout_seconds=PATIENCE_SECONDS) as client:
+    with connect(ctx, timeout_seconds=TIMEOUT_SECONDS) as client:
         manifest = client.rescan(client.whole_id(scan), changes)
         _go_on(client, [manifest], no_follow=no_follow, as_json=as_json)
 
@@ -150,7 +150,7 @@ def follow(
 
     With --json it prints an object with a list, `scans`: the status of each at the end, with its `scan_id`.
     """
-    with connect(ctx, timeout_seconds=PATIENCE_SECONDS) as client:
+    with connect(ctx, timeout_seconds=TIMEOUT_SECONDS) as client:
         # Each once, in the order given.
         scan_ids = list(dict.fromkeys(client.whole_id(scan) for scan in scans))
         ends = follow_to_the_end(client, scan_ids)

@@ -12,9 +12,9 @@ from skydriver.model.phases import PLACED, ClusterState, Phase
 from skydriver.model.reasons import ReasonCode, Why
 from skydriver.model.tallies import pixels_done
 from skydriver.model.transitions import Fact
-from skydriver.model.workforce import workforce
+from skydriver.model.workforce import n_running
 from skydriver.scanner.command_line import era_of_request
-from skydriver.scanner.era import survives_its_server
+from skydriver.scanner.era import Era, may_stall, survives_its_server
 from skydriver.scanner.protocol import ScannerState, ScannerStatus
 from skydriver.settings import settings
 from skydriver.store.scans import document as scan_document
@@ -79,11 +79,11 @@ async def watch(scan: ScanAlive, now: float) -> None:
 
     The scan that is given is brought up to date, too.
     """
-    if scan["phase"] != Phase.RUNNING or not survives_its_server(era_of_request(scan["request"], settings())):
+    if scan["phase"] != Phase.RUNNING or not may_stall(_era(scan)):
         return
     done, seen = pixels_done(scan["progress"]), scan.get("watched")
     same = seen is not None and (seen["attempt"], seen["done"]) == (scan["attempt"], done)
-    if same and _n_running(scan):
+    if same and n_running(scan):
         return
     if same and seen is not None and now - seen["since"] < settings().redrive_after:
         return  # where no worker runs the time begins anew: that need not be written each time
@@ -96,8 +96,8 @@ def _stalled(scan: ScanAlive, now: float) -> Why | None:
 
     What the server reports while it waits says nothing (skymap_scanner v4.2.1, `collector.py`).
     """
-    seen, running = scan.get("watched"), _n_running(scan)
-    if seen is None or not running or not survives_its_server(era_of_request(scan["request"], settings())):
+    seen = scan.get("watched")
+    if seen is None or not may_stall(_era(scan)) or not (running := n_running(scan)):
         return None
     # Whatever the setting says, a pixel may be begun, given back and done by another.
     deadline = max(settings().pixel_deadline, 3.0 * scan["request"]["max_pixel_reco_time"])
@@ -110,8 +110,8 @@ def _stalled(scan: ScanAlive, now: float) -> Why | None:
     return Why(ReasonCode.SCANNER_STALLED, reason)
 
 
-def _n_running(scan: ScanAlive) -> int:
-    return int(workforce({**scan, "scan_id": scan["_id"]})["n_running"])
+def _era(scan: ScanAlive) -> Era:
+    return era_of_request(scan["request"], settings())
 
 
 def _without_server(scan: ScanAlive, server: ScannerStatus | None) -> Decision:
@@ -137,9 +137,9 @@ def _has_worked(scan: ScanAlive) -> bool:
 
     Since v4 one ends with every connection to the broker that it loses, and its last words tell little.
     """
-    if not survives_its_server(era_of_request(scan["request"], settings())):
+    if not survives_its_server(_era(scan)):
         return False
-    return pixels_done(scan["progress"]) > 0 or _n_running(scan) > 0
+    return pixels_done(scan["progress"]) > 0 or n_running(scan) > 0
 
 
 def _again(scan: ScanAlive, why: Why) -> Decision:

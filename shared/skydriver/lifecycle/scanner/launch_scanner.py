@@ -22,7 +22,7 @@ from skydriver.scanner.command_line import (
     server_arguments,
     server_environment,
 )
-from skydriver.scanner.era import server_files
+from skydriver.scanner.era import dies_without_broker, leaves_queues
 from skydriver.scanner.image_tag import check_tag
 from skydriver.scanner.protocol import ScannerSpec
 from skydriver.scanner.tokens import make_scanner_token
@@ -68,7 +68,7 @@ async def _start(scan: Scan) -> None:
         phase=Phase.LAUNCHING,
         attempt=attempt,
         seconds=settings().step_lease,
-        makes_queues=server_files(era_of_request(scan["request"], settings())),
+        makes_queues=leaves_queues(era_of_request(scan["request"], settings())),
     ):
         raise Busy("another instance is launching this scan")
     name = scanner_name(scan_id, attempt)
@@ -114,7 +114,7 @@ async def _spec(scan: Scan) -> ScannerSpec:
     check_tag(request["docker_tag"])  # what could run when it was asked for need not now
     where, broker = backend(), await message_broker()
     era = era_of_request(request, settings())
-    if server_files(era):
+    if dies_without_broker(era):
         await check_reachable(broker)
     return ScannerSpec(
         name=scanner_name(scan_id, attempt),

@@ -5,8 +5,9 @@ A scan's tear-down removes its own. This is for attempts before a relaunch, and 
 
 import logging
 
-from skydriver.model.documents import QueuesOfScan
-from skydriver.model.phases import ClusterState, Phase
+from skydriver.lifecycle.transition import all_gone
+from skydriver.model.documents import ScanAttempts
+from skydriver.model.phases import Phase
 from skydriver.model.scan import split_scanner_id
 from skydriver.scanner.broker_queues import management
 from skydriver.scanner.ewms_json import scanner_of_queue
@@ -30,7 +31,7 @@ async def remove_orphaned_queues() -> None:
             scan_id, attempt = split_scanner_id(scanner)
             queues[name] = scan_id, attempt or 1
     known = {
-        scan["_id"]: scan for scan in await scan_overview.with_queues({one for one, _ in queues.values()})
+        scan["_id"]: scan for scan in await scan_overview.attempts_of({one for one, _ in queues.values()})
     }
     for name, (scan_id, attempt) in queues.items():
         if scan_id in known and has_ended(known[scan_id], attempt):
@@ -38,15 +39,11 @@ async def remove_orphaned_queues() -> None:
             await broker.delete_queue(name)
 
 
-def has_ended(scan: QueuesOfScan, attempt: int) -> bool:
+def has_ended(scan: ScanAttempts, attempt: int) -> bool:
     """Say whether an attempt of a scan has ended: neither its server nor a worker of it is left."""
     if scan["phase"] == Phase.ENDED:
         return True
     if attempt >= scan["attempt"] or scan["phase"] in (Phase.LAUNCHING, Phase.STOPPING):
         # A launch begins with the end of the former server.
         return False
-    return all(
-        cluster["state"] == ClusterState.STOPPED
-        for cluster in scan["ewms_task"]["clusters"]
-        if cluster["attempt"] <= attempt
-    )
+    return all_gone(cluster for cluster in scan["ewms_task"]["clusters"] if cluster["attempt"] <= attempt)

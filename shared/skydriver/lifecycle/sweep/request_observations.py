@@ -2,9 +2,7 @@
 
 import time
 
-from skydriver.eventing.events import outbox_entry
-from skydriver.eventing.outbox import send_all
-from skydriver.model.transitions import Fact
+from skydriver.lifecycle.workers.ask_for_observation import send_requests
 from skydriver.settings import known_clusters
 from skydriver.store.scans import clusters as scan_clusters
 
@@ -20,12 +18,4 @@ async def request_observations() -> None:
         asked_at=time.time(),
         reason="this location is no longer among the known clusters",
     )
-    await send_all(
-        event
-        for location in sorted(locations)
-        for event in outbox_entry(
-            Fact.OBSERVATION_REQUESTED,
-            subject=location,
-            cause=f"{time.time():.3f}",
-        ).values()
-    )
+    await send_requests(locations, cause=f"{time.time():.3f}")

@@ -33,7 +33,7 @@ from skydriver.scanner.command_line import (
     server_environment,
     worker_environment,
 )
-from skydriver.scanner.era import check_pixel_time
+from skydriver.scanner.era import check_pixel_time, era_of
 from skydriver.scanner.image_tag import check_tag, resolve_tag
 from skydriver.settings import known_clusters, settings
 from skydriver.store import i3_events, idempotency_keys
@@ -210,7 +210,7 @@ def _check_pixel_time(tag: str, max_pixel_reco_time: int) -> None:
     Raises:
         InvalidArguments: a pixel may not take as long.
     """
-    era = era_of_request({"docker_tag": tag}, settings())
+    era = era_of(tag, settings().v3_tags)
     check_pixel_time(era, max_pixel_reco_time, settings().broker_acknowledgement_timeout)
 
 

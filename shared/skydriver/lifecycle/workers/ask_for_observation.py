@@ -1,6 +1,7 @@
 """A scanner server waits for its workers: the places where they are asked for are looked at at once."""
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from skydriver.eventing.events import outbox_entry
@@ -26,17 +27,24 @@ async def ask_for_observation(scan: dict[str, Any]) -> None:
     """
     now = time.time()
     clusters = scan["ewms_task"]["clusters"]
-    locations = sorted({one["at"] for one in clusters if one["state"] == ClusterState.STARTED})
+    locations = {one["at"] for one in clusters if one["state"] == ClusterState.STARTED}
     if not locations or not await scan_document.set_fields(
         scan["scan_id"],
         {"observation_asked_at": now},
         guard={"observation_asked_at": {"$not": {"$gt": now - INTERVAL}}},
     ):
         return
+    await send_requests(locations, cause=f"{scan['scan_id']}-{now:.3f}")
+
+
+async def send_requests(locations: Iterable[str], *, cause: str) -> None:
+    """Ask for observation of locations, one event each, which no outbox keeps.
+
+    Raises:
+        TemporaryError: the broker does not take them.
+    """
     await send_all(
         event
-        for location in locations
-        for event in outbox_entry(
-            Fact.OBSERVATION_REQUESTED, subject=location, cause=f"{scan['scan_id']}-{now:.3f}"
-        ).values()
+        for location in sorted(locations)
+        for event in outbox_entry(Fact.OBSERVATION_REQUESTED, subject=location, cause=cause).values()
     )

@@ -17,7 +17,7 @@ from skydriver.store.scans import clusters as scan_clusters
 from skydriver.store.scans import document as scan_document
 from skydriver.workers.backend import backend
 
-_UNWANTED = (ClusterState.STOPPING,)
+_STOPPING = (ClusterState.STOPPING,)
 
 
 async def stop_workers(scan_id: str, uuid: str, *, again: bool = False) -> None:
@@ -43,7 +43,7 @@ async def stop_workers(scan_id: str, uuid: str, *, again: bool = False) -> None:
     cluster = scan_clusters.find_cluster(scan, uuid)
     if cluster["state"] == ClusterState.STOPPING:
         if not await scan_clusters.lease_cluster(
-            scan_id, uuid, states=_UNWANTED, seconds=settings().step_lease, guard={}
+            scan_id, uuid, states=_STOPPING, seconds=settings().step_lease, guard={}
         ):
             raise Busy("another instance is at these workers")
         await _stop(scan_id, cluster, keep_logs="client-logs" in scan["request"]["debug_mode"])
@@ -72,7 +72,7 @@ async def _stop(scan_id: str, cluster: Cluster, *, keep_logs: bool) -> None:
                     "due": time.time() + settings().retry_delay,
                     **reason_fields(why),
                 },
-                states=_UNWANTED,
+                states=_STOPPING,
             )
             raise TemporaryError(str(error)) from error
         kept = reason_fields(Why(ReasonCode.WORKERS_STOP_UNVERIFIED, f"not verified to be gone: {error}"))
@@ -80,7 +80,7 @@ async def _stop(scan_id: str, cluster: Cluster, *, keep_logs: bool) -> None:
         scan_id,
         cluster["uuid"],
         {"state": ClusterState.STOPPED, "leased_until": 0.0, **kept},
-        states=_UNWANTED,
+        states=_STOPPING,
     )
 
 

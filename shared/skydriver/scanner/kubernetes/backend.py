@@ -113,12 +113,12 @@ def status_of(
         )
     if pods:
         newest = max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")))
-        fate = diagnose_pod(newest, now=now, pull_timeout=pull_timeout)
-        if fate.state is PodState.FAILED:
-            words = f"the scanner server died ({fate.reason})"
-            return ScannerStatus(scan_id, attempt, ScannerState.FAILED, words, fate.transient)
+        diagnosis = diagnose_pod(newest, now=now, pull_timeout=pull_timeout)
+        if diagnosis.state is PodState.FAILED:
+            words = f"the scanner server died ({diagnosis.reason})"
+            return ScannerStatus(scan_id, attempt, ScannerState.FAILED, words, diagnosis.transient)
         if not failed:
-            return ScannerStatus(scan_id, attempt, ScannerState(fate.state))
+            return ScannerStatus(scan_id, attempt, ScannerState(diagnosis.state))
     if failed:
         why = cut(": ".join(filter(None, [failed.get("reason"), failed.get("message")])), 300)
         words = f"the scanner server's pod was removed ({why})"

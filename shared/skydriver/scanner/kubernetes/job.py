@@ -21,8 +21,7 @@ from skydriver.settings import Settings
 
 FOLDER = "/common-space"
 FILES_FOLDER = "/server-files"
-FILES_VOLUME = "server-files"
-_FILES_MOUNT = ({"name": FILES_VOLUME, "mountPath": FILES_FOLDER},)
+_FILES_VOLUME = "server-files"
 KIND = {"app.kubernetes.io/managed-by": "skydriver", "app.kubernetes.io/component": "scanner"}
 """The labels by which all scanner servers of an installation are found."""
 SCAN_ID = "skydriver.icecube.org/scan-id"
@@ -110,7 +109,7 @@ def _files_volumes(spec: ScannerSpec) -> list[dict[str, Any]]:
     items = [{"key": name, "path": name} for name in spec.files]
     # Read by the server's user by way of the pod's fsGroup.
     secret = {"secretName": secret_name(spec.name), "items": items, "defaultMode": 0o440}
-    return [{"name": FILES_VOLUME, "secret": secret}]
+    return [{"name": _FILES_VOLUME, "secret": secret}]
 
 
 def _server(spec: ScannerSpec) -> dict[str, Any]:
@@ -130,7 +129,7 @@ def _server(spec: ScannerSpec) -> dict[str, Any]:
         "securityContext": dict(CONTAINER_SECURITY),
         "volumeMounts": [
             {"name": "common-space", "mountPath": FOLDER},
-            *({**mount, "readOnly": True} for mount in _FILES_MOUNT if spec.files),
+            *([{"name": _FILES_VOLUME, "mountPath": FILES_FOLDER, "readOnly": True}] if spec.files else []),
         ],
         # The end of its log becomes the pod's message where it ends badly without one.
         "terminationMessagePolicy": "FallbackToLogsOnError",

@@ -55,7 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger("mqclient").setLevel(settings.log_level_mqclient)
     logger.info("This is a stand-in for the Skymap Scanner: its likelihood is made up")
     return exit_status(
-        partial(_scan, arguments, settings, start), EventError, CallError, NoRecos, BrokerError, BadMessage
+        logger,
+        partial(_scan, arguments, settings, start),
+        EventError,
+        CallError,
+        NoRecos,
+        BrokerError,
+        BadMessage,
     )
 
 

@@ -17,12 +17,11 @@ from pymongo.errors import BulkWriteError, DocumentTooLarge
 from skydriver.model.documents import Imported, WholeScan
 from skydriver.model.reasons import ReasonCode
 from skydriver.store import escaped_names
-from skydriver.store.mongo import collection
+from skydriver.store.mongo import DUPLICATE_KEY, collection
 from skydriver.store.scans.document import NAME, Query
 
 NOT_COUNTED = frozenset({"imported", "outbox", "outbox_since", "failed_tries", "redriven", "trace"})
 """What the service keeps for itself, and which is no change of a scan."""
-DUPLICATE_KEY = 11000
 
 
 def digest_of(scan: Mapping[str, Any], *, without_rescans: Iterable[str] = ()) -> str:

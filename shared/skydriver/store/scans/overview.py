@@ -11,8 +11,8 @@ from skydriver.model.documents import (
     HistoryLine,
     HistoryOfScan,
     OutboxAge,
-    QueuesOfScan,
     ScanAlive,
+    ScanAttempts,
     ScanInBacklog,
     ScanToAdmit,
     projection,
@@ -132,10 +132,10 @@ async def last_need_of_event(event_id: str) -> float | None:
     return time.time() if False in needs else needs.get(True)
 
 
-async def with_queues(ids: Iterable[str]) -> list[QueuesOfScan]:
+async def attempts_of(ids: Iterable[str]) -> list[ScanAttempts]:
     """Find these scans, with what tells whether their attempts have ended."""
-    cursor = collection(NAME).find({"_id": {"$in": list(ids)}}, projection(QueuesOfScan))
-    found: list[QueuesOfScan] = await cursor.to_list(None)
+    cursor = collection(NAME).find({"_id": {"$in": list(ids)}}, projection(ScanAttempts))
+    found: list[ScanAttempts] = await cursor.to_list(None)
     return found
 
 

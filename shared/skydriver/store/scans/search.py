@@ -1,6 +1,6 @@
 """Searches of scans by a filter of users' making."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, cast
 
 from pymongo import DESCENDING
@@ -93,33 +93,30 @@ async def find(
 
 async def _with_known_events(condition: Query) -> Query:
     """Put the ids of events in the place of those that they had in a database that was imported."""
-    former = set(_former_ids(condition))
-    known = await i3_events.known_as(former)
-    return cast(Query, _renamed(condition, known, of_event=False)) if known else condition
+    found: set[str] = set()
+
+    def note(event_id: str) -> str:
+        found.add(event_id)
+        return event_id
+
+    _with_event_ids(condition, note)
+    known = await i3_events.known_as({one for one in found if len(one) < i3_events.CONTENT_ID})
+    return cast(Query, _with_event_ids(condition, lambda one: known.get(one, one))) if known else condition
 
 
-def _former_ids(part: Any, *, of_event: bool = False) -> Iterator[str]:
-    if isinstance(part, str) and of_event and len(part) < i3_events.CONTENT_ID:
-        yield part
-    elif isinstance(part, Mapping):
-        for name, value in part.items():
-            inside = name == EVENT_ID or (of_event and name.startswith("$") and name not in NO_IDS)
-            yield from _former_ids(value, of_event=inside)
-    elif isinstance(part, list):
-        for value in part:
-            yield from _former_ids(value, of_event=of_event)
-
-
-def _renamed(part: Any, known: Mapping[str, str], *, of_event: bool) -> Any:
+def _with_event_ids(part: Any, change: Callable[[str], str], *, of_event: bool = False) -> Any:
+    """Copy a part of a filter, with `change` applied to each id of an event in it."""
     if isinstance(part, str):
-        return known.get(part, part) if of_event else part
+        return change(part) if of_event else part
     if isinstance(part, Mapping):
         return {
-            name: _renamed(
+            name: _with_event_ids(
                 value,
-                known,
+                change,
                 of_event=name == EVENT_ID or (of_event and name.startswith("$") and name not in NO_IDS),
             )
             for name, value in part.items()
         }
-    return [_renamed(value, known, of_event=of_event) for value in part] if isinstance(part, list) else part
+    if isinstance(part, list):
+        return [_with_event_ids(value, change, of_event=of_event) for value in part]
+    return part

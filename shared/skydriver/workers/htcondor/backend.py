@@ -20,7 +20,7 @@ CLOCK = 600
 """Seconds that a schedd's clock may differ from ours."""
 HISTORY = 8.0
 """Seconds that a look into a schedd's history may take: figures without it are better than none."""
-MAX_PAST = 20_000
+MAX_HISTORY = 20_000
 """Jobs that are read from a schedd's history at most, in one look."""
 MAX_TRIES = 3
 """Looks into the history for a job that has left the queue and is not found there."""
@@ -66,18 +66,18 @@ class HTCondorWorkers:
             spool_timeout=settings().step_lease,
         )
         queued = {uuid: job_summary.from_json(answer["seen"].get(uuid, ())) for uuid in clusters}
-        past = {uuid: JobHistoryCache.of(cluster) for uuid, cluster in clusters.items()}
+        left = {uuid: JobHistoryCache.of(cluster) for uuid, cluster in clusters.items()}
         gone = {uuid: cluster["n_workers"] - queued[uuid].total() for uuid, cluster in clusters.items()}
-        asked = [uuid for uuid in clusters if past[uuid].is_worth_asking(gone[uuid])]
+        asked = [uuid for uuid in clusters if left[uuid].is_worth_asking(gone[uuid])]
         if asked:
-            limit = min(sum(gone[uuid] for uuid in asked), MAX_PAST)
-            found = await self._past(location, [clusters[uuid] for uuid in asked], limit)
+            limit = min(sum(gone[uuid] for uuid in asked), MAX_HISTORY)
+            found = await self._history(location, [clusters[uuid] for uuid in asked], limit)
             if found is not None:
-                past |= {uuid: past[uuid].after(gone[uuid], found.get(uuid, Counter())) for uuid in asked}
-        seen = {uuid: _observation(queued[uuid], past[uuid]) for uuid in clusters}
+                left |= {uuid: left[uuid].after(gone[uuid], found.get(uuid, Counter())) for uuid in asked}
+        seen = {uuid: _observation(queued[uuid], left[uuid]) for uuid in clusters}
         return Observations(seen, frozenset(answer["others"]))
 
-    async def _past(
+    async def _history(
         self, location: Mapping[str, str], clusters: Sequence[Mapping[str, Any]], limit: int
     ) -> dict[str, Kinds] | None:
         """Read clusters' jobs from the history, by uuid; None if it does not answer in time."""

@@ -46,7 +46,7 @@ Answer = dict[str, Any]
 
 
 class HTCondorError(Exception):
-    """HTCondor did not do what was asked; `kind` says what is to be done about it (see `troubles`)."""
+    """HTCondor did not do what was asked; `kind` says what is to be done about it (see `child_call`)."""
 
     def __init__(self, kind: str, text: str = "") -> None:
         self.kind, self.text = kind, text
@@ -200,7 +200,7 @@ def _submissions(
     """Tell submissions that were left half done from whole ones, by their numbers.
 
     Raises:
-        Trouble: one is being made just now.
+        HTCondorError: one is being made just now.
     """
     half: set[int] = set()
     whole: set[int] = set()
@@ -248,7 +248,7 @@ def observe(schedd: Schedd, task: Task) -> Answer:
             others.add(uuid)
     if superseded:
         schedd.remove(_clusters(superseded), DUPLICATE_SUBMISSION)
-    return {"seen": {uuid: _packed(ads, task) for uuid, ads in by_uuid.items()}, "others": sorted(others)}
+    return {"seen": {uuid: _summary(ads, task) for uuid, ads in by_uuid.items()}, "others": sorted(others)}
 
 
 def history(schedd: Schedd, task: Task) -> Answer:
@@ -264,10 +264,10 @@ def history(schedd: Schedd, task: Task) -> Answer:
     for ad in ads:
         if ad[UUID] in recorded:
             by_uuid.setdefault(ad[UUID], []).append(ad)
-    return {"seen": {uuid: _packed(ads, task) for uuid, ads in by_uuid.items()}}
+    return {"seen": {uuid: _summary(ads, task) for uuid, ads in by_uuid.items()}}
 
 
-def _packed(ads: list[Mapping[str, Any]], task: Task) -> list[list[Any]]:
+def _summary(ads: list[Mapping[str, Any]], task: Task) -> list[list[Any]]:
     kinds = job_summary.summarize(ads, now=time.time(), spool_timeout=task["spool_timeout"])
     return job_summary.to_json(job_summary.truncated(kinds))
 

@@ -143,7 +143,7 @@ def to_json(kinds: Kinds) -> list[list[Any]]:
 
 
 def from_json(packed: Iterable[Iterable[Any]]) -> Kinds:
-    """Read kinds from what `pack` made."""
+    """Read kinds from what `to_json` made."""
     kinds: Kinds = Counter()
     for *kind, n in packed:
         kinds[JobGroup(*kind)] += n

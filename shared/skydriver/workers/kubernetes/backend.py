@@ -24,7 +24,7 @@ from skydriver.workers.protocol import Observation, Observations, Started, Statu
 
 HERE = "local"
 """The host that stands for the service's own cluster, as in v1."""
-FIELD_SELECTOR = {"status.phase": "Running"}
+AT_WORK = {"status.phase": "Running"}
 """Pods that say nothing but that they work are counted by their Job: no list of thousands is needed."""
 
 
@@ -58,7 +58,7 @@ class KubernetesWorkers:
         place = self._place(location)
         jobs = {job["metadata"]["labels"].get(UUID, ""): job for job in await place.find("Job", KIND)}
         pods: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for pod in await place.find("Pod", KIND, without=FIELD_SELECTOR):
+        for pod in await place.find("Pod", KIND, without=AT_WORK):
             pods[pod["metadata"]["labels"].get(UUID, "")].append(pod)
         look = partial(observation, now=time.time(), pull_timeout=settings().image_pull_timeout)
         seen = {uuid: look(jobs[uuid], pods[uuid]) for uuid in clusters if uuid in jobs}
@@ -80,7 +80,7 @@ class KubernetesWorkers:
         host, namespace = location["host"], location["namespace"]
         place = self._places.get((host, namespace))
         if place is None:
-            configure = in_cluster if host == HERE else partial(with_token, host, _files_folder(location))
+            configure = in_cluster if host == HERE else partial(with_token, host, _secret_folder(location))
             place = self._places[host, namespace] = Kubernetes(configure, namespace)
         return place
 
@@ -108,9 +108,9 @@ def observation(
     hopeless = 0
     errors: Counter[str] = Counter()
     for pod in pods:
-        fate = diagnose_pod(pod, now=now, pull_timeout=pull_timeout)
-        if fate.state is PodState.FAILED:
-            errors[fate.reason or "failed"] += 1
+        diagnosis = diagnose_pod(pod, now=now, pull_timeout=pull_timeout)
+        if diagnosis.state is PodState.FAILED:
+            errors[diagnosis.reason or "failed"] += 1
             hopeless += pod["status"].get("phase") != "Failed"
     done, failed = status.get("succeeded", 0), status.get("failed", 0)
     # Kubernetes goes on making pods until enough have succeeded.
@@ -134,7 +134,7 @@ def observation(
     )
 
 
-def _files_folder(location: Mapping[str, str]) -> Path:
+def _secret_folder(location: Mapping[str, str]) -> Path:
     for known in known_clusters_at("k8s", location).values():
         if known.secret is not None:
             return settings().cluster_secrets / known.secret

@@ -217,7 +217,7 @@ async def test_workers_that_are_there_though_they_were_gone_are_stopped_again(
     assert await read(scan_id) == before
 
 
-async def test_where_nothing_is_at_work_an_outage_is_nobodys_trouble() -> None:
+async def test_where_nothing_is_at_work_an_outage_troubles_no_other() -> None:
     scan_id = await stored(Phase.RUNNING, clusters=[cluster("a", ClusterState.REQUESTED)])
     before = await read(scan_id)
     await observe_workers(HERE)

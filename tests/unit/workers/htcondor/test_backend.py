@@ -99,7 +99,7 @@ async def test_the_history_is_asked_for_all_clusters_that_need_it_at_once_and_bo
     await look(one, two, three)
     (_, (_, arguments)) = schedd.asked
     assert arguments["clusters"] == {"a": 5, "c": 5}
-    assert arguments["limit"] == backend.MAX_PAST
+    assert arguments["limit"] == backend.MAX_HISTORY
     assert arguments["since"] == pytest.approx(one["started_at"] - backend.CLOCK, abs=1)
 
 

@@ -178,7 +178,7 @@ def test_another_cluster_of_a_uuid_is_removed() -> None:
     assert schedd.told == [("remove", "ClusterId == 1")]
 
 
-def test_the_past_is_counted_by_uuid() -> None:
+def test_the_history_is_counted_by_uuid() -> None:
     schedd: Any = MadeUp(history=[job(1, 4, "a"), job(1, 4, "a"), job(2, 3, "b")])
     seen = history(schedd, {"clusters": {"a": 1, "b": 2}, "spool_timeout": 0, "limit": 10, "since": 0})[
         "seen"

@@ -55,11 +55,22 @@ class Kubelet:
         self._folder = folder
         self._processes = Processes(folder / "processes")
         self._pods: dict[str, _Pod] = {}
+        self._calls: set[asyncio.Task[httpx.Response]] = set()
+
+    async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Call the API server; the call goes on when its caller is cancelled.
+
+        httpcore leaves a socket open when it is cancelled in the middle of a TLS handshake.
+        """
+        call = asyncio.create_task(self._client.request(method, path, **options))
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        return await asyncio.shield(call)
 
     async def run(self) -> None:
         """Look at all Pods again and again."""
         node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
-        await self._client.post("/api/v1/nodes", json=node)
+        await self.call("POST", "/api/v1/nodes", json=node)
         try:
             while True:
                 with suppress(httpx.HTTPError):
@@ -67,9 +78,10 @@ class Kubelet:
                 await asyncio.sleep(_POLL)
         finally:
             await asyncio.gather(*(pod.forget() for pod in self._pods.values()))
+            await asyncio.gather(*self._calls, return_exceptions=True)
 
     async def _look(self) -> None:
-        listed = (await self._client.get(f"/api/v1/namespaces/{self._namespace}/pods")).json()["items"]
+        listed = (await self.call("GET", f"/api/v1/namespaces/{self._namespace}/pods")).json()["items"]
         there = {pod["metadata"]["uid"]: pod for pod in listed}
         for uid in self._pods.keys() - there.keys():
             await self._pods.pop(uid).forget()
@@ -105,7 +117,7 @@ class _Pod:
         self.name: str = pod["metadata"]["name"]
         self.is_over = False
         self._node = node
-        self._client = node._client
+        self._call = node.call
         self._spec = pod["spec"]
         self._path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{self.name}"
         self._secrets = f"/api/v1/namespaces/{pod['metadata']['namespace']}/secrets"
@@ -138,7 +150,7 @@ class _Pod:
         await self.remove()
 
     async def remove(self) -> None:
-        await self._client.request("DELETE", self._path, json={"gracePeriodSeconds": 0})
+        await self._call("DELETE", self._path, json={"gracePeriodSeconds": 0})
 
     async def forget(self) -> None:
         """End whatever it runs, and say nothing more."""
@@ -152,7 +164,7 @@ class _Pod:
 
     async def _live(self) -> None:
         target = {"target": {"kind": "Node", "name": NODE}, "metadata": {"name": self.name}}
-        await self._client.post(f"{self._path}/binding", json=target)
+        await self._call("POST", f"{self._path}/binding", json=target)
         for container in self._all():
             while container["image"] in self._node.unpullable:
                 why = {"reason": "ImagePullBackOff", "message": f"no such image: {container['image']}"}
@@ -209,7 +221,7 @@ class _Pod:
 
     async def _secret(self, container: Object, *, name: str, key: str) -> str:
         while True:
-            answer = await self._client.get(f"{self._secrets}/{name}")
+            answer = await self._call("GET", f"{self._secrets}/{name}")
             if answer.is_success:
                 return base64.b64decode(answer.json()["data"][key]).decode()
             why = {"reason": "CreateContainerConfigError", "message": f'secret "{name}" not found'}
@@ -279,7 +291,7 @@ class _Pod:
             "initContainerStatuses": [status(one) for one in self._spec.get("initContainers", ())],
             **more,
         }
-        answer = await self._client.patch(f"{self._path}/status", json={"status": content}, headers=_MERGE)
+        answer = await self._call("PATCH", f"{self._path}/status", json={"status": content}, headers=_MERGE)
         assert answer.status_code in (200, 404), answer.text
 
 

@@ -11,23 +11,28 @@ from pymongo import monitoring
 from skydriver.local.http_server import listen, serve, url
 from skydriver.local.knative import functions
 from skydriver.local.knative.ingress import Ingress
-from skydriver.local.knative.overlay import read_overlay
+from skydriver.local.knative.overlay import Overlay, read_overlay
 from tests.conftest import ROOT
 from tests.integration.rest.api import Api
 from tests.support.trips import Trips
 
 
+@pytest.fixture(scope="session")
+def overlay() -> Overlay:
+    """The overlay of one machine: which route leads to which function."""
+    return read_overlay(ROOT / "knative" / "overlays" / "local")
+
+
 @pytest_asyncio.fixture
-async def api(database: None, configure: Callable[..., None]) -> AsyncIterator[Api]:
+async def api(database: None, overlay: Overlay, configure: Callable[..., None]) -> AsyncIterator[Api]:
     """The interface at an address, every route of it; events find no broker and stay where they are."""
-    overlay = read_overlay(ROOT / "knative" / "overlays" / "local")
     routed = {name: one for name, one in overlay.functions.items() if name in overlay.routes.services}
     with listen(None) as listener:
         configure(SKYDRIVER_URL=url(listener))
         front = Ingress(routes=overlay.routes, functions=functions.load(routed), brokers={})
         async with (
             serve(front, listener),
-            httpx.AsyncClient(base_url=url(listener), timeout=60.0, trust_env=False) as client,
+            httpx.AsyncClient(base_url=url(listener), timeout=60.0, trust_env=False, verify=False) as client,
         ):
             yield Api(client)
 

@@ -5,9 +5,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from skydriver.errors import TemporaryError
-from skydriver.s3.client import client, presigned, remove_object
-from skydriver.settings import settings
+from skydriver.s3.client import presigned, put_object, remove_object
 
 LINK_SECONDS = 3600
 """How long a link to logs is valid; a new one is made at each request."""
@@ -26,19 +24,12 @@ async def put(folder: Path, name: str) -> None:
     """
 
     def call() -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         with tempfile.TemporaryFile() as archive:
             with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
                 for file in sorted(path for path in folder.rglob("*") if path.is_file()):
                     packed.write(file, file.relative_to(folder))
             archive.seek(0)
-            try:
-                client().put_object(
-                    Bucket=settings().s3_bucket, Key=name, Body=archive, ContentType="application/zip"
-                )
-            except (BotoCoreError, ClientError) as error:
-                raise TemporaryError(f"S3 did not take the workers' logs: {type(error).__name__}") from error
+            put_object(name, archive, "the workers' logs", ContentType="application/zip")
 
     await asyncio.to_thread(call)
 

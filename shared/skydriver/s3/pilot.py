@@ -5,9 +5,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from skydriver.errors import TemporaryError
-from skydriver.s3.client import client, presigned
-from skydriver.s3.startup import MAX_SECONDS
+from skydriver.s3.client import presigned, put_object
 from skydriver.settings import settings
 
 
@@ -37,14 +35,9 @@ async def pilot_url(file: Path, *, seconds: float) -> str:
 
 
 def _url(file: Path, seconds: float) -> str:
-    from botocore.exceptions import BotoCoreError, ClientError
-
     content = file.read_bytes()
     name, bucket = key(content), settings().s3_bucket
     if (bucket, name) not in _stored():
-        try:
-            client().put_object(Bucket=bucket, Key=name, Body=content, ContentType="text/x-python")
-        except (BotoCoreError, ClientError) as error:
-            raise TemporaryError(f"S3 did not take the workers' pilot: {type(error).__name__}") from error
+        put_object(name, content, "the workers' pilot", ContentType="text/x-python")
         _stored().add((bucket, name))
-    return presigned("get_object", {"Key": name}, seconds=min(seconds, MAX_SECONDS))
+    return presigned("get_object", {"Key": name}, seconds=seconds)

@@ -3,12 +3,16 @@
 import asyncio
 from dataclasses import dataclass
 
-from skydriver.errors import TemporaryError
-from skydriver.s3.client import client
+from skydriver.s3.client import client, outages, put_object
 from skydriver.settings import settings
 
 PREFIX = "skymaps/"
 """What the keys begin with: the lifecycle rule is for these."""
+
+
+def key(scan_id: str, version: str, code: str, etag: str) -> str:
+    """Name a product in the bucket, by the result's version, the code's and the options."""
+    return f"{PREFIX}{scan_id}/{version}/{code}/{etag}"
 
 
 @dataclass(frozen=True)
@@ -34,15 +38,12 @@ async def get(key: str) -> Stored | None:
     """
 
     def call() -> Stored | None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            found = client().get_object(Bucket=settings().s3_bucket, Key=key)
+        with outages("give a skymap's product"):
+            try:
+                found = client().get_object(Bucket=settings().s3_bucket, Key=key)
+            except client().exceptions.NoSuchKey:
+                return None
             content = found["Body"].read()
-        except client().exceptions.NoSuchKey:
-            return None
-        except (BotoCoreError, ClientError) as error:
-            raise TemporaryError(f"S3 did not give a skymap's product: {type(error).__name__}") from error
         return Stored(content, found["ContentType"], found["ContentDisposition"])
 
     return await asyncio.to_thread(call)
@@ -54,19 +55,11 @@ async def put(key: str, product: Stored) -> None:
     Raises:
         TemporaryError: S3 does not take it.
     """
-
-    def call() -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            client().put_object(
-                Bucket=settings().s3_bucket,
-                Key=key,
-                Body=product.content,
-                ContentType=product.media_type,
-                ContentDisposition=product.disposition,
-            )
-        except (BotoCoreError, ClientError) as error:
-            raise TemporaryError(f"S3 did not take a skymap's product: {type(error).__name__}") from error
-
-    await asyncio.to_thread(call)
+    await asyncio.to_thread(
+        put_object,
+        key,
+        product.content,
+        "a skymap's product",
+        ContentType=product.media_type,
+        ContentDisposition=product.disposition,
+    )

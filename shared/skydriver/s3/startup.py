@@ -8,9 +8,6 @@ from typing import Literal
 
 from skydriver.s3.client import presigned, remove_object
 
-MAX_SECONDS = 7 * 24 * 3600
-"""Seconds that a presigned URL can be valid (AWS Signature Version 4)."""
-
 
 def key(scanner_id: str) -> str:
     """Name the startup file of a scan (as its scanner server knows it) in the bucket, as v1 did."""
@@ -21,7 +18,7 @@ def _presign(method: Literal["get_object", "put_object"], scanner_id: str, secon
     parameters = {"Key": key(scanner_id)}
     if method == "put_object":
         parameters["ContentType"] = "application/json"
-    return presigned(method, parameters, seconds=min(seconds, MAX_SECONDS))
+    return presigned(method, parameters, seconds=seconds)
 
 
 async def url_to_put(scanner_id: str, *, seconds: float) -> str:

@@ -6,6 +6,7 @@ from skydriver.rest.auth import Role
 from skydriver.rest.endpoint import RequestContext, endpoint
 from skydriver.rest.skymaps.arguments import ProductArguments
 from skydriver.rest.skymaps.response import product_response
+from skydriver.skymap.options import Product
 
 
 @endpoint(
@@ -13,4 +14,4 @@ from skydriver.rest.skymaps.response import product_response
 )
 async def get_gcn_notice(request: RequestContext[ProductArguments]) -> Response:
     """Draft a GCN notice of a final result, and list what only people know; it is sent nowhere."""
-    return await product_response(request, "notice")
+    return await product_response(request, Product.NOTICE)

@@ -6,6 +6,7 @@ from skydriver.rest.auth import Role
 from skydriver.rest.endpoint import RequestContext, endpoint
 from skydriver.rest.skymaps.arguments import MocArguments
 from skydriver.rest.skymaps.response import product_response
+from skydriver.skymap.options import Product
 
 
 @endpoint(
@@ -17,4 +18,4 @@ from skydriver.rest.skymaps.response import product_response
 )
 async def get_moc(request: RequestContext[MocArguments]) -> Response:
     """Answer a region as a multi-order coverage map (MOC), JSON or FITS."""
-    return await product_response(request, "moc")
+    return await product_response(request, Product.MOC)

@@ -6,6 +6,7 @@ from skydriver.rest.auth import Role
 from skydriver.rest.endpoint import RequestContext, endpoint
 from skydriver.rest.skymaps.arguments import ProductArguments
 from skydriver.rest.skymaps.response import product_response
+from skydriver.skymap.options import Product
 
 
 @endpoint(
@@ -13,4 +14,4 @@ from skydriver.rest.skymaps.response import product_response
 )
 async def get_skymap(request: RequestContext[ProductArguments]) -> Response:
     """Answer best fit, regions and what to keep in mind, with links to the files and pictures."""
-    return await product_response(request, "summary")
+    return await product_response(request, Product.SUMMARY)

@@ -6,6 +6,7 @@ from skydriver.rest.auth import Role
 from skydriver.rest.endpoint import RequestContext, endpoint
 from skydriver.rest.skymaps.arguments import FitsArguments
 from skydriver.rest.skymaps.response import product_response
+from skydriver.skymap.options import Product
 
 
 @endpoint(
@@ -16,4 +17,4 @@ from skydriver.rest.skymaps.response import product_response
 )
 async def get_skymap_fits(request: RequestContext[FitsArguments]) -> Response:
     """Answer a multi-order map, or with an nside a flat one: gzipped FITS."""
-    return await product_response(request, "fits")
+    return await product_response(request, Product.FITS)

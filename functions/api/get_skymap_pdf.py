@@ -6,6 +6,7 @@ from skydriver.rest.auth import Role
 from skydriver.rest.endpoint import RequestContext, endpoint
 from skydriver.rest.skymaps.arguments import PictureArguments
 from skydriver.rest.skymaps.response import product_response
+from skydriver.skymap.options import Product
 
 
 @endpoint(
@@ -16,4 +17,4 @@ from skydriver.rest.skymaps.response import product_response
 )
 async def get_skymap_pdf(request: RequestContext[PictureArguments]) -> Response:
     """Draw the full sky, or the surroundings of the best fit: PDF."""
-    return await product_response(request, "pdf", second=request.arguments.with_)
+    return await product_response(request, Product.PDF, second=request.arguments.with_)

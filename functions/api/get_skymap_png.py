@@ -6,6 +6,7 @@ from skydriver.rest.auth import Role
 from skydriver.rest.endpoint import RequestContext, endpoint
 from skydriver.rest.skymaps.arguments import PictureArguments
 from skydriver.rest.skymaps.response import product_response
+from skydriver.skymap.options import Product
 
 
 @endpoint(
@@ -13,4 +14,4 @@ from skydriver.rest.skymaps.response import product_response
 )
 async def get_skymap_png(request: RequestContext[PictureArguments]) -> Response:
     """Draw the full sky, or the surroundings of the best fit: PNG."""
-    return await product_response(request, "png", second=request.arguments.with_)
+    return await product_response(request, Product.PNG, second=request.arguments.with_)

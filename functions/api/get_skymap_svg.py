@@ -6,6 +6,7 @@ from skydriver.rest.auth import Role
 from skydriver.rest.endpoint import RequestContext, endpoint
 from skydriver.rest.skymaps.arguments import PictureArguments
 from skydriver.rest.skymaps.response import product_response
+from skydriver.skymap.options import Product
 
 
 @endpoint(
@@ -13,4 +14,4 @@ from skydriver.rest.skymaps.response import product_response
 )
 async def get_skymap_svg(request: RequestContext[PictureArguments]) -> Response:
     """Draw the full sky, or the surroundings of the best fit: SVG."""
-    return await product_response(request, "svg", second=request.arguments.with_)
+    return await product_response(request, Product.SVG, second=request.arguments.with_)

@@ -43,8 +43,8 @@ SIZES: dict[str, Callable[[], Scan]] = {"usual": usual, "large": large, "pointed
 
 def by_us(result: dict[str, Any]) -> dict[str, float]:
     """Processor seconds of each product."""
-    from skydriver.skymap.options import Options, View
-    from skydriver.skymap.products import Product, Source, made
+    from skydriver.skymap.options import Options, Product, View
+    from skydriver.skymap.products import Source, made
 
     content = json.dumps(result).encode()
     asked = {

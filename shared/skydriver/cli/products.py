@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from skydriver.cli.client import Client
 from skydriver.cli.errors import CommandError, WrongUsage
 from skydriver.errors import InvalidArguments, Unprocessable
-from skydriver.skymap.options import Options
+from skydriver.skymap.options import Options, Product
 
 ROUTES = {
     "summary": "skymap",
@@ -88,8 +88,8 @@ class OfResult:
     def product(self, product: str, options: Mapping[str, str]) -> Made:
         """Make a product."""
         try:
-            from skydriver.skymap.products import Product, made
             from skydriver.skymap.products import Source as Results
+            from skydriver.skymap.products import made
 
             second = self._second
             file = made(

@@ -12,6 +12,19 @@ from skydriver.errors import InvalidArguments
 from skydriver.skymap.definitions import Definition, Level, floor_problem, level_problem
 
 
+class Product(StrEnum):
+    """What can be made of a result."""
+
+    SUMMARY = "summary"
+    FITS = "fits"
+    PNG = "png"
+    SVG = "svg"
+    PDF = "pdf"
+    CONTOURS = "contours"
+    MOC = "moc"
+    NOTICE = "notice"
+
+
 class Values(StrEnum):
     """What a FITS file holds: probability (density), or 2 (llh - least llh)."""
 

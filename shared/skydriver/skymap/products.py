@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 import orjson
@@ -11,7 +10,7 @@ import orjson
 from skydriver.skymap import fits, moc, names
 from skydriver.skymap import summary as numbers
 from skydriver.skymap.notice import notice
-from skydriver.skymap.options import MocFormat, Options
+from skydriver.skymap.options import MocFormat, Options, Product
 from skydriver.skymap.picture import Format, picture
 from skydriver.skymap.probability import Skymap, skymap
 from skydriver.skymap.regions import regions
@@ -22,19 +21,6 @@ CREATOR = "SkyDriver"
 """The program that made a file, as its header says."""
 _JSON, _GZIP, _FITS = "application/json", "application/gzip", "application/fits"
 _PICTURES = {Format.PNG: "image/png", Format.SVG: "image/svg+xml", Format.PDF: "application/pdf"}
-
-
-class Product(StrEnum):
-    """What can be made of a result."""
-
-    SUMMARY = "summary"
-    FITS = "fits"
-    PNG = "png"
-    SVG = "svg"
-    PDF = "pdf"
-    CONTOURS = "contours"
-    MOC = "moc"
-    NOTICE = "notice"
 
 
 @dataclass(frozen=True)

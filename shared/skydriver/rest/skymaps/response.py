@@ -4,7 +4,6 @@ import asyncio
 import datetime as dt
 import hashlib
 import logging
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cache
@@ -17,14 +16,14 @@ from starlette.responses import Response
 
 from skydriver import skymap
 from skydriver.errors import NotFound, NotInstalled, NotYet, TemporaryError, Unprocessable
+from skydriver.model.documents import ResultPointer
 from skydriver.model.phases import COMPLETE
 from skydriver.rest.endpoint import RequestContext
 from skydriver.rest.skymaps.arguments import ProductArguments
-from skydriver.rest.views import replaced, visible_scan
+from skydriver.rest.views import SHOWN_BY, check_kept, result_content, visible_scan
 from skydriver.s3 import skymaps as kept
 from skydriver.settings import settings
-from skydriver.skymap.options import Options
-from skydriver.store import results
+from skydriver.skymap.options import Options, Product
 from skydriver.store.scans import document as scan_document
 
 if TYPE_CHECKING:
@@ -36,9 +35,9 @@ Asked = TypeVar("Asked", bound=ProductArguments)
 
 DRAWING_SHARE = 0.75
 """The part of a function's time that making a product may take, with the wait for the one before it."""
-RETRY_AFTER = 60
+FIRST_RESULT_SECONDS = 60
 """Seconds after which it is worth asking again for the first result; scanners send one every few minutes."""
-_FIELDS = ("is_deleted", "result", "phase", "outcome")
+_FIELDS = (*SHOWN_BY, "result", "phase", "outcome")
 _LIBRARIES = ("astropy", "healpix", "matplotlib", "mocpy", "numpy")
 _HEADERS = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
 _SANDBOX = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -49,7 +48,7 @@ _maker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="skymap")
 
 
 async def product_response(
-    call: RequestContext[Asked], product: str, *, second: str | None = None
+    call: RequestContext[Asked], product: Product, *, second: str | None = None
 ) -> Response:
     """Respond with a product of a scan's result.
 
@@ -58,7 +57,7 @@ async def product_response(
 
     Args:
         call: the call.
-        product: one of `skymap.products.Product`.
+        product: what to make.
         second: the id of another scan that is drawn, too.
 
     Raises:
@@ -75,17 +74,18 @@ async def product_response(
     include_deleted = call.arguments.include_deleted
     pointers = [_pointer(name, scans.get(name), include_deleted=include_deleted) for name in ids]
     versions = [str(pointer["version"]) for pointer in pointers]
-    etag = _digest([product, call.scan_id, second, versions, code_version(), asdict(options)])
+    code = await asyncio.to_thread(code_version)
+    etag = _digest([product, call.scan_id, second, versions, code, asdict(options)])
     headers = {**_HEADERS, "ETag": f'"{etag}"'}
-    if product == "svg":
+    if product is Product.SVG:
         headers["Content-Security-Policy"] = _SANDBOX
     if _has(call.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    key = f"{kept.PREFIX}{call.scan_id}/{versions[0]}/{code_version()}/{etag}"
+    key = kept.key(call.scan_id, versions[0], code, etag)
     is_final = all(pointer["is_final"] for pointer in pointers)
     found = await _found(key) if is_final else None
     if found is None:
-        contents = [await _content(*pair) for pair in zip(ids, pointers, strict=True)]
+        contents = [await result_content(*pair) for pair in zip(ids, pointers, strict=True)]
         found = await _made(product, options, list(zip(ids, pointers, contents, strict=True)))
         if is_final:
             await _keep(key, found)
@@ -135,26 +135,18 @@ def _has(if_none_match: str, etag: str) -> bool:
     return etag in given or given == ["*"]
 
 
-def _pointer(scan_id: str, scan: dict[str, Any] | None, *, include_deleted: bool) -> Mapping[str, Any]:
+def _pointer(scan_id: str, scan: dict[str, Any] | None, *, include_deleted: bool) -> ResultPointer:
     scan = visible_scan(scan_id, scan, include_deleted=include_deleted)
-    pointer: Mapping[str, Any] | None = scan["result"]
+    pointer: ResultPointer | None = scan["result"]
     if pointer is None and scan["phase"] in COMPLETE:
         raise NotFound(f"scan '{scan_id}' has {scan['outcome']} without a result, so there is no map of it")
     if pointer is None:
         raise NotYet(
-            f"scan '{scan_id}' has no result yet; ask again in {RETRY_AFTER} s", retry_after=RETRY_AFTER
+            f"scan '{scan_id}' has no result yet; ask again in {FIRST_RESULT_SECONDS} s",
+            retry_after=FIRST_RESULT_SECONDS,
         )
-    if "removed_at" in pointer:
-        removed = dt.datetime.fromtimestamp(pointer["removed_at"], dt.UTC)
-        raise NotFound(f"the result of scan '{scan_id}' was kept until {removed:%Y-%m-%d} only; rescan it")
+    check_kept(scan_id, pointer)
     return pointer
-
-
-async def _content(scan_id: str, pointer: Mapping[str, Any]) -> bytes:
-    content = b"".join([piece async for piece in results.chunks(scan_id, pointer["version"])])
-    if len(content) != pointer["bytes"]:
-        raise replaced()
-    return content
 
 
 async def _found(key: str) -> kept.Stored | None:
@@ -173,7 +165,7 @@ async def _keep(key: str, product: kept.Stored) -> None:
 
 
 async def _made(
-    product: str, options: Options, sources: list[tuple[str, Mapping[str, Any], bytes]]
+    product: Product, options: Options, sources: list[tuple[str, ResultPointer, bytes]]
 ) -> kept.Stored:
     seconds = DRAWING_SHARE * settings().step_deadline
     waiting = asyncio.get_running_loop().run_in_executor(_maker, _make, product, options, sources)
@@ -189,7 +181,7 @@ async def _made(
     return kept.Stored(file.content, file.media_type, f'{inline}; filename="{file.name}"')
 
 
-def _make(product: str, options: Options, sources: list[tuple[str, Mapping[str, Any], bytes]]) -> "File":
+def _make(product: Product, options: Options, sources: list[tuple[str, ResultPointer, bytes]]) -> "File":
     """Make a product, in a thread.
 
     Raises:
@@ -197,13 +189,13 @@ def _make(product: str, options: Options, sources: list[tuple[str, Mapping[str, 
         Unprocessable: the result is of no use for this product.
     """
     try:
-        from skydriver.skymap.products import Product, made
+        from skydriver.skymap.products import made
     except ModuleNotFoundError as error:
         raise _not_installed(error) from error
     first, *others = [_source(*one) for one in sources]
-    more = {"scan_id": sources[0][0], "links": links(sources[0][0])} if product == "summary" else None
+    more = {"scan_id": sources[0][0], "links": links(sources[0][0])} if product is Product.SUMMARY else None
     try:
-        return made(Product(product), first, options, second=others[0] if others else None, more=more)
+        return made(product, first, options, second=others[0] if others else None, more=more)
     except ModuleNotFoundError as error:
         raise _not_installed(error) from error
     except MemoryError as error:
@@ -212,7 +204,7 @@ def _make(product: str, options: Options, sources: list[tuple[str, Mapping[str, 
         ) from error
 
 
-def _source(scan_id: str, pointer: Mapping[str, Any], content: bytes) -> "Source":
+def _source(scan_id: str, pointer: ResultPointer, content: bytes) -> "Source":
     from skydriver.skymap.products import Source
 
     came = dt.datetime.fromtimestamp(pointer["came_at"], dt.UTC)

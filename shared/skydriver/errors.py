@@ -36,10 +36,12 @@ class SkyDriverError(Exception):
         http_status: what a client of the REST interface is answered.
         broker_status: what a broker is answered that has delivered an event: 422 never again (to the dead
             letters), 409 and 503 again. Never 404, which a broker takes for a function that is not there.
+        retry_after: in how many seconds it is worth asking again; None where that is no use.
     """
 
     http_status: ClassVar[int] = 400
     broker_status: ClassVar[int] = 422
+    retry_after: int | None = None
 
 
 class PermanentError(SkyDriverError):
@@ -51,6 +53,7 @@ class TemporaryError(SkyDriverError):
 
     http_status = 503
     broker_status = 503
+    retry_after = 5
 
 
 class Full(TemporaryError):
@@ -99,7 +102,7 @@ class ScanNotFound(NotFound):
 
 
 class NotYet(NotFound):
-    """There is no such thing yet; `retry_after` says in how many seconds it is worth asking again."""
+    """There is no such thing yet, but there will be."""
 
     def __init__(self, sentence: str, *, retry_after: int) -> None:
         self.retry_after = retry_after

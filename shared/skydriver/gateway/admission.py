@@ -10,9 +10,8 @@ from contextlib import contextmanager
 
 from starlette.responses import Response
 
-from skydriver.runtime.error_response import error_answer
-
-RETRY_AFTER = "5"
+from skydriver.errors import TooMany
+from skydriver.runtime.error_response import response_of_error
 
 
 class Admission:
@@ -33,7 +32,7 @@ class Admission:
         limit = self._limits.get(service)
         if limit is not None and self._under_way[service] >= limit:
             said = f"{limit} requests of this kind are under way, no more are taken at once; try again"
-            yield error_answer(429, said, {"Retry-After": RETRY_AFTER})
+            yield response_of_error(TooMany(said))
             return
         self._under_way[service] += 1
         try:

@@ -160,10 +160,8 @@ def _asked(scan: WholeScan) -> dict[str, Any]:
 
 async def _result(files: _Files, scan: WholeScan) -> None:
     pointer = scan["result"]
-    if pointer is None or "version" not in pointer:
-        return
-    content = b"".join([piece async for piece in results.chunks(scan["_id"], pointer["version"])])
-    if len(content) == pointer["bytes"]:
+    content = pointer and await results.whole(scan["_id"], pointer)
+    if pointer and content:
         files.write(
             RESULTS,
             {

@@ -99,6 +99,11 @@ def scanner_name(scan_id: str, attempt: int) -> str:
     return f"skyscan-{scan_id}" if attempt <= 1 else f"skyscan-{scan_id}-{attempt}"
 
 
+def server_container_name(name: str) -> str:
+    """Name the container of the server itself in a Job, by which dashboards know its log (v1's name)."""
+    return name.replace("skyscan-", "skyscan-server-", 1)
+
+
 def scanner_id(scan_id: str, attempt: int) -> str:
     """Name a scan as the scanner server of an attempt knows it: `ID`, later `ID_N`.
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from skydriver.errors import Forbidden, NotTaken, SkyDriverError
+from skydriver.errors import Forbidden, NotTaken, SkyDriverError, TemporaryError
 from skydriver.model.scan import split_scanner_id
 from skydriver.rest.arguments import NoArguments, parse_body, query_arguments, read_body, validate
 from skydriver.rest.auth import ANONYMOUS, Caller, Role, authenticate
@@ -23,10 +23,9 @@ from skydriver.rest.responses import (
     json_response,
     led_to,
     not_found_or_method_not_allowed,
-    response_of_error,
     without_body,
 )
-from skydriver.runtime.error_response import error_answer
+from skydriver.runtime.error_response import error_answer, response_of_error
 from skydriver.settings import settings
 from skydriver.store.mongo import OUTAGES
 from skydriver.telemetry import traces
@@ -168,7 +167,7 @@ def endpoint(
                 return response_of_error(error)
             except RETRYABLE_ERRORS as error:
                 logger.warning("%s: %s", line, error)
-                return error_answer(503, "the database does not answer; try again", {"Retry-After": "5"})
+                return response_of_error(TemporaryError("the database does not answer; try again"))
             except ClientDisconnect:
                 return error_answer(400, "the request was not complete")
             except Exception:

@@ -6,10 +6,8 @@ from typing import Any
 import orjson
 from starlette.responses import Response, StreamingResponse
 
-from skydriver.errors import NotYet, SkyDriverError
 from skydriver.runtime.error_response import error_answer
 
-RETRY_AFTER = "5"
 CHUNK_BYTES = 2**18
 """Bytes that a streamed answer is sent in at a time."""
 
@@ -90,11 +88,3 @@ def led_to(scan_id: str, path: str, query: bytes) -> Response:
     """
     location = path.replace("{scan_id}", scan_id) + (f"?{query.decode('latin-1')}" if query else "")
     return Response(status_code=302, headers={"Location": location})
-
-
-def response_of_error(error: SkyDriverError) -> Response:
-    """Turn one of our errors into the answer that a client gets."""
-    code = error.http_status
-    if isinstance(error, NotYet):
-        return error_answer(code, str(error), {"Retry-After": str(error.retry_after)})
-    return error_answer(code, str(error), {"Retry-After": RETRY_AFTER} if code in (429, 503) else None)

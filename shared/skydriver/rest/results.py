@@ -1,14 +1,12 @@
 """Answering a scan's result: at once where it is small, piece by piece where it is large."""
 
-import datetime as dt
 from collections.abc import AsyncIterator
 
 from bson import ObjectId
 from starlette.responses import Response
 
-from skydriver.errors import NotFound
 from skydriver.rest.responses import chain_chunks, json_response, streaming_json_response
-from skydriver.rest.views import SHOWN_BY, around_result, replaced, visible_scan
+from skydriver.rest.views import SHOWN_BY, around_result, check_kept, replaced, visible_scan
 from skydriver.store import results
 from skydriver.store.scans import joined
 
@@ -28,9 +26,7 @@ async def result_answer(scan_id: str, *, include_deleted: bool, lead: bool = Fal
     pointer = visible_scan(scan_id, scan, include_deleted=include_deleted, lead=lead)["result"]
     if pointer is None:
         return json_response({})
-    if "removed_at" in pointer:
-        removed = dt.datetime.fromtimestamp(pointer["removed_at"], dt.UTC)
-        raise NotFound(f"the result of scan '{scan_id}' was kept until {removed:%Y-%m-%d} only; rescan it")
+    check_kept(scan_id, pointer)
     if piece is None:
         raise replaced()
     missing = pointer["bytes"] - len(piece)

@@ -1,11 +1,13 @@
 """Reading a scan for an answer: is it there, is it deleted, which fields."""
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
 from skydriver.errors import InvalidArguments, NotFound, ScanNotFound, TemporaryError
+from skydriver.model.documents import ResultPointer
 from skydriver.model.manifest import EVENT_FIELD, FIELDS, manifest_of, resolve_projection
 from skydriver.model.manifest_projection import ProjectionArguments
 from skydriver.rest.responses import Replaced
@@ -122,11 +124,32 @@ async def read_result(scan: Mapping[str, Any]) -> Any:
     pointer = scan["result"]
     if pointer is None or "removed_at" in pointer:
         return {}
-    content = b"".join([piece async for piece in results.chunks(scan["_id"], pointer["version"])])
-    if len(content) != pointer["bytes"]:
-        raise replaced()
+    content = await result_content(scan["_id"], pointer)
     before, after = around_result(scan["_id"], is_final=pointer["is_final"])
     return orjson.Fragment(before + content + after)
+
+
+def check_kept(scan_id: str, pointer: ResultPointer) -> None:
+    """Check that a result is still kept.
+
+    Raises:
+        NotFound: it is kept no longer.
+    """
+    if "removed_at" in pointer:
+        removed = dt.datetime.fromtimestamp(pointer["removed_at"], dt.UTC)
+        raise NotFound(f"the result of scan '{scan_id}' was kept until {removed:%Y-%m-%d} only; rescan it")
+
+
+async def result_content(scan_id: str, pointer: ResultPointer) -> bytes:
+    """Read the JSON of a result that is kept.
+
+    Raises:
+        TemporaryError: a newer result has just taken this one's place.
+    """
+    content = await results.whole(scan_id, pointer)
+    if content is None:
+        raise replaced()
+    return content
 
 
 def around_result(scan_id: str, *, is_final: bool) -> tuple[bytes, bytes]:

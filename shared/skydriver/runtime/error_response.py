@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import orjson
 from starlette.responses import Response
 
+from skydriver.errors import SkyDriverError
+
 
 def error_answer(code: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with an error.
@@ -16,3 +18,9 @@ def error_answer(code: int, error: str, headers: Mapping[str, str] | None = None
     """
     body = orjson.dumps({"code": code, "error": error})
     return Response(body, status_code=code, media_type="application/json", headers=dict(headers or {}))
+
+
+def response_of_error(error: SkyDriverError) -> Response:
+    """Turn one of our errors into the answer that a client gets."""
+    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    return error_answer(error.http_status, str(error), headers)

@@ -13,7 +13,7 @@ from bson import ObjectId
 from pymongo import ASCENDING
 from pymongo.errors import BulkWriteError
 
-from skydriver.model.documents import SCHEMA, ResultPiece
+from skydriver.model.documents import SCHEMA, ResultPiece, ResultPointer
 from skydriver.store.mongo import DUPLICATE_KEY, collection
 
 NAME = "results"
@@ -101,6 +101,14 @@ async def chunks(scan_id: str, version: ObjectId, *, first: int = 0) -> AsyncIte
     cursor = collection(NAME).find(condition, {"_id": 0, "json": 1})
     async for piece in cursor.sort("n", ASCENDING).batch_size(1):
         yield bytes(piece["json"])
+
+
+async def whole(scan_id: str, pointer: ResultPointer) -> bytes | None:
+    """Read the version that a pointer names, at once; None where it is not there, or not wholly."""
+    if "version" not in pointer:
+        return None
+    content = b"".join([piece async for piece in chunks(scan_id, pointer["version"])])
+    return content if len(content) == pointer["bytes"] else None
 
 
 async def written(start: float, end: float) -> set[tuple[str, ObjectId]]:

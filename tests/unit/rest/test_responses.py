@@ -1,8 +1,8 @@
 import orjson
 
 from skydriver.errors import Busy, InvalidArguments
-from skydriver.rest.responses import json_response, response_of_error
-from skydriver.runtime.error_response import error_answer
+from skydriver.rest.responses import json_response
+from skydriver.runtime.error_response import error_answer, response_of_error
 
 
 def test_an_answer_takes_in_json_that_is_written_already() -> None:

@@ -242,6 +242,4 @@ async def _is_result(scan: ScanReported, content: bytes, *, is_final: bool) -> b
     pointer = scan["result"]
     if not pointer or pointer["is_final"] != is_final or pointer["bytes"] != len(content):
         return False
-    version = pointer.get("version")
-    stored = [piece async for piece in results.chunks(scan["_id"], version)] if version else []
-    return b"".join(stored) == content
+    return await results.whole(scan["_id"], pointer) == content

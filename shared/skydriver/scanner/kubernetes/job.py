@@ -15,6 +15,7 @@ from skydriver.kube.pod_template import (
 )
 from skydriver.model.images import IMAGE
 from skydriver.model.redaction import is_secret
+from skydriver.model.scan import server_container_name
 from skydriver.scanner.command_line import STARTUP_FILE
 from skydriver.scanner.protocol import ScannerSpec
 from skydriver.settings import Settings
@@ -44,11 +45,6 @@ def labels_of(spec: ScannerSpec) -> dict[str, str]:
 def secret_name(name: str) -> str:
     """Name the Secret of a scanner server's Job."""
     return f"{name}-secret"
-
-
-def server_container_name(name: str) -> str:
-    """Name the container of the server itself, by which dashboards know its log (v1's name)."""
-    return name.replace("skyscan-", "skyscan-server-", 1)
 
 
 def job_manifest(spec: ScannerSpec, settings: Settings) -> dict[str, Any]:

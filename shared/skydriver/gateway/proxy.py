@@ -21,6 +21,19 @@ _HOP_BY_HOP_HEADERS = frozenset(
     }
 )
 
+FORWARDED_HOST = "x-forwarded-host"
+"""The header that says which host a request was sent to, before it was passed on."""
+
+
+def headers_with_host(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Say in a request's headers which host it was sent to, whatever they said of it.
+
+    Only what a browser itself says of that can be believed, and that is `Host`.
+    """
+    host = next((value for name, value in headers if name.lower() == b"host"), b"")
+    kept = [(name, value) for name, value in headers if name.lower() != FORWARDED_HOST.encode()]
+    return [*kept, (FORWARDED_HOST.encode(), host)]
+
 
 def proxy_client() -> httpx.AsyncClient:
     """Make a client for passing requests on; how long an answer may take is the business of its Service."""
@@ -41,9 +54,8 @@ async def forward(request: Request, *, client: httpx.AsyncClient, address: str) 
     """
     path, query = request.scope["raw_path"], request.scope["query_string"]
     target = httpx.URL(address).copy_with(raw_path=path + b"?" * bool(query) + query)
-    onward = client.build_request(
-        request.method, target, headers=_end_to_end_headers(request.headers.raw), content=request.stream()
-    )
+    headers = _end_to_end_headers(headers_with_host(request.headers.raw))
+    onward = client.build_request(request.method, target, headers=headers, content=request.stream())
     try:
         return _Answer(await client.send(onward, stream=True))
     except httpx.HTTPError as error:

@@ -43,8 +43,8 @@ READS = {
     *("now", "scan", "find", "login", "logout", "static"),
 }
 PAGES = {path.stem for path in SOURCES if path.parent.name == "ui"}
-FOR_PAGES = {"skydriver.ui", "python_multipart"}
-"""What only pages are made with; Jinja2 comes with the framework."""
+FOR_PAGES = {"skydriver.ui"}
+"""What only pages need; Jinja2 comes with the framework."""
 STEPS = {path.stem for path in SOURCES if path.parent.name in ("steps", "cron")}
 
 LIST = """

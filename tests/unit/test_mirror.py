@@ -28,6 +28,7 @@ ELSEWHERE = {
     "cli/secrets": "tests/unit/cli/test_outcome.py",
     "cli/web": "tests/unit/cli/test_client.py",
     "cli/why": "tests/unit/cli/commands/test_status.py",
+    "gateway/forwarded_host": "tests/unit/ui/test_forms.py",
     "gateway/httproutes": "tests/unit/knative/test_manifests.py",
     "gateway/proxy": "tests/unit/functions/test_gateway.py",
     "lifecycle/scanner/scanner_ready": "tests/integration/lifecycle/workers/test_request_workers.py",

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from skydriver.gateway.forwarded_host import headers_with_host
 from skydriver.runtime.error_response import error_answer
 
 # Headers of one connection, not of the message (RFC 9110, 7.6.1); the host is that of the address.
@@ -20,19 +21,6 @@ _HOP_BY_HOP_HEADERS = frozenset(
         "upgrade",
     }
 )
-
-FORWARDED_HOST = "x-forwarded-host"
-"""The header that says which host a request was sent to, before it was passed on."""
-
-
-def headers_with_host(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Say in a request's headers which host it was sent to, whatever they said of it.
-
-    Only what a browser itself says of that can be believed, and that is `Host`.
-    """
-    host = next((value for name, value in headers if name.lower() == b"host"), b"")
-    kept = [(name, value) for name, value in headers if name.lower() != FORWARDED_HOST.encode()]
-    return [*kept, (FORWARDED_HOST.encode(), host)]
 
 
 def proxy_client() -> httpx.AsyncClient:

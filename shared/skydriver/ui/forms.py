@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from skydriver.errors import Forbidden, InvalidArguments
-from skydriver.gateway.proxy import FORWARDED_HOST
+from skydriver.gateway.forwarded_host import FORWARDED_HOST
 from skydriver.rest.arguments import MAX_KEY, read_body
 from skydriver.runtime import sealing
 from skydriver.settings import settings

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from skydriver.gateway.admission import Admission
-from skydriver.gateway.proxy import headers_with_host
+from skydriver.gateway.forwarded_host import headers_with_host
 from skydriver.gateway.route_table import MethodNotAllowed, NotFound, RouteTable
 from skydriver.local.knative.broker import Broker
 from skydriver.rest.responses import not_found_or_method_not_allowed

@@ -57,6 +57,15 @@ class Settings(BaseModel):
     scanner_token_key: Annotated[SecretStr, Field(min_length=32)] | None = Field(
         None, description="signs the scanners' own tokens; of functions that make or take them"
     )
+    session_keys: Annotated[SecretStr, Field(min_length=32)] | None = Field(
+        None,
+        description="keys of 32 characters and more, separated by commas: the first encrypts the dashboard's "
+        "sessions, all decrypt them; of functions that serve pages, or take their sessions",
+    )
+    dashboard_client_id: str = Field(
+        "skydriver-dashboard", description="the Keycloak client that the dashboard's users log in by"
+    )
+    dashboard_client_secret: SecretStr | None = Field(None, description="its secret")
 
     scanner_backend: Literal["kubernetes", "local"] = Field(
         "local", description="where scanner servers run: as Jobs of this cluster, or on this machine"

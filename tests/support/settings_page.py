@@ -23,6 +23,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Users and tokens": (
         *("auth_openid_url", "auth_audience", "auth_claims", "alerts_need_role", "auth_keys_max_age"),
         *("skydriver_no_auth", "scanner_token_key"),
+        *("dashboard_client_id", "dashboard_client_secret", "session_keys"),
     ),
     "Scanner images and servers": (
         *("scanner_backend", "image_tag_source", "image_tags", "image_tags_ttl", "dockerhub_url"),

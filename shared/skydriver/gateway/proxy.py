@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from skydriver.gateway.forwarded_host import headers_with_host
 from skydriver.runtime.error_response import error_answer
 
 # Headers of one connection, not of the message (RFC 9110, 7.6.1); the host is that of the address.
@@ -41,9 +42,8 @@ async def forward(request: Request, *, client: httpx.AsyncClient, address: str) 
     """
     path, query = request.scope["raw_path"], request.scope["query_string"]
     target = httpx.URL(address).copy_with(raw_path=path + b"?" * bool(query) + query)
-    onward = client.build_request(
-        request.method, target, headers=_end_to_end_headers(request.headers.raw), content=request.stream()
-    )
+    headers = _end_to_end_headers(headers_with_host(request.headers.raw))
+    onward = client.build_request(request.method, target, headers=headers, content=request.stream())
     try:
         return _Answer(await client.send(onward, stream=True))
     except httpx.HTTPError as error:

@@ -193,6 +193,7 @@ class LocalService:
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
             "SCANNER_TOKEN_KEY": secrets.token_hex(32),
+            "SESSION_KEYS": secrets.token_hex(32),
             "SKYDRIVER_URL": self.url,
             "K_SINK": self.sink,
             "LOCAL_JOBS_URL": self.jobs_url,

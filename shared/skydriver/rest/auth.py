@@ -17,6 +17,7 @@ import jwt
 from starlette.requests import Request
 
 from skydriver.errors import Forbidden
+from skydriver.rest import sessions
 from skydriver.rest.jwks import ALGORITHMS, jwks_cache
 from skydriver.runtime.json_web_tokens import header_of, verified_claims
 from skydriver.scanner.tokens import ScannerToken, read_scanner_token
@@ -42,11 +43,13 @@ class Caller:
         name: a user's or a client's name, if it is known.
         roles: what they are.
         scanner: for a scanner, the scan it may speak for.
+        session_id: of the session whose cookie says so; it may have been ended (`sessions.unless_ended`).
     """
 
     name: str | None
     roles: frozenset[Role]
     scanner: ScannerToken | None = None
+    session_id: str | None = None
 
 
 ANONYMOUS = Caller(None, frozenset({Role.USER, Role.SYSTEM, Role.REALTIME}))
@@ -77,14 +80,40 @@ async def authenticate(request: Request) -> Caller:
     if settings().skydriver_no_auth:
         return ANONYMOUS
     if not token:
+        if (session := of_session(request)) is not None and _may_read(request):
+            return session
         raise Forbidden("authentication failed: send a token as 'Authorization: Bearer TOKEN'")
     claims = await _verify(token)
-    caller = Caller(_name(claims), _roles(claims))
+    caller = caller_of(claims)
     if len(verified) >= MAX_CACHED:
         verified.clear()
     # No longer than keys are trusted: a key that the issuer withdraws takes its tokens with it.
     verified[digest] = (min(float(claims["exp"]), now + settings().auth_keys_max_age), caller)
     return caller
+
+
+READING = frozenset({"GET", "HEAD"})
+OWN_SITE = frozenset({"", "same-origin", "none"})
+"""What a browser says (`Sec-Fetch-Site`) of a request by our own pages, or by its user; old ones do not."""
+
+
+def _may_read(request: Request) -> bool:
+    """Say whether a session's cookie counts: only for reading, and not where another site sends it along."""
+    return request.method in READING and request.headers.get("sec-fetch-site", "") in OWN_SITE
+
+
+def of_session(request: Request) -> Caller | None:
+    """Find out who asks by the cookie of a session; None without one that is valid."""
+    session = sessions.session_of(request)
+    if session is None:
+        return None
+    roles = frozenset(role for role in Role if role in session.roles)
+    return Caller(session.name, roles, session_id=session.id)
+
+
+def caller_of(claims: Mapping[str, Any]) -> Caller:
+    """Say who has a token's claims, which were verified."""
+    return Caller(_name(claims), _roles(claims))
 
 
 def may_send_alerts(caller: Caller) -> bool:

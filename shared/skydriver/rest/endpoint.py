@@ -1,42 +1,26 @@
 """What makes an HTTP function of a route: path and method, who may, arguments in, an answer out."""
 
-import asyncio
-import functools
 import inspect
-import logging
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
-import functions_framework.aio
 from pydantic import BaseModel
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
-from skydriver.errors import Forbidden, NotTaken, SkyDriverError, TemporaryError
+from skydriver.errors import Forbidden, NotTaken
 from skydriver.model.scan import split_scanner_id
+from skydriver.rest import sessions
 from skydriver.rest.arguments import NoArguments, parse_body, query_arguments, read_body, validate
 from skydriver.rest.auth import ANONYMOUS, Caller, Role, authenticate
-from skydriver.rest.responses import (
-    Replaced,
-    json_response,
-    led_to,
-    not_found_or_method_not_allowed,
-    without_body,
-)
-from skydriver.runtime.error_response import error_answer, response_of_error
+from skydriver.rest.http_function import HttpFunction, http_function
+from skydriver.rest.responses import json_response
 from skydriver.settings import settings
-from skydriver.store.mongo import OUTAGES
 from skydriver.telemetry import traces
-from skydriver.telemetry.logging import configure_logging, log_context, working
-
-logger = logging.getLogger(__name__)
 
 Arguments = TypeVar("Arguments", bound=BaseModel)
 Taken = TypeVar("Taken")
-RETRYABLE_ERRORS: tuple[type[Exception], ...] = (*OUTAGES, TimeoutError)
-HttpFunction = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
@@ -98,6 +82,11 @@ class EndpointInfo:
     description: str
     takes_event: bool
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """All methods that it serves."""
+        return (self.method,)
+
 
 def endpoint(
     line: str,
@@ -124,7 +113,6 @@ def endpoint(
         body_holds_arguments: whether the body is a JSON object of arguments, or left to the handler.
     """
     method, path = line.split(" ")
-    pattern = re.compile(path.replace("{scan_id}", r"(?P<scan_id>\w{1,64})"))
 
     def decorate(handle: Handler[Arguments]) -> HttpFunction:
         info = EndpointInfo(
@@ -140,63 +128,20 @@ def endpoint(
             takes_event=not body_holds_arguments,
         )
 
-        async def respond(request: Request, match: re.Match[str] | None) -> Response:
-            if match is None:
-                return error_answer(404, f"there is no such path; this function serves {path}")
-            if request.method != method and (request.method, method) != ("HEAD", "GET"):
-                return not_found_or_method_not_allowed(request.method, request.scope["path"], (method,))
+        async def respond(request: Request, names: Mapping[str, str]) -> Response:
             caller = await authenticate(request) if roles else ANONYMOUS
             if roles and caller.roles.isdisjoint(roles):
                 raise Forbidden(f"authorization failed: this needs the role {' or '.join(roles)}")
-            scan_id, attempt = _scan(match.groupdict().get("scan_id", ""), caller)
+            scan_id, attempt = _scan(names.get("scan_id", ""), caller)
             given = query_arguments(request)
             body = b"" if method == "GET" else await read_body(request, limit=limit())
             if body_holds_arguments:
                 given |= parse_body(body, content_type=request.headers.get("content-type", ""))
             call = RequestContext(validate(arguments, given), caller, scan_id, attempt, request.headers, body)
-            content = await _handled(handle, call, method)
+            content = await sessions.unless_ended(caller.session_id, _handled(handle, call, method))
             return content if isinstance(content, Response) else json_response(content)
 
-        async def reply(request: Request, match: re.Match[str] | None) -> Response:
-            try:
-                async with asyncio.timeout(settings().step_deadline):
-                    return await respond(request, match)
-            except Replaced as other:
-                return led_to(other.scan_id, path, request.scope["query_string"])
-            except SkyDriverError as error:
-                return response_of_error(error)
-            except RETRYABLE_ERRORS as error:
-                logger.warning("%s: %s", line, error)
-                return response_of_error(TemporaryError("the database does not answer; try again"))
-            except ClientDisconnect:
-                return error_answer(400, "the request was not complete")
-            except Exception:
-                logger.exception("%s", line)
-                return error_answer(500, "a fault of the service; it has been logged")
-
-        async def answered(request: Request, match: re.Match[str] | None) -> Response:
-            response = await reply(request, match)
-            return await without_body(response) if request.method == "HEAD" else response
-
-        @functions_framework.aio.http
-        @functools.wraps(handle)
-        async def function(request: Request) -> Response:
-            configure_logging()
-            # Not that of `request.url`, which is without line breaks.
-            match = pattern.fullmatch(request.scope["path"])
-            names = match.groupdict() if match else {}
-            with working(handle.__name__, line), log_context(**names):
-                if not traces.is_enabled():
-                    return await answered(request, match)
-                with traces.start_span(
-                    line, kind="server", parent=request.headers, attributes=_attributes(request, path)
-                ) as said:
-                    response = await answered(request, match)
-                    said(response.status_code)
-                    return response
-
-        function.route = info  # type: ignore[attr-defined]
-        return cast(HttpFunction, function)
+        return http_function(handle, info, respond, parameter=r"\w{1,64}")
 
     return decorate
 
@@ -229,19 +174,6 @@ async def unless_late(call: RequestContext[Any], report: Awaitable[Taken]) -> Ta
         if call.caller.scanner is None:
             raise
         return None
-
-
-def _attributes(request: Request, path: str) -> dict[str, Any]:
-    """Describe a request by OpenTelemetry's conventions for HTTP servers."""
-    return {
-        "http.request.method": request.method,
-        "http.route": path,
-        "url.path": request.url.path,
-        "url.scheme": request.url.scheme,
-        "server.address": request.url.hostname or "",
-        "user_agent.original": request.headers.get("user-agent", ""),
-        "network.protocol.version": request.scope.get("http_version", ""),
-    }
 
 
 def _scan(name: str, caller: Caller) -> tuple[str, int]:

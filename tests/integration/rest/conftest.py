@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 from pymongo import monitoring
@@ -12,6 +11,7 @@ from skydriver.local.http_server import listen, serve, url
 from skydriver.local.knative import functions
 from skydriver.local.knative.ingress import Ingress
 from skydriver.local.knative.overlay import Overlay, read_overlay
+from skydriver.runtime.http_client import http_client
 from tests.conftest import ROOT
 from tests.integration.rest.api import Api
 from tests.support.trips import Trips
@@ -32,7 +32,7 @@ async def api(database: None, overlay: Overlay, configure: Callable[..., None]) 
         front = Ingress(routes=overlay.routes, functions=functions.load(routed), brokers={})
         async with (
             serve(front, listener),
-            httpx.AsyncClient(base_url=url(listener), timeout=60.0, trust_env=False, verify=False) as client,
+            http_client(url(listener), base_url=url(listener), timeout=60.0) as client,
         ):
             yield Api(client)
 

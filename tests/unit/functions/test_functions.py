@@ -17,11 +17,9 @@ import skydriver
 from skydriver.gateway.route_table import RouteTable
 from skydriver.model.transitions import Fact
 from skydriver.rest.arguments import NoArguments
+from tests.support.functions import SOURCES
 
 ROOT = Path(__file__).parents[3]
-SOURCES = sorted(
-    path for folder in ("api", "steps", "cron") for path in (ROOT / "functions" / folder).glob("[!_]*.py")
-)
 ROUTES = RouteTable.load(ROOT / "knative" / "base" / "routes.yaml")
 
 each = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
@@ -36,7 +34,7 @@ def function_of(source: Path) -> Any:
 
 
 def path_of(route: str) -> str:
-    return route.replace("{scan_id}", "5d2e")
+    return re.sub(r"\{\w+\}", "5d2e", route)
 
 
 def test_no_two_functions_share_a_name() -> None:
@@ -61,9 +59,10 @@ def test_a_file_holds_one_function_of_its_own_name(source: Path) -> None:
 
 def test_every_line_of_the_route_table_has_its_function_and_every_route_its_line() -> None:
     served = {
-        (function.route.method, function.route.path): source.stem.replace("_", "-")
+        (method, function.route.path): source.stem.replace("_", "-")
         for source in SOURCES
         if hasattr(function := function_of(source), "route")
+        for method in function.route.methods
     }
     assert served == {(route.method, route.path): route.service for route in ROUTES.routes}
 
@@ -98,7 +97,7 @@ async def test_it_answers_as_a_route_or_as_a_step_under_functions_framework(
 ) -> None:
     function = function_of(source)
     transport = httpx.ASGITransport(app_of(source))
-    async with httpx.AsyncClient(transport=transport, base_url="http://function") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://skydriver.test") as client:
         if not hasattr(function, "route"):
             nothing = await client.post("/", content=b"")
             assert (nothing.status_code, nothing.content) == (400, b"")
@@ -106,14 +105,14 @@ async def test_it_answers_as_a_route_or_as_a_step_under_functions_framework(
         elsewhere = await client.get("/there/is/no/such/path")
         assert elsewhere.status_code == elsewhere.json()["code"] == 404
         path = path_of(function.route.path)
-        wrong = "DELETE" if function.route.method != "DELETE" else "GET"
+        methods = function.route.methods
+        wrong = "DELETE" if "DELETE" not in methods else "GET"
         other = await client.request(wrong, path)
         assert other.status_code == other.json()["code"] == 405
-        reads = function.route.method == "GET"
-        assert other.headers["allow"] == ("GET, HEAD" if reads else function.route.method)
+        assert other.headers["allow"] == ", ".join([*methods, *(["HEAD"] if "GET" in methods else [])])
         if function.route.arguments is NoArguments:
             return
-        unknown = await client.request(function.route.method, path, params={"no_such_argument": "1"})
+        unknown = await client.request(methods[0], path, params={"no_such_argument": "1"})
         assert unknown.status_code == 400
         assert "argument no_such_argument: is an unrecognized argument" in unknown.json()["error"]
 

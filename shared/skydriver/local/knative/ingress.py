@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from skydriver.gateway.admission import Admission
+from skydriver.gateway.forwarded_host import headers_with_host
 from skydriver.gateway.route_table import MethodNotAllowed, NotFound, RouteTable
 from skydriver.local.knative.broker import Broker
 from skydriver.rest.responses import not_found_or_method_not_allowed
@@ -43,5 +44,6 @@ class Ingress:
             case MethodNotAllowed(allowed):
                 await not_found_or_method_not_allowed(scope["method"], path, allowed)(scope, receive, send)
             case service:
+                scope = {**scope, "headers": headers_with_host(scope["headers"])}
                 with self._admission.admitted(service) as refusal:
                     await (refusal or self._functions[service])(scope, receive, send)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from skydriver.lifecycle.users import create_scan
+from skydriver.lifecycle.users import rescan as lifecycle
 from skydriver.model.manifest import DEFAULT_FIELDS
 from skydriver.model.submission import RescanArguments
 from skydriver.rest.auth import Role, may_send_alerts
@@ -16,7 +16,7 @@ from skydriver.rest.views import manifest_with_event, requested_fields
 async def rescan(request: RequestContext[RescanArguments]) -> dict[str, Any]:
     """Store a new scan with the request of the former, and answer its manifest."""
     fields = requested_fields(request.arguments, DEFAULT_FIELDS)
-    scan = await create_scan.rescan(
+    scan = await lifecycle.rescan(
         request.scan_id,
         request.arguments,
         submitted_by=request.caller.name,

@@ -35,6 +35,8 @@ ELSEWHERE = {
     "lifecycle/sweep/remove_old_events": "tests/integration/lifecycle/sweep/test_remove_old_results.py",
     "lifecycle/sweep/remove_old_logs": "tests/integration/lifecycle/workers/test_worker_logs.py",
     "lifecycle/transition": "tests/integration/lifecycle/test_transition_finish.py",
+    "lifecycle/users/limits": "tests/integration/lifecycle/users/test_create_scan.py",
+    "lifecycle/users/store_scan": "tests/integration/lifecycle/users/test_create_scan.py",
     "lifecycle/users/add_workers": "tests/integration/rest/test_requests.py",
     "local/environment": "tests/integration/local/test_service.py",
     "local/jobs/api": "tests/integration/local/jobs/test_host.py",

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from uuid import NAMESPACE_URL, uuid5
 
 from skydriver.errors import NotConfigured, SkyDriverError
-from skydriver.lifecycle.users.create_scan import rescan
+from skydriver.lifecycle.users.rescan import rescan
 from skydriver.settings import known_clusters
 from skydriver.store.scans import imported as imported_scans
 

@@ -7,7 +7,7 @@ from typing import Any
 from skydriver.importing.export import export
 from skydriver.importing.run import Import
 from skydriver.importing.source import Source
-from skydriver.lifecycle.users.create_scan import rescan
+from skydriver.lifecycle.users.rescan import rescan
 from skydriver.model.submission import RescanArguments
 from tests.support.former import EVENT, Former, fill
 from tests.support.parts import Broker

@@ -28,7 +28,7 @@ from skydriver.lifecycle.sweep.count_metrics import count_metrics
 from skydriver.lifecycle.sweep.remove_old_events import remove_old_events
 from skydriver.lifecycle.sweep.remove_old_results import remove_old_results
 from skydriver.lifecycle.sweep.remove_orphaned_results import remove_orphaned_results
-from skydriver.lifecycle.users.create_scan import rescan
+from skydriver.lifecycle.users.rescan import rescan
 from skydriver.model.submission import RescanArguments
 from skydriver.store import i3_events, import_asides, results
 from skydriver.store.mongo import collection

@@ -4,7 +4,8 @@ from typing import Any
 
 from skydriver.errors import Busy, Conflict, InvalidArguments, ScanNotFound
 from skydriver.eventing.outbox import publish
-from skydriver.lifecycle.users.create_scan import check_clusters, describe_starters
+from skydriver.lifecycle.users.limits import check_clusters
+from skydriver.lifecycle.users.store_scan import describe_starters
 from skydriver.lifecycle.workers.request_workers import cluster_entries
 from skydriver.model.documents import Cluster, Outbox, Scan, ScanToGrow
 from skydriver.model.phases import COMPLETE, Phase

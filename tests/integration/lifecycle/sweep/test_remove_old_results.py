@@ -9,7 +9,8 @@ import pytest
 from skydriver.errors import InvalidArguments, NotFound
 from skydriver.lifecycle.sweep.remove_old_events import remove_old_events
 from skydriver.lifecycle.sweep.remove_old_results import remove_old_results
-from skydriver.lifecycle.users.create_scan import create_scan, rescan
+from skydriver.lifecycle.users.create_scan import create_scan
+from skydriver.lifecycle.users.rescan import rescan
 from skydriver.lifecycle.workers.worker_logs import DAY
 from skydriver.model.phases import Phase
 from skydriver.model.submission import ScanArguments

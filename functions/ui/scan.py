@@ -3,11 +3,12 @@
 from pydantic import BaseModel, ConfigDict
 
 from skydriver.rest.views import read_scan
+from skydriver.ui.actions import actions_for, notice_of
 from skydriver.ui.pages import Page, PageRequest, page
 
 
 class ScanPageArguments(BaseModel):
-    """The arguments of `GET /ui/scan/SCAN_ID`."""
+    """The argument of `GET /ui/scan/SCAN_ID`."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
@@ -19,4 +20,9 @@ class ScanPageArguments(BaseModel):
 async def scan(request: PageRequest[ScanPageArguments]) -> Page:
     """Show a scan."""
     found = await read_scan(request.names["scan_id"], ("scan_id", "phase", "reason"))
-    return Page("scan.html", {"scan": found, "notice": ""})
+    data = {
+        "scan": found,
+        "notice": notice_of(request.arguments.done),
+        "actions": actions_for(found["phase"]),
+    }
+    return Page("scan.html", data)

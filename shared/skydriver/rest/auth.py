@@ -83,7 +83,9 @@ async def authenticate(request: Request) -> Caller:
         if (session := of_session(request)) is not None and _may_read(request):
             return session
         raise Forbidden("authentication failed: send a token as 'Authorization: Bearer TOKEN'")
-    claims = await _verify(token)
+    claims = await verify_token(token, audience=settings().auth_audience.split(","))
+    if claims.get("typ", "Bearer") != "Bearer":
+        raise Forbidden("authentication failed: this is no access token")
     caller = caller_of(claims)
     if len(verified) >= MAX_CACHED:
         verified.clear()
@@ -104,7 +106,7 @@ def _may_read(request: Request) -> bool:
 
 def of_session(request: Request) -> Caller | None:
     """Find out who asks by the cookie of a session; None without one that is valid."""
-    session = sessions.session_of(request)
+    session = sessions.session_of(request.cookies)
     if session is None:
         return None
     roles = frozenset(role for role in Role if role in session.roles)
@@ -121,7 +123,17 @@ def may_send_alerts(caller: Caller) -> bool:
     return not settings().alerts_need_role or not caller.roles.isdisjoint({Role.REALTIME, Role.SYSTEM})
 
 
-async def _verify(token: str) -> dict[str, Any]:
+async def verify_token(token: str, *, audience: list[str]) -> dict[str, Any]:
+    """Verify a token of the issuer's, and return its claims.
+
+    Args:
+        token: the token.
+        audience: one of which it must be for.
+
+    Raises:
+        Forbidden: it is not valid.
+        TemporaryError: the issuer's keys cannot be fetched.
+    """
     header = header_of(token)
     if not header:
         raise Forbidden("authentication failed: this is no token")
@@ -135,13 +147,11 @@ async def _verify(token: str) -> dict[str, Any]:
             key,
             algorithms=ALGORITHMS,
             issuer=jwks_cache().url,
-            audience=settings().auth_audience.split(","),
+            audience=audience,
             require=["iss", "aud"],
         )
     except jwt.InvalidTokenError as error:
         raise Forbidden(f"authentication failed: {error}") from None
-    if claims.get("typ", "Bearer") != "Bearer":
-        raise Forbidden("authentication failed: this is no access token")
     return claims
 
 

@@ -15,7 +15,7 @@ from skydriver.rest import sessions
 from skydriver.rest.arguments import NoArguments, parse_body, query_arguments, read_body, validate
 from skydriver.rest.auth import ANONYMOUS, Caller, Role, authenticate
 from skydriver.rest.http_function import HttpFunction, http_function
-from skydriver.rest.responses import json_response
+from skydriver.rest.responses import json_response, takes_html
 from skydriver.settings import settings
 from skydriver.telemetry import traces
 
@@ -67,6 +67,7 @@ class EndpointInfo:
         answer: the name of the answer's model in `rest.openapi.schemas`; None where it is no JSON.
         files: the media types of what is answered beside or in place of JSON; empty with no answer: a page.
         redirects: whether it leads elsewhere (303).
+        page: where browsers are led to (303); None: nowhere.
         description: a sentence.
         takes_event: whether the body is a CloudEvent, not a JSON object of arguments.
     """
@@ -79,6 +80,7 @@ class EndpointInfo:
     answer: str | None
     files: tuple[str, ...]
     redirects: bool
+    page: str | None
     description: str
     takes_event: bool
 
@@ -96,6 +98,7 @@ def endpoint(
     answer: str | None = None,
     files: tuple[str, ...] = (),
     redirects: bool = False,
+    page: str | None = None,
     limit: Callable[[], int] = lambda: settings().max_body_bytes,
     body_holds_arguments: bool = True,
 ) -> Callable[[Handler[Arguments]], HttpFunction]:
@@ -109,6 +112,7 @@ def endpoint(
             by its name, since no request needs those models.
         files: media types that it answers with beside or in place of JSON.
         redirects: whether it leads elsewhere (303).
+        page: where a client that takes HTML is led to (303), before it is asked who it is.
         limit: says the most bytes that a body may have.
         body_holds_arguments: whether the body is a JSON object of arguments, or left to the handler.
     """
@@ -124,11 +128,14 @@ def endpoint(
             answer=answer,
             files=files,
             redirects=redirects,
+            page=page,
             description=inspect.getdoc(handle) or "",
             takes_event=not body_holds_arguments,
         )
 
         async def respond(request: Request, names: Mapping[str, str]) -> Response:
+            if page is not None and takes_html(request.headers):
+                return Response(status_code=303, headers={"Location": page, "Vary": "Accept"})
             caller = await authenticate(request) if roles else ANONYMOUS
             if roles and caller.roles.isdisjoint(roles):
                 raise Forbidden(f"authorization failed: this needs the role {' or '.join(roles)}")

@@ -31,7 +31,6 @@ RETRYABLE_ERRORS: tuple[type[Exception], ...] = (*OUTAGES, TimeoutError)
 LOGGED = frozenset({"scan_id"})
 """The parameters of a path that each line of the log names."""
 TO_A_COOKIE = {
-    "Vary": "Cookie, Authorization",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
@@ -109,6 +108,7 @@ def http_function(
     async def answered(request: Request, match: re.Match[str] | None) -> Response:
         response = await reply(request, match)
         if sessions.has_cookie(request):
+            response.headers.add_vary_header("Cookie, Authorization")
             response.headers.update(TO_A_COOKIE)
         return await without_body(response) if request.method == "HEAD" else response
 

@@ -1,6 +1,7 @@
 """Answers of REST routes: JSON, and errors as `{code, error}` with a sentence to read."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 import orjson
@@ -59,6 +60,15 @@ def not_found_or_method_not_allowed(method: str, path: str, allowed: tuple[str, 
         served = [*allowed, "HEAD"] if "GET" in allowed else allowed
         return error_answer(405, said, {"Allow": ", ".join(served)})
     return error_answer(404, f"there is no {path}; /docs shows what there is")
+
+
+def takes_html(headers: Mapping[str, str]) -> bool:
+    """Say whether a client asks for HTML by name, as browsers do (RFC 9110, 12.5.1)."""
+    for one in headers.get("accept", "").lower().split(","):
+        kind, *parameters = (part.strip() for part in one.split(";"))
+        if kind == "text/html":
+            return not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters)
+    return False
 
 
 async def without_body(answer: Response) -> Response:

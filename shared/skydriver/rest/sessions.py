@@ -4,7 +4,7 @@ Nothing is stored of a session but that it was ended: that is looked up beside t
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeVar
@@ -69,14 +69,14 @@ def has_cookie(request: Request) -> bool:
     return f"{COOKIE}=" in request.headers.get("cookie", "")
 
 
-def session_of(request: Request) -> Session | None:
-    """Read the session off a request's cookie.
+def session_of(cookies: Mapping[str, str]) -> Session | None:
+    """Read the session off a request's cookies.
 
     None without one, if it is not one of ours, if it is over, or if this function has no keys of sessions.
     """
-    if not has_cookie(request) or not has_keys(sealing.KEYS):
+    if COOKIE not in cookies or not has_keys(sealing.KEYS):
         return None
-    content = sealing.unseal(_PURPOSE, request.cookies.get(COOKIE, ""))
+    content = sealing.unseal(_PURPOSE, cookies[COOKIE])
     if content is None:
         return None
     return Session(content["i"], content["n"], frozenset(content["r"]), content["e"])

@@ -59,6 +59,11 @@ async def take(user: str, key: str, *, content: str, scan_id: str) -> str:
     return _scan_of(entry, content)
 
 
+async def release(user: str, key: str) -> None:
+    """Let a user's key stand for nothing again, since what it was taken for was not done."""
+    await collection(NAME).delete_one({"_id": _name(user, key)})
+
+
 def _name(user: str, key: str) -> str:
     # A digest: neither name nor key is bounded, and a plain join could be read in two ways.
     return sha256(f"{len(user)} {user} {key}".encode()).hexdigest()

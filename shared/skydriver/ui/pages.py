@@ -18,6 +18,7 @@ from skydriver.rest import sessions
 from skydriver.rest.arguments import NoArguments, query_arguments, validate
 from skydriver.rest.auth import ANONYMOUS, Caller, Role, authenticate, of_session
 from skydriver.rest.http_function import HttpFunction, http_function
+from skydriver.rest.responses import takes_html
 from skydriver.settings import settings
 from skydriver.ui import forms
 from skydriver.ui.forms import Form
@@ -259,7 +260,7 @@ def _page_of_error(status: int, sentence: str) -> str:
 
 def _error(request: Request, answer: Response) -> Response:
     """Show an error to people; programs get it as from the interface."""
-    if "text/html" not in request.headers.get("accept", ""):
+    if not takes_html(request.headers):
         answer.headers.update(_headers())
         return answer
     said = orjson.loads(bytes(answer.body))

@@ -236,6 +236,11 @@ def _answers(route: EndpointInfo, schemas: Schemas) -> dict[str, Any]:
     answers: dict[str, Any] = {"200": {"description": description, "content": content}}
     if issubclass(route.arguments, LedArguments):
         answers["302"] = _LED
+    if route.page is not None:
+        answers["303"] = {
+            "description": "The page of people, where HTML is asked for by name",
+            "headers": {"Location": {"schema": {"type": "string"}}},
+        }
     return answers
 
 

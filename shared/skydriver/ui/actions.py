@@ -1,0 +1,131 @@
+"""What users may do to a scan from its page: each asks once, says what will happen, and then what it did."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from skydriver.errors import InvalidArguments, NotFound
+from skydriver.model.phases import COMPLETE, Phase
+from skydriver.ui.scan_form import arguments_of
+
+CONFIRMED = "confirmed"
+"""The field that a form has once its user was asked."""
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that a user may do.
+
+    Attributes:
+        name: of the path.
+        title: what it is called.
+        effect: what will happen.
+        done: what has happened.
+        while_complete: whether it is for scans that are complete; None: for all.
+        is_final: whether it cannot be taken back.
+    """
+
+    name: str
+    title: str
+    effect: str
+    done: str
+    while_complete: bool | None
+    is_final: bool = False
+
+    def is_for(self, phase: str) -> bool:
+        """Say whether it can be done to a scan in this phase."""
+        return self.while_complete is None or self.while_complete == (Phase(phase) in COMPLETE)
+
+
+ACTIONS = {
+    action.name: action
+    for action in (
+        Action(
+            "abort",
+            "Abort",
+            "The scanner server and all workers are stopped, and the scan is hidden from searches. What it "
+            "has found so far stays. It cannot go on later; its event can be scanned again.",
+            "The scan is aborted. Its scanner server and its workers are being stopped.",
+            while_complete=False,
+            is_final=True,
+        ),
+        Action(
+            "add-workers",
+            "Add workers",
+            "The scan gets more workers, on every later attempt, too: at once if it has workers already, "
+            "else together with the others.",
+            "More workers are asked for.",
+            while_complete=False,
+        ),
+        Action(
+            "rescan",
+            "Rescan",
+            "The event is scanned again, as it was asked for before but for the changes below. The earlier "
+            "scan stays as it is unless you say otherwise.",
+            "This rescan is asked for.",
+            while_complete=None,
+        ),
+        Action(
+            "hide",
+            "Hide",
+            "The scan is hidden from searches. Nothing of it is removed, and its page stays where it is.",
+            "The scan is hidden from searches.",
+            while_complete=True,
+        ),
+    )
+}
+NOTICES = {**{action.name: action.done for action in ACTIONS.values()}, "new": "The scan is asked for."}
+
+
+def find_action(name: str) -> Action:
+    """Find an action by its name.
+
+    Raises:
+        NotFound: there is none.
+    """
+    if name not in ACTIONS:
+        raise NotFound(f"there is no action '{name}'; there are {', '.join(ACTIONS)}")
+    return ACTIONS[name]
+
+
+def notice_of(done: str) -> str:
+    """Say what an action has just done, by its name; nothing for any other text."""
+    return NOTICES.get(done, "")
+
+
+def actions_for(phase: str) -> list[dict[str, Any]]:
+    """List what can be done to a scan in a phase, for `actions.html`."""
+    return [
+        {"name": action.name, "title": action.title, "is_final": action.is_final}
+        for action in ACTIONS.values()
+        if action.is_for(phase)
+    ]
+
+
+def changes_of(fields: Mapping[str, str], before: Mapping[str, str]) -> dict[str, Any]:
+    """Make the arguments of a rescan: those that differ from the earlier scan's, and what becomes of it.
+
+    Args:
+        fields: of the form.
+        before: the fields as the earlier scan was asked for.
+
+    Raises:
+        InvalidArguments: a field cannot be read.
+    """
+    # The event stays, and a box that is not ticked is not sent.
+    now = {**fields, "client_logs": fields.get("client_logs", ""), "event": ""}
+    asked, former = arguments_of({**before, **now}), _arguments_before(before)
+    changes = {name: value for name, value in asked.items() if former.get(name) != value}
+    changes.pop("i3_event_id", None)
+    return {
+        **changes,
+        "abort_first": bool(fields.get("abort_first")),
+        "replace_scan": bool(fields.get("replace_scan")),
+    }
+
+
+def _arguments_before(before: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        return arguments_of(before)
+    except InvalidArguments:
+        return {}

@@ -1,6 +1,6 @@
-"""Chromium without a window, with its libraries and a font, unpacked from Debian's packages: nothing is installed.
+"""Chromium without a window, with its libraries and a font, unpacked from Debian's packages.
 
-The packages are those that this machine's apt knows; the build needs no root.
+Nothing is installed. The packages are those that this machine's apt knows; the build needs no root.
 """
 
 import shutil

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.components.debian import need_program, run
 
-VERSION = "2"
+VERSION = "3"
 _HERE = Path(__file__).parent
 
 

@@ -1,0 +1,1 @@
+"""A real browser: Debian's Chromium without a window, driven by Playwright."""

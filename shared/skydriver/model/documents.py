@@ -91,6 +91,8 @@ class Cluster(TypedDict):
     statuses: dict[str, dict[str, int]]
     """Job status -> pilot status -> number of workers."""
     top_task_errors: dict[str, int]
+    errors_by_site: NotRequired[dict[str, dict[str, int]]]
+    """Site that a worker was at -> error -> number of workers; where the place names sites."""
     attempt: int
     state: str
     """A `ClusterState`."""

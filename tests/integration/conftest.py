@@ -21,6 +21,7 @@ from tests.integration.paths import PathListener
 from tests.support.parts import BUCKET, Broker, Bucket, Jobs, Keycloak, Loopback
 from tests.support.repeats import Repeat, three_times_at_once, twice_in_a_row
 from tests.support.servers import shared_server
+from tests.support.trips import Trips
 
 Configure = Callable[..., None]
 
@@ -114,3 +115,12 @@ def repeat(request: pytest.FixtureRequest) -> Repeat:
     """Takes a step more than once, in each of the ways that happen: its effect must be that of one."""
     way: Repeat = request.param
     return way
+
+
+@pytest.fixture
+def trips(monkeypatch: pytest.MonkeyPatch) -> Trips:
+    """What the database is asked by clients that are made from now on."""
+    listeners: Any = monitoring._LISTENERS
+    trips = Trips()
+    monkeypatch.setattr(monitoring, "_LISTENERS", listeners._replace(command_listeners=[trips]))
+    return trips

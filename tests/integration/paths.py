@@ -20,6 +20,7 @@ from skydriver.store import (
     observation_leases,
     rate_limit,
     results,
+    sweeps,
 )
 from skydriver.store.scans import document as scan_document
 from skydriver.store.scans.search import SEARCH
@@ -34,6 +35,7 @@ TYPES: Mapping[str, Any] = {
     rate_limit.NAME: documents.Limits,
     observation_leases.NAME: documents.ObservationLease,
     counters.NAME: documents.Totals,
+    sweeps.NAME: documents.SweepRecord,
 }
 _LOGICAL = ("$and", "$or", "$nor")
 
@@ -147,6 +149,15 @@ def check_update(kind: Any, update: Any, array_filters: Iterable[Mapping[str, An
                 check_value(found, value, path)
 
 
+def _check_pipeline(kind: Any, pipeline: Iterable[Mapping[str, Any]]) -> None:
+    typed = True
+    for stage in pipeline:
+        if (union := stage.get("$unionWith")) is not None:
+            _check_pipeline(TYPES[union["coll"]], union["pipeline"])
+        else:
+            typed = typed and _check_stage(kind, stage)
+
+
 def _check_stage(kind: Any, stage: Mapping[str, Any]) -> bool:
     """Check a stage of a pipeline; False once its documents are no longer of a type."""
     ((operator, content),) = stage.items()
@@ -157,6 +168,8 @@ def _check_stage(kind: Any, stage: Mapping[str, Any]) -> bool:
         check_filter(kind, content)
     elif operator in ("$set", "$project"):
         for path, value in content.items():
+            if path == "part":
+                continue  # which part of a union this is
             resolve(kind, path)
             _check_expression(kind, value)
     elif operator == "$unset":
@@ -216,9 +229,7 @@ def check_command(name: str, command: Mapping[str, Any]) -> None:
             resolve(kind, command["key"])
             check_filter(kind, command.get("query", {}))
         case "aggregate":
-            for stage in command["pipeline"]:
-                if not _check_stage(kind, stage):
-                    break
+            _check_pipeline(kind, command["pipeline"])
         case "createIndexes":
             for index in command["indexes"]:
                 _check_paths(kind, [path.removesuffix(".$**") for path in index["key"]])

@@ -37,7 +37,7 @@ SUBMISSIONS = "skydriver.model.submission"
 """The models of what users ask for, large ones."""
 READS = {
     *("get_root", "get_scan", "get_manifest", "get_result", "get_status", "get_logs", "get_history"),
-    *("get_i3_event", "get_backlog", "find_scans", "get_scan_request"),
+    *("get_i3_event", "get_backlog", "get_overview", "find_scans", "get_scan_request"),
     *("get_contours", "get_gcn_notice", "get_moc", "find_skymap"),
     *("get_skymap", "get_skymap_fits", "get_skymap_pdf", "get_skymap_png", "get_skymap_svg"),
     *("now", "scan", "find", "login", "logout", "static"),

@@ -1,23 +1,18 @@
 """Why a scan is not done: worked out from what the service says of it, in one plain sentence."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from skydriver.cli.screen import duration
+from skydriver.model.holdups import LONG_SECONDS, QUIET_SECONDS, predicted_end
 from skydriver.model.phases import ALERT_PRIORITY
 from skydriver.model.reasons import ReasonCode
 from skydriver.model.tallies import read_tallies
 
 Json = Mapping[str, Any]
 
-QUIET_SECONDS = 900.0
-"""Seconds without a report after which a scanner is said to be quiet; it reports about once a minute."""
-LONG_SECONDS = 180.0
-"""Seconds after which a start is said to take long."""
-_TIME_LEFT = re.compile(r"(?:(\d+) days?, )?(\d+):(\d\d):(\d\d)")
 _LIVE = ("started", "reported", None)
 _TRIED_AGAIN = (ReasonCode.WORKERS_START_REFUSED, ReasonCode.WORKERS_START_NO_ROOM)
 _GIVEN_UP = (
@@ -91,13 +86,7 @@ class Facts:
     @property
     def finish(self) -> float | None:
         """When it should be finished, as its scanner last predicted; in seconds since the epoch."""
-        stats = (self.manifest.get("progress") or {}).get("processing_stats") or {}
-        left = _TIME_LEFT.fullmatch(str((stats.get("predictions") or {}).get("time left")))
-        reported = self.status.get("reported_at")
-        if left is None or reported is None:
-            return None
-        days, hours, minutes, seconds = (int(part or 0) for part in left.groups())
-        return float(reported) + ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+        return predicted_end(self.manifest.get("progress"), self.status.get("reported_at"))
 
 
 @dataclass(frozen=True)

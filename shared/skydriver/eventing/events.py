@@ -23,6 +23,14 @@ def event_type(fact: Fact) -> str:
     return f"org.icecube.skydriver.{fact.value}.v1"
 
 
+_FACTS = {event_type(fact): fact.value for fact in Fact}
+
+
+def fact_of_type(kind: str) -> str:
+    """Say which fact a CloudEvents type names; `other` for a type that is none of ours."""
+    return _FACTS.get(kind, "other")
+
+
 @dataclass(frozen=True)
 class Event:
     """A CloudEvent as functions see it.

@@ -1,7 +1,8 @@
 """Every document that is stored, as a type; at run time they are plain dicts.
 
 A part of a document (`ScanPart` and what follows) is what one reader reads of it. The projection that
-MongoDB gets is made from its fields (`projection`), so that neither can name what the other has not. Times
+MongoDB gets is made from its fields (`projection`), so that neither can name what the other has not. Of an
+object that is null MongoDB leaves out what only a part of is asked for: such a field is `NotRequired`. Times
 are seconds since the epoch.
 """
 
@@ -90,6 +91,8 @@ class Cluster(TypedDict):
     statuses: dict[str, dict[str, int]]
     """Job status -> pilot status -> number of workers."""
     top_task_errors: dict[str, int]
+    errors_by_site: NotRequired[dict[str, dict[str, int]]]
+    """Site that a worker was at -> error -> number of workers; where the place names sites."""
     attempt: int
     state: str
     """A `ClusterState`."""
@@ -332,6 +335,8 @@ class Scan(TypedDict):
 class WholeScan(Scan):
     """A scan as it is stored, with what grows with its age."""
 
+    pixels: NotRequired[list[list[float]]]
+    """How far it had come, for a chart: `[time, pixels done, attempt]` of each of the latest reports."""
     history: list[HistoryLine]
     failed_tries: list[FailedTry]
     outbox: Outbox
@@ -457,12 +462,92 @@ class ScanInBacklog(ScanPart):
     """What a place in the backlog shows."""
 
     timestamp: float
+    submitted_by: str | None
     priority: int
     not_before: float
     refusals: int
     reason: str | None
     reason_code: str | None
     phase_since: float
+
+
+class Predictions(TypedDict):
+    """Only what a scanner says of its end."""
+
+    predictions: FreeForm
+    finished: bool
+
+
+class ProgressAtAGlance(TypedDict):
+    """Only how far a scan is."""
+
+    tallies: FreeForm
+    processing_stats: Predictions
+
+
+class ClusterAtAGlance(TypedDict):
+    """What an overview says of a cluster."""
+
+    name: str
+    at: str
+    attempt: int
+    state: str
+    n_workers: int
+    statuses: dict[str, dict[str, int]]
+    reason: str | None
+    stale_since: float | None
+    stale_reason: str | None
+
+
+class TaskAtAGlance(TypedDict):
+    """Only what an overview says of clusters."""
+
+    clusters: list[ClusterAtAGlance]
+
+
+class AskedClusters(TypedDict):
+    """Only the workers that were asked for."""
+
+    request_clusters: list[list[Any]]
+
+
+class ReportedAt(TypedDict):
+    """Only when a report came."""
+
+    at: float
+
+
+class ScanUnderWay(ScanPhase):
+    """What an overview shows of a scan that is placed or stopping."""
+
+    timestamp: float
+    priority: int
+    phase_since: float
+    outcome: str | None
+    reason: str | None
+    reason_code: str | None
+    submitted_by: str | None
+    event_metadata: EventMetadata | None
+    report: NotRequired[ReportedAt | None]
+    progress: NotRequired[ProgressAtAGlance | None]
+    result: NotRequired[IsFinal | None]
+    watched: NotRequired[PixelsSeen]
+    request: AskedClusters
+    ewms_task: TaskAtAGlance
+
+
+class ScanOver(ScanPart):
+    """What an overview shows of a scan that has ended."""
+
+    timestamp: float
+    priority: int
+    phase_since: float
+    outcome: str | None
+    reason: str | None
+    reason_code: str | None
+    submitted_by: str | None
+    event_metadata: EventMetadata | None
+    result: NotRequired[IsFinal | None]
 
 
 class ScanToAdmit(ScanPart):
@@ -486,7 +571,7 @@ class ScanAlive(ScanPhase):
     trace: NotRequired[dict[str, str]]
     ewms_task: TaskClusters
     request: TimeOfPixel
-    progress: Tallies | None
+    progress: NotRequired[Tallies | None]
     watched: NotRequired[PixelsSeen]
 
 
@@ -500,7 +585,7 @@ class ScanAtLocation(ScanPhase):
     """What an observation of a location looks at."""
 
     ewms_task: TaskClusters
-    result: IsFinal | None
+    result: NotRequired[IsFinal | None]
 
 
 class ClustersOfScan(ScanPart):
@@ -525,12 +610,6 @@ class OutboxOfScan(ScanPart):
     """What a scan has not published yet."""
 
     outbox: Outbox
-
-
-class OutboxAge(ScanPart):
-    """Since when an outbox waits."""
-
-    outbox_since: float
 
 
 class VersionOfScan(ScanPart):
@@ -602,11 +681,24 @@ class Limits(TypedDict):
 
 
 class ObservationLease(TypedDict):
-    """Who is looking at a location; `_id` names it."""
+    """Who is looking at a location, and whether it answers; `_id` names it."""
 
     _id: str
     schema: int
     leased_until: float
+    silent_since: NotRequired[float]
+    """Since when it does not answer; missing while it does."""
+    reason: NotRequired[str]
+    """Why it does not answer."""
+
+
+class SweepRecord(TypedDict):
+    """When the last sweep was done, and which duties failed, with the reason."""
+
+    _id: str
+    schema: int
+    at: float
+    failed: dict[str, str]
 
 
 class PhaseTotals(TypedDict):

@@ -69,6 +69,42 @@ class ReasonCode(StrEnum):
     DEAD_LETTER = "dead_letter"
     """The broker gave up an event."""
 
+    # Of what holds a scan up. In the backlog there is one of these, or why its start was refused.
+    ALERTS_FIRST = "alerts_first"
+    RUNNING_LIMIT = "running_limit"
+    """As many scans are running as may at once."""
+    STARTS_LIMIT = "starts_limit"
+    """As many were started within a minute as may."""
+    NEXT_SWEEP = "next_sweep"
+    """Nothing but its turn is waited for."""
+    FORMER_WORKERS_LEFT = "former_workers_left"
+    """It is launched again once the workers of its last attempt are gone."""
+    SCANNER_STARTING = "scanner_starting"
+    """Its scanner server takes long to start."""
+    SCANNER_SILENT = "scanner_silent"
+    """Workers run, but its scanner server has not reported for long."""
+    NO_NEW_PIXELS = "no_new_pixels"
+    """Workers run, but no pixel was done for long."""
+    WORKERS_NOT_STARTED = "workers_not_started"
+    WORKERS_NOT_RUNNING = "workers_not_running"
+    """They are started; none of them runs."""
+    REMOVAL_PENDING = "removal_pending"
+    """It is over, and what is left of it is not gone for long."""
+
+    # Of what is wrong with the service.
+    SWEEP_LATE = "sweep_late"
+    SWEEP_FAILED = "sweep_failed"
+    """Duties of the last sweep failed."""
+    LOCATION_SILENT = "location_silent"
+    """A location does not answer. Of a scan: none that it has workers at."""
+    BACKLOG_STUCK = "backlog_stuck"
+    """Scans wait for long, though the limits leave room."""
+    EVENTS_NOT_PUBLISHED = "events_not_published"
+    """The broker has not taken events for long."""
+    DEAD_LETTERS = "dead_letters"
+    """The broker has given up events lately."""
+    ALERT_HELD_UP = "alert_held_up"
+
 
 class Why(NamedTuple):
     """A reason: its code, and the sentence."""

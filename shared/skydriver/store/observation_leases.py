@@ -1,9 +1,11 @@
 """The `observation_leases` collection: who is looking at the workers of a location now, so that only one is.
 
-Two looks at once could end in the wrong order, and the older one's figures win.
+Two looks at once could end in the wrong order, and the older one's figures win. Beside the lease stands since
+when the location does not answer, also where nothing is at work.
 """
 
 import time
+from collections.abc import Iterable
 
 from pymongo.errors import DuplicateKeyError
 
@@ -30,3 +32,22 @@ async def acquire(location: str, *, seconds: float) -> bool:
 async def release(location: str) -> None:
     """End a look."""
     await collection(NAME, durable=False).update_one({"_id": location}, {"$set": {"leased_until": 0.0}})
+
+
+async def note_silence(location: str, *, since: float, reason: str) -> None:
+    """Note that a location does not answer: the first time stays until it does."""
+    await collection(NAME, durable=False).update_one(
+        {"_id": location}, {"$min": {"silent_since": since}, "$set": {"reason": reason}}
+    )
+
+
+async def note_answer(location: str) -> None:
+    """Note that a location answers."""
+    await collection(NAME, durable=False).update_one(
+        {"_id": location, "silent_since": {"$exists": True}}, {"$unset": {"silent_since": "", "reason": ""}}
+    )
+
+
+async def keep_only(locations: Iterable[str]) -> None:
+    """Forget all other locations: they are looked at no longer."""
+    await collection(NAME, durable=False).delete_many({"_id": {"$nin": sorted(locations)}})

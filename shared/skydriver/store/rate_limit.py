@@ -9,7 +9,7 @@ from skydriver.model.documents import SCHEMA, Limits
 from skydriver.store.mongo import collection
 
 NAME = "rate_limit"
-_ID = "launches"
+ID = "launches"
 MINUTE = 60.0
 
 
@@ -40,30 +40,30 @@ async def acquire(
             "starts": {"$each": [now], "$position": 0, "$slice": max(starts_per_minute, 100)},
         }
     }
-    if await limits.find_one({"_id": _ID}, {"_id": 1}) is None:
+    if await limits.find_one({"_id": ID}, {"_id": 1}) is None:
         with contextlib.suppress(DuplicateKeyError):
-            new: Limits = {"_id": _ID, "schema": SCHEMA, "running": [], "starts": []}
+            new: Limits = {"_id": ID, "schema": SCHEMA, "running": [], "starts": []}
             await limits.insert_one(new)
-    condition = {"_id": _ID, "running": {"$ne": scan_id}, **({} if unlimited else free)}
+    condition = {"_id": ID, "running": {"$ne": scan_id}, **({} if unlimited else free)}
     if (await limits.update_one(condition, update)).matched_count:
         return True
-    return await limits.find_one({"_id": _ID, "running": scan_id}, {"_id": 1}) is not None
+    return await limits.find_one({"_id": ID, "running": scan_id}, {"_id": 1}) is not None
 
 
 async def release(scan_ids: Iterable[str]) -> None:
     """Give back the permits of scans that are placed no longer."""
-    await collection(NAME).update_one({"_id": _ID}, {"$pull": {"running": {"$in": list(scan_ids)}}})
+    await collection(NAME).update_one({"_id": ID}, {"$pull": {"running": {"$in": list(scan_ids)}}})
 
 
 async def holders() -> list[str]:
     """List the scans that hold a permit."""
-    limits: Limits | None = await collection(NAME).find_one({"_id": _ID}, {"running": 1})
+    limits: Limits | None = await collection(NAME).find_one({"_id": ID}, {"running": 1})
     return limits["running"] if limits else []
 
 
 async def usage(*, now: float) -> tuple[int, int]:
     """Count the permits taken within the last minute, and those that are out."""
-    limits: Limits | None = await collection(NAME).find_one({"_id": _ID})
+    limits: Limits | None = await collection(NAME).find_one({"_id": ID})
     if limits is None:
         return 0, 0
     return sum(start > now - MINUTE for start in limits["starts"]), len(limits["running"])

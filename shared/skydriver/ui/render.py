@@ -10,6 +10,8 @@ from typing import Any
 
 import jinja2
 
+from skydriver.ui.words import FILTERS
+
 STATIC = "/ui/static/"
 _HERE = Path(__file__).parent
 _HASH_LENGTH = 12
@@ -99,4 +101,5 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals["static"] = static_url
+    environment.filters |= FILTERS
     return environment

@@ -1,11 +1,9 @@
 """The REST interface over HTTP with a real database behind it, and no function that launches anything."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import pytest
 import pytest_asyncio
-from pymongo import monitoring
 
 from skydriver.local.http_server import listen, serve, url
 from skydriver.local.knative import functions
@@ -14,7 +12,6 @@ from skydriver.local.knative.overlay import Overlay, read_overlay
 from skydriver.runtime.http_client import http_client
 from tests.conftest import ROOT
 from tests.integration.rest.api import Api
-from tests.support.trips import Trips
 
 
 @pytest.fixture(scope="session")
@@ -41,12 +38,3 @@ async def api(database: None, overlay: Overlay, configure: Callable[..., None]) 
 async def scan_id(api: Api) -> str:
     """A scan that waits to be started."""
     return str((await api.submit())["scan_id"])
-
-
-@pytest.fixture
-def trips(monkeypatch: pytest.MonkeyPatch) -> Trips:
-    """What the database is asked by clients that are made from now on."""
-    listeners: Any = monitoring._LISTENERS
-    trips = Trips()
-    monkeypatch.setattr(monitoring, "_LISTENERS", listeners._replace(command_listeners=[trips]))
-    return trips

@@ -81,7 +81,7 @@ async def watch(scan: ScanAlive, now: float) -> None:
     """
     if scan["phase"] != Phase.RUNNING or not may_stall(_era(scan)):
         return
-    done, seen = pixels_done(scan["progress"]), scan.get("watched")
+    done, seen = pixels_done(scan.get("progress")), scan.get("watched")
     same = seen is not None and (seen["attempt"], seen["done"]) == (scan["attempt"], done)
     if same and n_running(scan):
         return
@@ -139,7 +139,7 @@ def _has_worked(scan: ScanAlive) -> bool:
     """
     if not survives_its_server(_era(scan)):
         return False
-    return pixels_done(scan["progress"]) > 0 or n_running(scan) > 0
+    return pixels_done(scan.get("progress")) > 0 or n_running(scan) > 0
 
 
 def _again(scan: ScanAlive, why: Why) -> Decision:

@@ -6,12 +6,11 @@ Each sweep adds the time since the last one, up to a while ago.
 from bisect import bisect_left
 from collections import Counter, defaultdict
 
-from skydriver.eventing.events import event_type
+from skydriver.eventing.events import fact_of_type
 from skydriver.model.documents import Totals
 from skydriver.model.history import Retry, moves
 from skydriver.model.phases import Phase
 from skydriver.model.reasons import ReasonCode
-from skydriver.model.transitions import Fact
 from skydriver.store import counters, handled_events
 from skydriver.store.scans import overview as scan_overview
 from skydriver.telemetry.metrics import Histogram
@@ -22,7 +21,6 @@ SETTLE_SECONDS = 60.0
 """Seconds after which what has happened is taken to be in the database, by whatever clock it was noted."""
 
 _WORKERS_REFUSED = (ReasonCode.WORKERS_START_REFUSED, ReasonCode.WORKERS_START_NO_ROOM)
-_FACTS = {event_type(fact): fact.value for fact in Fact}
 
 
 async def count_metrics(now: float) -> Totals:
@@ -47,7 +45,7 @@ async def count_metrics(now: float) -> Totals:
             counted[f"retries.{Retry.WORKERS}"] += sum(since < at <= until for at in line["recent"])
     counted[f"retries.{Retry.REDRIVEN}"] = await scan_overview.count_redriven(since, until)
     for kind in await handled_events.types(since, until):
-        counted[f"dead_letters.{_FACTS.get(kind, 'other').replace('.', '_')}"] += 1
+        counted[f"dead_letters.{fact_of_type(kind).replace('.', '_')}"] += 1
     for phase, times in stays.items():
         counted[f"phases.{phase}.count"] = len(times)
         counted.update(f"phases.{phase}.classes.{bisect_left(BOUNDS, seconds)}" for seconds in times)

@@ -4,6 +4,7 @@ import time
 
 from skydriver.lifecycle.workers.ask_for_observation import send_requests
 from skydriver.settings import known_clusters
+from skydriver.store import observation_leases
 from skydriver.store.scans import clusters as scan_clusters
 
 
@@ -18,4 +19,5 @@ async def request_observations() -> None:
         asked_at=time.time(),
         reason="this location is no longer among the known clusters",
     )
+    await observation_leases.keep_only(locations)
     await send_requests(locations, cause=f"{time.time():.3f}")

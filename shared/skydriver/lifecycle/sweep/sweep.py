@@ -5,6 +5,7 @@ act is a guarded update or an event that may be repeated. Its cost grows with th
 """
 
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 from skydriver.errors import SkyDriverError
@@ -20,6 +21,7 @@ from skydriver.lifecycle.sweep.remove_orphaned_queues import remove_orphaned_que
 from skydriver.lifecycle.sweep.remove_orphaned_results import remove_orphaned_results
 from skydriver.lifecycle.sweep.request_observations import request_observations
 from skydriver.lifecycle.sweep.send_metrics import send_metrics
+from skydriver.store import sweeps
 from skydriver.store.mongo import OUTAGES
 
 logger = logging.getLogger(__name__)
@@ -28,7 +30,7 @@ EXPECTED_ERRORS: tuple[type[Exception], ...] = (SkyDriverError, *OUTAGES)
 
 
 async def sweep() -> dict[str, str]:
-    """Do every duty once; one that fails does not keep the others from being done.
+    """Do every duty once, and note that; one that fails does not keep the others from being done.
 
     Returns:
         The duties that failed, with the reason.
@@ -49,6 +51,11 @@ async def sweep() -> dict[str, str]:
         send_metrics,
     ):
         await _try(duty, failed)
+
+    async def note_sweep() -> None:
+        await sweeps.note(at=time.time(), failed=failed)
+
+    await _try(note_sweep, failed)
     return failed
 
 

@@ -62,11 +62,14 @@ async def _observe(location: str, orchestrator: str, where: dict[str, str]) -> N
         look = await backend(orchestrator).observe(where, clusters)
     except (SkyDriverError, NotImplementedError) as error:
         # The last figures stay, and users see since when, and why, nothing newer is known.
+        reason = cut(str(error))
+        await observation_leases.note_silence(location, since=asked_at, reason=reason)
         if not started:
             logger.warning("%s, where nothing is at work: %s", location, error)
             return
-        await scan_clusters.mark_stale({"$eq": location}, asked_at=asked_at, reason=cut(str(error)))
+        await scan_clusters.mark_stale({"$eq": location}, asked_at=asked_at, reason=reason)
         raise
+    await observation_leases.note_answer(location)
     for scan_id, cluster in started:
         # A cluster that cannot be found has no worker left.
         await _note(scan_id, cluster, look.seen.get(cluster["uuid"]), asked_at)

@@ -51,6 +51,14 @@ _CLUSTER = {
     "stale_since": None,
     "stale_reason": None,
 }
+_AT_A_GLANCE = {
+    "scan_id": SCAN_ID,
+    "timestamp": 1718712000.0,
+    "priority": 0,
+    "submitted_by": "ada",
+    "run_id": 130033,
+    "event_id": 50579430,
+}
 _MANIFEST = {
     "scan_id": SCAN_ID,
     "timestamp": 1718712000.0,
@@ -278,6 +286,91 @@ OPERATIONS: Mapping[str, Operation] = {
         "The manifests of the scans that match a filter",
         {"filter": {"classifiers.campaign": "july"}, "limit": 10},
         {"manifests": [_MANIFEST], "cursor": None},
+    ),
+    "get_overview": Operation(
+        "Find",
+        "The service at a glance: whether all is well, what runs, what waits and why, what has ended",
+        answer={
+            "is_well": False,
+            "problems": [
+                {
+                    "code": "location_silent",
+                    "reason": "condor/cm.example.org/sub-2.example.org does not answer: timed out.",
+                    "since": 1718712300.0,
+                    "scan_id": None,
+                }
+            ],
+            "sweep": {"at": 1718712360.0, "failed": {}},
+            "counts": {"QUEUED": 1, "RUNNING": 1},
+            "outboxes": {"n": 0, "since": None},
+            "dead_letters": [{"fact": "scanner.ready", "n": 1, "last": 1718700000.0}],
+            "silent_locations": [
+                {
+                    "location": "condor/cm.example.org/sub-2.example.org",
+                    "since": 1718712300.0,
+                    "reason": "timed out",
+                }
+            ],
+            "limits": {"starts_per_minute": 10, "started": 2, "scans_running": 100, "running": 1},
+            "running": [
+                {
+                    **_AT_A_GLANCE,
+                    "phase": "RUNNING",
+                    "phase_since": 1718712060.0,
+                    "attempt": 1,
+                    "outcome": None,
+                    "nsides": [{"nside": 8, "done": 500, "expected": 768}],
+                    "reported_at": 1718712350.0,
+                    "predicted_end": 1718715950.0,
+                    "workers": {
+                        "running": 0,
+                        "asked": 100,
+                        "clusters": [{"name": "sub-2", "n_workers": 100, "stale_since": 1718712300.0}],
+                    },
+                    "has_result": True,
+                    "held_up": {
+                        "code": "location_silent",
+                        "reason": "Nothing newer is known of its workers: sub-2: timed out.",
+                        "since": 1718712300.0,
+                    },
+                }
+            ],
+            "backlog": {
+                "total": 1,
+                "since": 1718712350.0,
+                "skip": 0,
+                "entries": [
+                    {
+                        "scan_id": SCAN_ID,
+                        "place": 1,
+                        "timestamp": 1718712350.0,
+                        "priority": 0,
+                        "submitted_by": "ada",
+                        "not_before": 0.0,
+                        "refusals": 0,
+                        "held_up": {
+                            "code": "next_sweep",
+                            "reason": "Nothing but its turn is waited for: the sweep comes by once a minute.",
+                            "since": 1718712350.0,
+                        },
+                    }
+                ],
+            },
+            "ended": {
+                "counts": {"finished": 1, "aborted": 0, "failed": 0},
+                "skip": 0,
+                "entries": [
+                    {
+                        **_AT_A_GLANCE,
+                        "ended_at": 1718702000.0,
+                        "outcome": "finished",
+                        "reason": None,
+                        "reason_code": None,
+                        "has_result": True,
+                    }
+                ],
+            },
+        },
     ),
     "get_backlog": Operation(
         "Find",

@@ -298,6 +298,156 @@ class Backlog(_Answer):
     limits: Limits
 
 
+class HoldUp(_Answer):
+    """Why something does not go on."""
+
+    code: ReasonCode = Field(description="for programs")
+    reason: str = Field(description="a sentence for people")
+    since: float | None = Field(description="seconds since the epoch; null where that is not known")
+
+
+class Problem(HoldUp):
+    """What is wrong with the service."""
+
+    scan_id: str | None = Field(description="the scan that it is about, if it is one")
+
+
+class LastSweep(_Answer):
+    """The last sweep."""
+
+    at: float | None = Field(description="when it was done, seconds since the epoch; null: none was yet")
+    failed: dict[str, str] = Field(description="the duties that failed, with the reason")
+
+
+class Outboxes(_Answer):
+    """Scans whose events the broker has not taken yet."""
+
+    n: int
+    since: float | None
+
+
+class DeadLetters(_Answer):
+    """Events of a kind that the broker has given up within a day."""
+
+    fact: str
+    n: int
+    last: float
+
+
+class SilentLocation(_Answer):
+    """A location of workers that does not answer."""
+
+    location: str
+    since: float
+    reason: str
+
+
+class ScanAtAGlance(_Answer):
+    """A scan in an overview."""
+
+    scan_id: str
+    timestamp: float = Field(description="when it was asked for, seconds since the epoch")
+    priority: int = Field(description="100 and more: an alert")
+    submitted_by: str | None
+    run_id: int | None
+    event_id: int | None
+
+
+class NsideDone(_Answer):
+    """Pixels of an nside: how many are done, of how many."""
+
+    nside: int
+    done: int
+    expected: int | None
+
+
+class ClusterAtAGlance(_Answer):
+    """A worker cluster in an overview."""
+
+    name: str
+    n_workers: int
+    stale_since: float | None
+
+
+class WorkersAtAGlance(_Answer):
+    """A scan's workers in an overview."""
+
+    running: int
+    asked: int
+    clusters: list[ClusterAtAGlance]
+
+
+class ScanUnderWay(ScanAtAGlance):
+    """A scan that is placed or stopping."""
+
+    phase: Phase
+    phase_since: float
+    attempt: int
+    outcome: Outcome | None
+    nsides: list[NsideDone]
+    reported_at: float | None
+    predicted_end: float | None = Field(description="as its scanner predicts, seconds since the epoch")
+    workers: WorkersAtAGlance
+    has_result: bool
+    held_up: HoldUp | None
+
+
+class ScanWaiting(_Answer):
+    """A place in the backlog."""
+
+    scan_id: str
+    place: int = Field(description="from 1")
+    timestamp: float
+    priority: int
+    submitted_by: str | None
+    not_before: float
+    refusals: int
+    held_up: HoldUp
+
+
+class BacklogPage(_Answer):
+    """A part of the backlog, the next to start first."""
+
+    total: int
+    since: float | None = Field(description="when the oldest of all was asked for")
+    skip: int
+    entries: list[ScanWaiting]
+
+
+class ScanOver(ScanAtAGlance):
+    """A scan that has ended within a day."""
+
+    ended_at: float
+    outcome: Outcome | None
+    reason: str | None
+    reason_code: ReasonCode | None
+    has_result: bool
+
+
+class EndedPage(_Answer):
+    """What has ended within a day, the latest first; without deleted scans."""
+
+    counts: dict[str, int] = Field(description="by outcome")
+    skip: int
+    entries: list[ScanOver]
+
+
+class Overview(_Answer):
+    """The service at a glance."""
+
+    is_well: bool
+    problems: list[Problem] = Field(description="the gravest first; empty where all is well")
+    sweep: LastSweep
+    counts: dict[str, int] = Field(description="how many scans are in each phase but the last")
+    outboxes: Outboxes
+    dead_letters: list[DeadLetters]
+    silent_locations: list[SilentLocation]
+    limits: Limits
+    running: list[ScanUnderWay] = Field(description="500 at most: alerts first, then by priority and age")
+    backlog: BacklogPage
+    ended: EndedPage
+
+
 class Request(_Answer):
     """What was asked for, with defaults filled and the image's tag resolved."""
 

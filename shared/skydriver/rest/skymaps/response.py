@@ -19,6 +19,7 @@ from skydriver.errors import NotFound, NotInstalled, NotYet, TemporaryError, Unp
 from skydriver.model.documents import ResultPointer
 from skydriver.model.phases import COMPLETE
 from skydriver.rest.endpoint import RequestContext
+from skydriver.rest.etags import is_known
 from skydriver.rest.skymaps.arguments import ProductArguments
 from skydriver.rest.views import SHOWN_BY, check_kept, result_content, visible_scan
 from skydriver.s3 import skymaps as kept
@@ -79,7 +80,7 @@ async def product_response(
     headers = {**_HEADERS, "ETag": f'"{etag}"'}
     if product is Product.SVG:
         headers["Content-Security-Policy"] = _SANDBOX
-    if _has(call.headers.get("if-none-match", ""), headers["ETag"]):
+    if is_known(call.headers, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     key = kept.key(call.scan_id, versions[0], code, etag)
     is_final = all(pointer["is_final"] for pointer in pointers)
@@ -127,12 +128,6 @@ def _version(library: str) -> str:
 
 def _digest(content: list[Any]) -> str:
     return hashlib.sha256(orjson.dumps(content)).hexdigest()[:32]
-
-
-def _has(if_none_match: str, etag: str) -> bool:
-    """Say whether a client has what an ETag names (RFC 9110, 13.1.2)."""
-    given = [part.strip().removeprefix("W/") for part in if_none_match.split(",")]
-    return etag in given or given == ["*"]
 
 
 def _pointer(scan_id: str, scan: dict[str, Any] | None, *, include_deleted: bool) -> ResultPointer:

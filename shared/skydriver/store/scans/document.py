@@ -59,6 +59,13 @@ async def ensure_indexes() -> None:
         [("submitted_by", ASCENDING), *newest],
         [("phase", ASCENDING), ("priority", DESCENDING), ("timestamp", ASCENDING)],
         [("i3_event_id", ASCENDING)],
+        # What ended lately, and how.
+        [
+            ("phase", ASCENDING),
+            ("is_deleted", ASCENDING),
+            ("phase_since", DESCENDING),
+            ("outcome", ASCENDING),
+        ],
     ):
         await scans.create_index(keys)
     for name in ("outbox_since", "redriven"):

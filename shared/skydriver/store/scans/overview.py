@@ -1,7 +1,10 @@
 """Many scans at once: the backlog, what is alive, and figures of both."""
 
+import datetime as dt
 import time
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
 
@@ -10,16 +13,84 @@ from skydriver.model.documents import (
     FailedTry,
     HistoryLine,
     HistoryOfScan,
-    OutboxAge,
     ScanAlive,
     ScanAttempts,
     ScanInBacklog,
+    ScanOver,
     ScanToAdmit,
+    ScanUnderWay,
     projection,
 )
-from skydriver.model.phases import PLACED, Phase
+from skydriver.model.phases import ALERT_PRIORITY, PLACED, Phase
+from skydriver.store import handled_events, observation_leases, rate_limit, sweeps
 from skydriver.store.mongo import collection
 from skydriver.store.scans.document import NAME, Query
+
+_BY_TURN = [("priority", DESCENDING), ("timestamp", ASCENDING)]
+_IS_ALERT = {"$gte": ["$priority", ALERT_PRIORITY]}
+_COUNT_PHASES: list[Query] = [
+    {"$match": {"phase": {"$in": [phase for phase in Phase if phase is not Phase.ENDED]}}},
+    # An index has all of it.
+    {
+        "$group": {
+            "_id": "$phase",
+            "n": {"$sum": 1},
+            "since": {"$min": "$timestamp"},
+            "alerts": {"$sum": {"$cond": [_IS_ALERT, 1, 0]}},
+            "alerts_since": {"$min": {"$cond": [_IS_ALERT, "$timestamp", None]}},
+        }
+    },
+]
+_COUNT_OUTBOXES: list[Query] = [
+    {"$match": {"outbox_since": {"$gt": 0.0}}},
+    {"$group": {"_id": None, "n": {"$sum": 1}, "since": {"$min": "$outbox_since"}}},
+]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Scans (or events) that are counted together; times are seconds since the epoch.
+
+    Attributes:
+        n: how many.
+        since: of the oldest.
+        alerts: how many of them are alerts.
+        alerts_since: of the oldest alert.
+    """
+
+    n: int = 0
+    since: float | None = None
+    alerts: int = 0
+    alerts_since: float | None = None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The service at a glance; times are seconds since the epoch.
+
+    Attributes:
+        phases: the scans in each phase but the last, since they were asked for.
+        outboxes: those whose events were not published.
+        ended: how many have ended lately, by outcome.
+        over: of these the latest ones.
+        dead_letters: lately, by type: how many, and when the last one was noted.
+        silent: the locations that do not answer: since when and why.
+        swept: when the last sweep was done; None if there was none.
+        failed: its duties that failed, with the reason.
+        starts: when scans were started, the newest first.
+        running: how many permits are out.
+    """
+
+    phases: dict[str, Group] = field(default_factory=dict)
+    outboxes: Group = field(default_factory=Group)
+    ended: dict[str, int] = field(default_factory=dict)
+    over: list[ScanOver] = field(default_factory=list)
+    dead_letters: dict[str, Group] = field(default_factory=dict)
+    silent: dict[str, tuple[float, str]] = field(default_factory=dict)
+    swept: float | None = None
+    failed: dict[str, str] = field(default_factory=dict)
+    starts: list[float] = field(default_factory=list)
+    running: int = 0
 
 
 def _ready(now: float) -> Query:
@@ -45,9 +116,86 @@ async def are_queued(n: int) -> bool:
 async def backlog() -> list[ScanInBacklog]:
     """List the queued scans, the next to start first."""
     cursor = collection(NAME).find({"phase": Phase.QUEUED}, projection(ScanInBacklog))
-    by_turn = [("priority", DESCENDING), ("timestamp", ASCENDING)]
-    found: list[ScanInBacklog] = await cursor.sort(by_turn).to_list(None)
+    found: list[ScanInBacklog] = await cursor.sort(_BY_TURN).to_list(None)
     return found
+
+
+async def backlog_page(*, skip: int, limit: int) -> list[ScanInBacklog]:
+    """List some of the queued scans in one round trip, the next to start first."""
+    cursor = collection(NAME).find({"phase": Phase.QUEUED}, projection(ScanInBacklog), sort=_BY_TURN)
+    found: list[ScanInBacklog] = await cursor.skip(skip).limit(limit).batch_size(limit + 1).to_list(limit)
+    return found
+
+
+async def under_way(*, limit: int) -> list[ScanUnderWay]:
+    """List the scans that are placed or stopping in one round trip: by priority, then age."""
+    condition: Query = {"phase": {"$in": [*PLACED, Phase.STOPPING]}}
+    cursor = collection(NAME).find(condition, projection(ScanUnderWay), sort=_BY_TURN)
+    found: list[ScanUnderWay] = await cursor.limit(limit).batch_size(limit + 1).to_list(limit)
+    return found
+
+
+async def figures(*, since: float, skip: int, limit: int) -> Figures:
+    """Read the service's figures in one round trip.
+
+    Args:
+        since: from when on scans have ended and events were given up lately.
+        skip: of the scans that have ended lately, the latest first, so many are passed over.
+        limit: and so many are listed at most.
+    """
+    ended: Query = {"phase": Phase.ENDED, "is_deleted": False, "phase_since": {"$gt": since}}
+    letters = {"at": {"$gt": dt.datetime.fromtimestamp(since, dt.UTC)}}
+    parts: dict[str, tuple[str, list[Query]]] = {
+        "outboxes": (NAME, _COUNT_OUTBOXES),
+        "ended": (NAME, [{"$match": ended}, {"$group": {"_id": "$outcome", "n": {"$sum": 1}}}]),
+        "over": (
+            NAME,
+            [
+                {"$match": ended},
+                {"$sort": {"phase_since": DESCENDING}},
+                {"$skip": skip},
+                {"$limit": limit},
+                {"$project": dict(projection(ScanOver))},
+            ],
+        ),
+        "dead_letters": (
+            handled_events.NAME,
+            [{"$match": letters}, {"$group": {"_id": "$type", "n": {"$sum": 1}, "since": {"$max": "$at"}}}],
+        ),
+        "silent": (observation_leases.NAME, [{"$match": {"silent_since": {"$gt": 0.0}}}]),
+        "sweep": (sweeps.NAME, [{"$match": {"_id": sweeps.LAST}}]),
+        "permits": (rate_limit.NAME, [{"$match": {"_id": rate_limit.ID}}]),
+    }
+    pipeline: list[Query] = [*_COUNT_PHASES, {"$set": {"part": "phases"}}]
+    for part, (name, stages) in parts.items():
+        pipeline.append({"$unionWith": {"coll": name, "pipeline": [*stages, {"$set": {"part": part}}]}})
+    found: dict[str, list[Any]] = {part: [] for part in ("phases", *parts)}
+    async for one in collection(NAME).aggregate(pipeline, batchSize=limit + 1000):
+        found[one.pop("part")].append(one)
+    sweep = found["sweep"][0] if found["sweep"] else {}
+    permits = found["permits"][0] if found["permits"] else {"starts": [], "running": []}
+    return Figures(
+        phases=_groups(found["phases"]),
+        outboxes=next(iter(_groups(found["outboxes"]).values()), Group()),
+        ended={one["_id"]: one["n"] for one in found["ended"]},
+        over=found["over"],
+        dead_letters={
+            one["_id"]: Group(one["n"], one["since"].replace(tzinfo=dt.UTC).timestamp())
+            for one in sorted(found["dead_letters"], key=lambda one: str(one["_id"]))
+        },
+        silent={
+            one["_id"]: (one["silent_since"], one["reason"])
+            for one in sorted(found["silent"], key=lambda one: str(one["_id"]))
+        },
+        swept=sweep.get("at"),
+        failed=sweep.get("failed", {}),
+        starts=permits["starts"],
+        running=len(permits["running"]),
+    )
+
+
+def _groups(found: list[dict[str, Any]]) -> dict[str, Group]:
+    return {one.pop("_id"): Group(**one) for one in found}
 
 
 async def living_scans() -> AsyncIterator[ScanAlive]:
@@ -61,30 +209,18 @@ async def counts() -> tuple[dict[str, int], float | None, int, float | None]:
     """Count what is under way.
 
     Returns:
-        How many scans are in each phase but the last; since when the scan waits that has been in the backlog
-        for longest; how many outboxes hold events; since when the oldest of them does. Times are seconds
-        since the epoch, None where nothing waits.
+        How many scans are in each phase but the last; when the oldest scan in the backlog was asked for; how
+        many outboxes hold events; since when the oldest of them does. Times are seconds since the epoch, None
+        where nothing waits.
     """
-    under_way = [phase for phase in Phase if phase is not Phase.ENDED]
-    phases = {
-        found["_id"]: found
-        async for found in collection(NAME).aggregate(
-            [
-                {"$match": {"phase": {"$in": under_way}}},
-                {"$group": {"_id": "$phase", "n": {"$sum": 1}, "since": {"$min": "$phase_since"}}},
-            ]
-        )
-    }
-    condition = {"outbox_since": {"$gt": 0.0}}
-    outboxes = await collection(NAME).count_documents(condition)
-    oldest: OutboxAge | None = await collection(NAME).find_one(
-        condition, projection(OutboxAge), sort=[("outbox_since", ASCENDING)]
-    )
+    phases = _groups(await collection(NAME).aggregate(_COUNT_PHASES).to_list(None))
+    outboxes = _groups(await collection(NAME).aggregate(_COUNT_OUTBOXES).to_list(None))
+    waiting = next(iter(outboxes.values()), Group())
     return (
-        {phase: found["n"] for phase, found in phases.items()},
-        phases[Phase.QUEUED]["since"] if Phase.QUEUED in phases else None,
-        outboxes,
-        oldest["outbox_since"] if oldest else None,
+        {phase: found.n for phase, found in phases.items()},
+        phases.get(Phase.QUEUED, Group()).since,
+        waiting.n,
+        waiting.since,
     )
 
 

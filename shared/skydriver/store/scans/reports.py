@@ -17,10 +17,14 @@ from skydriver.model.documents import (
     projection,
 )
 from skydriver.model.phases import Phase
+from skydriver.model.tallies import pixels_done
 from skydriver.model.transitions import TABLE, Fact
 from skydriver.store import escaped_names
 from skydriver.store.mongo import collection
 from skydriver.store.scans.document import INTERNALS, NAME, Query, get_part, put_into_outbox
+
+MAX_POINTS = 500
+"""Reports whose pixels are kept: about the last eight hours, at one a minute."""
 
 
 async def report_progress(
@@ -42,7 +46,7 @@ async def report_progress(
         attempt: the attempt that reports; only the scan's current one is heard.
         order: the report's `last_updated`.
         finished: whether it is the last one.
-        fields: what to set.
+        fields: what to set, with `progress`.
         metadata: write-once fields: taken only if the stored value is null or equal.
         outbox: events to publish.
 
@@ -66,6 +70,8 @@ async def report_progress(
     report: Report = {"attempt": attempt, "finished": finished, "order": order, "at": now}
     update: Query = {"$set": {"last_updated": now, "report": report, **fields, **metadata}}
     put_into_outbox(update, outbox, now)
+    point = [now, pixels_done(fields.get("progress")), attempt]
+    update["$push"] = {"pixels": {"$each": [point], "$slice": -MAX_POINTS}}
     scan: Scan | None = await collection(NAME).find_one_and_update(
         condition, update, projection=INTERNALS, return_document=ReturnDocument.AFTER
     )

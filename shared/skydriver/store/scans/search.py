@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, cast
 
-from pymongo import DESCENDING
+from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import ExecutionTimeout, OperationFailure
 
 from skydriver.errors import InvalidArguments
@@ -49,6 +49,7 @@ async def find(
     max_time_ms: int,
     limit: int | None = None,
     after: Position | None = None,
+    ascending: bool = False,
 ) -> AsyncIterator[list[dict[str, Any]]]:
     """Go through the scans that match a filter (checked by the caller), projected in the database.
 
@@ -60,6 +61,7 @@ async def find(
         max_time_ms: what the database may spend on it.
         limit: the most scans; with one they come in their order, the newest first, else in any.
         after: only what comes after this position in their order.
+        ascending: whether their order is the other one, the oldest first.
 
     Raises:
         InvalidArguments: the database does not understand the filter, such as `{"$in": 5}`, or has spent
@@ -69,12 +71,14 @@ async def find(
     shown: Query = {"_id": 0, **dict.fromkeys(fields, 1)}
     if after is not None:
         time_, scan_id = after
-        further = {"$or": [{"timestamp": {"$lt": time_}}, {"timestamp": time_, "_id": {"$lt": scan_id}}]}
-        condition = {"$and": [condition, {"timestamp": {"$lte": time_}}, further]}
+        beyond = "$gt" if ascending else "$lt"
+        further = {"$or": [{"timestamp": {beyond: time_}}, {"timestamp": time_, "_id": {beyond: scan_id}}]}
+        condition = {"$and": [condition, {"timestamp": {f"{beyond}e": time_}}, further]}
     cursor = collection(NAME).find(condition, shown).max_time_ms(max_time_ms).batch_size(BATCH)
     cursor = cursor.comment(SEARCH)
     if limit is not None:
-        cursor = cursor.sort([("timestamp", DESCENDING), ("_id", DESCENDING)]).limit(limit)
+        order = ASCENDING if ascending else DESCENDING
+        cursor = cursor.sort([("timestamp", order), ("_id", order)]).limit(limit)
     try:
         while batch := await cursor.to_list(BATCH):
             yield [escaped_names.shown(scan) for scan in batch]

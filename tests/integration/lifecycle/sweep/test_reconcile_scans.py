@@ -60,6 +60,14 @@ async def test_a_server_that_works_is_left_alone(jobs: Jobs, broker: Broker) -> 
     assert f"skyscan-{scan_id}" in jobs.names
 
 
+async def test_a_server_since_v4_that_has_not_reported_yet_is_left_alone(jobs: Jobs, broker: Broker) -> None:
+    scan_id = await _running(jobs)
+    await change(scan_id, request__docker_tag="4.2.1")
+    await reconcile_scans()
+    after = await read(scan_id)
+    assert (after["phase"], after["watched"]["done"]) == (Phase.RUNNING, 0)
+
+
 async def test_a_server_that_died_is_launched_again_up_to_so_many_times(
     jobs: Jobs, broker: Broker, configure: Configure
 ) -> None:

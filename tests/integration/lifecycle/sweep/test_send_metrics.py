@@ -45,8 +45,8 @@ async def test_nothing_is_under_way(caplog: pytest.LogCaptureFixture) -> None:
 
 async def test_what_has_waited_for_how_long(caplog: pytest.LogCaptureFixture) -> None:
     now = time.time()
-    await stored(Phase.QUEUED, phase_since=now - 60)
-    await stored(Phase.QUEUED, phase_since=now - 3600)
+    await stored(Phase.QUEUED, timestamp=now - 60)
+    await stored(Phase.QUEUED, timestamp=now - 3600)
     await stored(Phase.RUNNING)
     stuck = await stored(Phase.STOPPING)
     await change(stuck, outbox={"scan_ended": {"id": "1"}}, outbox_since=now - 30)
@@ -82,7 +82,7 @@ def without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("without_proxy")
 async def test_a_collector_is_sent_all_of_it(configure: Callable[..., None]) -> None:
     now = time.time()
-    await stored(Phase.QUEUED, phase_since=now - 60)
+    await stored(Phase.QUEUED, timestamp=now - 60)
     await have_left_the_backlog(2.0, 7200.0)
     with collector() as seen:
         configure(OTEL_EXPORTER_OTLP_ENDPOINT=seen.url)

@@ -1,6 +1,7 @@
 """The sweep as a whole: a duty that fails stops no other, and sweeps alone take a scan to its end."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import pytest
@@ -16,7 +17,8 @@ from skydriver.lifecycle.workers.start_workers import start_workers
 from skydriver.lifecycle.workers.stop_workers import stop_workers
 from skydriver.model.phases import Outcome, Phase
 from skydriver.model.transitions import Fact
-from skydriver.store import rate_limit
+from skydriver.store import rate_limit, sweeps
+from skydriver.store.mongo import collection
 from skydriver.telemetry.logging import working
 from skydriver.workers.local import job_name
 from tests.support.documents import change, clusters_of, read, result, stored
@@ -54,6 +56,9 @@ async def test_a_duty_that_fails_keeps_no_other_from_being_done(
     over = await stored(Phase.ENDED)
     await rate_limit.acquire(over, now=1.0, starts_per_minute=9, scans_running=9, unlimited=False)
     failed = await sweep()
+    noted = await collection(sweeps.NAME).find_one({})
+    assert noted["failed"] == failed
+    assert noted["at"] == pytest.approx(time.time(), abs=60)
     assert failed == {
         "admit_backlog": "ZeroDivisionError",
         "reconcile_scans": "the local job host does not answer: ConnectError",

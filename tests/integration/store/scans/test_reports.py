@@ -226,3 +226,20 @@ async def test_an_unknown_scan_takes_no_report() -> None:
     answer = await scan_reports.point_to_result("nobody", attempt=1, pointer=result(is_final=True), outbox={})
     assert answer == (False, None)
     assert await scan_document.get("nobody") is None
+
+
+async def test_how_far_a_scan_had_come_is_kept_of_the_latest_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan_reports, "MAX_POINTS", 2)
+    scan_id = await stored(Phase.RUNNING)
+    for order, done in ((T1, 1), (T2, 5), (T3, 9)):
+        tallies = {"nsides": {"8": {"done": done}}}
+        await scan_reports.report_progress(
+            scan_id,
+            attempt=1,
+            order=order,
+            finished=False,
+            fields={"progress": {"tallies": tallies}},
+            metadata={},
+            outbox={},
+        )
+    assert [point[1:] for point in (await read(scan_id))["pixels"]] == [[5, 1], [9, 1]]

@@ -1,0 +1,42 @@
+"""ETags: a client that has an answer already is told so, by a 304 without a body (RFC 9110, 13.1.2)."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+_HEADERS = {"Cache-Control": "private, no-cache"}
+"""A client that keeps an answer asks each time whether it still is the same."""
+
+
+def is_known(headers: Mapping[str, str], etag: str) -> bool:
+    """Say whether a client has what an ETag names.
+
+    Args:
+        headers: of the request.
+        etag: with its quotes.
+    """
+    given = [part.strip().removeprefix("W/") for part in headers.get("if-none-match", "").split(",")]
+    return etag in given or given == ["*"]
+
+
+def etag_of(content: bytes) -> str:
+    """Name bytes: the same bytes, the same ETag."""
+    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+
+
+def json_with_etag(headers: Mapping[str, str], content: Any) -> Response:
+    """Answer with JSON and the ETag of its bytes, or with a 304.
+
+    Args:
+        headers: of the request.
+        content: the answer.
+    """
+    body = orjson.dumps(content)
+    etag = etag_of(body)
+    own = {**_HEADERS, "ETag": etag}
+    if is_known(headers, etag):
+        return Response(status_code=304, headers=own)
+    return Response(body, media_type="application/json", headers=own)

@@ -70,7 +70,7 @@ def imported() -> dict[str, set[str]]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert process.returncode == 0, process.stderr

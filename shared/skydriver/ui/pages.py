@@ -193,7 +193,6 @@ def _headers() -> dict[str, str]:
         f"form-action {to}",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Referrer-Policy": "same-origin",
-        "Vary": "Cookie, Authorization",
         "X-Content-Type-Options": "nosniff",
     }
 

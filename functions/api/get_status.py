@@ -26,6 +26,7 @@ _FIELDS = (
     "report",
     "ewms_task.clusters",
     "furthest_step",
+    "ewms_workflow_id",
 )
 
 

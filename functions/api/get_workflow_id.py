@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from skydriver.model.workforce import workflow_id
 from skydriver.rest.arguments import NoArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.endpoint import RequestContext, endpoint
@@ -10,6 +11,5 @@ from skydriver.rest.views import read_scan
 
 @endpoint("GET /scan/{scan_id}/ewms/workflow-id", roles=(Role.USER, Role.SYSTEM), answer="WorkflowId")
 async def get_workflow_id(request: RequestContext[NoArguments]) -> dict[str, Any]:
-    """Answer the scan's own id: no EWMS stands behind this service, and a scan has one workforce."""
-    scan = await read_scan(request.scan_id, ["scan_id"])
-    return {"workflow_id": scan["scan_id"]}
+    """Answer the scan's own id, or that of the workflow that an imported scan had in EWMS."""
+    return {"workflow_id": workflow_id(await read_scan(request.scan_id, ["scan_id", "ewms_workflow_id"]))}

@@ -32,6 +32,7 @@ async def run(stage: Stage, rounds: int) -> list[Figure]:
             _fill(former, count, pixels)
             copied = _copy(former, count)
             async with stage.database("bench_import"):
+                rehearsed = await _rehearse(former, count)
                 imported, begun, ended = await _import(former, count)
         finally:
             former.drop()
@@ -39,11 +40,22 @@ async def run(stage: Stage, rounds: int) -> list[Figure]:
             Figure.of(f"{count:,} manifests with {what}", [imported], [copied], "scans/s", at_least(0.1))
         )
         figures.append(
+            Figure.of(f"{what}: the import, beside its rehearsal", [count / imported], [rehearsed], "s")
+        )
+        figures.append(
             Figure.of(
                 f"{what}: memory at the end, beside that after a tenth", [ended], [begun], "MB", at_most(1.2)
             )
         )
     return figures
+
+
+async def _rehearse(former: Former, count: int) -> float:
+    """Say what an import would do; the seconds that this took."""
+    async with Source(former.uri) as source:
+        report = await Import(source, dry_run=True).all()
+    assert report.written == count, report.sentences()
+    return report.seconds
 
 
 async def _import(former: Former, count: int) -> tuple[float, float, float]:

@@ -39,9 +39,9 @@ def table(rows: list[Row], figures: Figures) -> str:
         "| what | ours | beside it | ratio | aim | met | processor time |",
         "|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
+    for row in (one for one in rows if one.name in figures):
         lines.append(f"| **{row.title}**, beside {row.against} | | | | | | |")
-        for figure in figures.get(row.name, []):
+        for figure in figures[row.name]:
             unit = f" {figure.unit}" if figure.unit else ""
             lines.append(
                 f"| {figure.what} | {_short(figure.ours)}{unit} | {_short(figure.theirs)}{unit} "

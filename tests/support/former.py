@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import pymongo
 from bson import json_util
 
+from skydriver.store.mongo import collection
+
 Document = dict[str, Any]
 COLLECTIONS = ("Manifests", "Results", "ScanRequests", "I3Events", "ScanBacklog", "SkyScanK8sJobs")
 
@@ -244,3 +246,17 @@ def fill(former: Former, count: int = 12) -> list[str]:
     former.db["I3Events"].insert_one(event())
     former.db["ScanRequests"].insert_many([request(ids[1]), request(ids[2], rescan_ids=[ids[4]])])
     return ids
+
+
+async def stored() -> dict[str, Any]:
+    """Everything that an import has written here, but for when."""
+    found: dict[str, Any] = {}
+    for name in ("scans", "results", "i3_events", "import_asides"):
+        found[name] = [one async for one in collection(name).find({}).sort("_id", 1)]
+    for scan in found["scans"]:
+        scan.get("imported", {}).pop("at", None)
+    for one in found["i3_events"]:
+        del one["used_at"]
+    for one in found["import_asides"]:
+        del one["at"]
+    return found

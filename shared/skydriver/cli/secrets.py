@@ -4,13 +4,10 @@ import re
 from functools import cache
 
 from skydriver.cli.errors import CommandError
-from skydriver.model.redaction import MASK, mask_urls
+from skydriver.model.redaction import MASK, mask_tokens, mask_urls
 
 # What a header can carry (RFC 9110, section 5.5), without blanks: tokens have none (RFC 6750, section 2.1).
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
-# Three parts in base64url, the first of which begins an object (RFC 7519).
-_JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
-_BEARER = re.compile(r"(?i)(bearer\s+)[^\s'\"]+")
 MIN_LENGTH = 8
 """Shorter words are not masked: they would take parts of other words with them."""
 
@@ -48,4 +45,4 @@ def masked(text: str) -> str:
         # As it is, and as it stands in a representation.
         for form in {secret, repr(secret)[1:-1], repr(secret.encode(errors="replace"))[2:-1]}:
             text = text.replace(form, MASK)
-    return mask_urls(_BEARER.sub(rf"\1{MASK}", _JWT.sub(MASK, text)))
+    return mask_urls(mask_tokens(text))

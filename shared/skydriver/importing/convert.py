@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, cast
 from uuid import NAMESPACE_URL, uuid5
 
@@ -36,13 +35,14 @@ from skydriver.model.documents import (
     WholeScan,
 )
 from skydriver.model.json_text import read_json
+from skydriver.model.manifest import EVENT_MARKER
 from skydriver.model.phases import ClusterState, Phase, Step
 from skydriver.model.reasons import reason_fields
 from skydriver.model.scan import history_entry
-from skydriver.model.worker_pools import location_key
+from skydriver.model.worker_pools import new_cluster
+from skydriver.store import i3_events
 from skydriver.store.results import imported_version
 
-MARKER_OF_EVENT = "use 'i3_event_id'"
 NOT_REQUESTED = "not-yet-requested"
 """What v2 keeps as `ewms_workflow_id` until a workflow is there."""
 MAX_EVENT = 15 * 2**20
@@ -240,13 +240,13 @@ def _event(manifest: Mapping[str, Any], sources: Sources, notes: list[str]) -> t
     if named is not None and named in sources.event_ids:
         return None, sources.event_ids[named]
     inline = manifest.get("event_i3live_json_dict")
-    if inline is not None and inline != MARKER_OF_EVENT:
+    if inline is not None and inline != EVENT_MARKER:
         try:
             content = event_json(inline)
         except Unreadable as error:
             notes.append(str(error))
         else:
-            return content, sha256(content).hexdigest()
+            return content, i3_events.id_of(content)
     notes.append("its event is not in the database, or cannot be read")
     return None, named or ""
 
@@ -401,29 +401,20 @@ def _cluster(scan_id: str, index: int, given: Any, notes: list[str]) -> Cluster 
     orchestrator = text(given.get("orchestrator")) or ("condor" if "schedd" in location else "k8s")
     cluster_id = given.get("cluster_id")
     known = isinstance(cluster_id, int | str) and not isinstance(cluster_id, bool)
-    return {
-        "uuid": text(given.get("uuid")) or uuid5(NAMESPACE_URL, f"skydriver/{scan_id}/imported/{index}").hex,
-        "name": cluster_name(location) or orchestrator,
-        "orchestrator": orchestrator,
-        "location": location,
-        "at": location_key(orchestrator, location),
-        "cluster_id": cluster_id if known else str(cluster_id),
-        "n_workers": integer(given.get("n_workers"), 0),
-        "starter_info": table(given.get("starter_info")),
-        "statuses": _statuses(given.get("statuses")),
-        "top_task_errors": _counts(given.get("top_task_errors")),
-        "attempt": 1,
-        "state": ClusterState.STOPPED,
-        "reason": None,
-        "reason_code": None,
-        "tries": 0,
-        "leased_until": 0.0,
-        "due": 0.0,
-        "observed_at": None,
-        "stale_since": None,
-        "stale_reason": None,
-        "dead_since": None,
-    }
+    cluster = new_cluster(
+        uuid=text(given.get("uuid")) or uuid5(NAMESPACE_URL, f"skydriver/{scan_id}/imported/{index}").hex,
+        name=cluster_name(location) or orchestrator,
+        orchestrator=orchestrator,
+        location=location,
+        n_workers=integer(given.get("n_workers"), 0),
+        attempt=1,
+    )
+    cluster["cluster_id"] = cluster_id if known else str(cluster_id)
+    cluster["starter_info"] = table(given.get("starter_info"))
+    cluster["statuses"] = _statuses(given.get("statuses"))
+    cluster["top_task_errors"] = _counts(given.get("top_task_errors"))
+    cluster["state"] = ClusterState.STOPPED
+    return cluster
 
 
 def _statuses(value: Any) -> dict[str, dict[str, int]]:

@@ -17,6 +17,7 @@ from skydriver.model.documents import WholeScan
 from skydriver.model.manifest import EVENT_MARKER
 from skydriver.model.phases import COMPLETE
 from skydriver.store import i3_events, results
+from skydriver.store.scans import document as scan_document
 from skydriver.store.scans import imported as imported_scans
 
 CLUSTER = (
@@ -82,21 +83,27 @@ async def export(folder: Path, ids: Sequence[str] = ()) -> Exported:
     """
     with _files(folder) as files:
         called: dict[str, str] = {}
-        wanted = {scan["i3_event_id"] async for scan in imported_scans.everything(ids)} if ids else None
-        async for event in i3_events.everything():
-            if wanted is not None and event["_id"] not in wanted:
-                continue
+        async for event in i3_events.everything(await _events_of(ids) if ids else None):
             names = event.get("former_ids") or [event["_id"]]
             called[event["_id"]] = names[0]
             content = orjson.loads(event["json"])
             for name in names:
                 files.write(EVENTS, {"i3_event_id": name, "json_dict": content})
+        requests: set[str] = set()
         async for scan in imported_scans.everything(ids):
             event_id = called.get(scan["i3_event_id"], scan["i3_event_id"])
             files.write(MANIFESTS, _manifest(scan, event_id))
-            await _requests(files, scan, event_id)
+            scan_id, request = await _request(scan)
+            if scan_id not in requests:
+                requests.add(scan_id)
+                await _write_request(files, scan_id, request, event_id)
             await _result(files, scan)
     return Exported(folder, files.counts)
+
+
+async def _events_of(ids: Sequence[str]) -> set[str]:
+    scans = await scan_document.get_fields_of(ids, ["i3_event_id"])
+    return {scan["i3_event_id"] for scan in scans.values()}
 
 
 def _manifest(scan: WholeScan, event_id: str) -> dict[str, Any]:
@@ -130,32 +137,40 @@ def _manifest(scan: WholeScan, event_id: str) -> dict[str, Any]:
     return manifest | {name: value for name in OF_V2 if (value := scan.get(name)) is not None}
 
 
-async def _requests(files: _Files, scan: WholeScan, event_id: str) -> None:
-    """Write a scan's request. v1 keeps one for a scan and all that repeat it.
+async def _request(scan: WholeScan) -> tuple[str, Mapping[str, Any]]:
+    """Find the request that v1 has of a scan, and whose it is: one for a scan and all that repeat it.
 
     A scan that was repeated with changes has one of its own, which v1 finds by its id.
     """
-    if scan.get("first_scan_id"):
-        first = await imported_scans.whole(scan["first_scan_id"])
-        if first is not None and scan["_id"] in await _served(first):
-            return
-    request = {name: value for name, value in scan["request"].items() if name not in NOT_IN_REQUESTS}
-    files.write(REQUESTS, {**request, "i3_event_id": event_id, "rescan_ids": await _served(scan)})
+    if first_id := scan.get("first_scan_id"):
+        first = (await _requests_of([first_id])).get(first_id)
+        if (
+            first is not None
+            and scan["_id"] in first["rescan_ids"]
+            and _asked(first) == _asked(scan["request"])
+        ):
+            return first_id, first
+    return scan["_id"], scan["request"]
 
 
-async def _served(scan: WholeScan) -> list[str]:
-    """Say which repeats of a scan its request tells all of."""
-    served = []
-    for scan_id in scan["request"]["rescan_ids"]:
-        again = await imported_scans.whole(scan_id)
-        if again is None or _asked(again) == _asked(scan):
-            served.append(scan_id)
-    return served
+async def _write_request(files: _Files, scan_id: str, request: Mapping[str, Any], event_id: str) -> None:
+    """Write a request, with the repeats of its scan that it tells all of."""
+    repeats = await _requests_of(request["rescan_ids"])
+    served = [
+        one for one in request["rescan_ids"] if one not in repeats or _asked(repeats[one]) == _asked(request)
+    ]
+    shown = {name: value for name, value in request.items() if name not in NOT_IN_REQUESTS}
+    files.write(REQUESTS, {**shown, "scan_id": scan_id, "i3_event_id": event_id, "rescan_ids": served})
 
 
-def _asked(scan: WholeScan) -> dict[str, Any]:
+async def _requests_of(ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    scans = await scan_document.get_fields_of(ids, ["request"]) if ids else {}
+    return {scan_id: scan["request"] for scan_id, scan in scans.items()}
+
+
+def _asked(request: Mapping[str, Any]) -> dict[str, Any]:
     passed = ("scan_id", "rescan_ids", "rest_address", "submitted_by")
-    return {name: value for name, value in scan["request"].items() if name not in passed}
+    return {name: value for name, value in request.items() if name not in passed}
 
 
 async def _result(files: _Files, scan: WholeScan) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from skydriver.model.redaction import MASK, is_secret, mask_urls
+from skydriver.model.redaction import MASK, is_secret, mask_tokens, mask_urls
 
 MIN_LENGTH = 6
 """Shorter values are masked where they stand, but not searched for elsewhere."""
@@ -27,9 +27,6 @@ _ASSIGNED = re.compile(
 _SIGNS = re.compile("token|auth|pass|secret|access|signature|credential|bearer|eyj|@|://")
 """A text without any of these, in lower case, holds nothing that is masked: most have none."""
 _FLAG = re.compile(r"--?[\w-]*(?:token|auth|pass|secret)[\w-]*", re.IGNORECASE)
-# Three parts in base64url, the first of which begins an object (RFC 7519).
-_JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
-_BEARER = re.compile(r"(?i)(bearer\s+)[^\s'\"]+")
 # What v1 made of arguments that looked like secrets: their characters, with blanks between them.
 _SPACED = re.compile(r"(?:\S ){8,}\S?")
 
@@ -112,7 +109,7 @@ def mask_text(text: str, secrets: Iterable[str] = ()) -> str:
 
 @lru_cache(maxsize=4096)
 def _mask_patterns(text: str) -> str:
-    text = mask_urls(_BEARER.sub(rf"\1{MASK}", _JWT.sub(MASK, text)))
     return _ASSIGNED.sub(
-        lambda one: f"{one['name']}{one['between']}{MASK}" if _is_assignment(one) else one[0], text
+        lambda one: f"{one['name']}{one['between']}{MASK}" if _is_assignment(one) else one[0],
+        mask_urls(mask_tokens(text)),
     )

@@ -6,6 +6,8 @@ from typing import Any
 
 MAX_LISTED = 1000
 """Lines of a kind that a report holds; it counts the others. The database holds all of them."""
+TIMES_OF_REHEARSAL = 1.3
+"""How much longer an import takes than its rehearsal: the larger of two ratios in tests/bench/README.md."""
 TOLD_EVERY = 5.0
 """Seconds between two lines of progress."""
 
@@ -58,9 +60,18 @@ class Report:
     aside: Lines = field(default_factory=Lines)
     remarks: list[str] = field(default_factory=list)
 
+    def estimated_seconds(self) -> float:
+        """Say how long the import would take: as long as this rehearsal, and longer where it writes.
+
+        How much longer writes make it was measured, see `TIMES_OF_REHEARSAL`.
+        """
+        share = (self.written + self.rewritten) / self.scans if self.scans else 0.0
+        return self.seconds * (1 + (TIMES_OF_REHEARSAL - 1) * share)
+
     def as_json(self) -> dict[str, Any]:
         """Make an object of it, for programs."""
-        return asdict(self)
+        estimate = {"estimated_seconds": self.estimated_seconds()} if self.dry_run else {}
+        return asdict(self) | estimate
 
     def sentences(self) -> list[str]:
         """Tell it to people."""
@@ -75,7 +86,9 @@ class Report:
         ]
         if self.dry_run:
             told.append(
-                "nothing was written; an import takes longer than this rehearsal by the time of its writes"
+                f"nothing was written; the import would take about {duration(self.estimated_seconds())}: as "
+                f"long as this rehearsal where nothing is written, {TIMES_OF_REHEARSAL:g} times as long "
+                "where all is (as measured with both databases on one machine)"
             )
         for lines, what in (
             (self.both_changed, "changed there and here: left as they are here"),

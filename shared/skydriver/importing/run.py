@@ -9,8 +9,9 @@ under ids that follow from their content.
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
-from hashlib import sha256
 from typing import Any, NamedTuple
+
+from bson import ObjectId
 
 from skydriver.importing.convert import (
     Converted,
@@ -27,6 +28,7 @@ from skydriver.importing.report import Progress, Report
 from skydriver.importing.source import BACKLOG, EVENTS, MANIFESTS, REQUESTS, RESULTS, Source
 from skydriver.model.documents import ImportAside, Imported, ResultPiece, WholeScan
 from skydriver.store import i3_events, import_asides, results
+from skydriver.store.i3_events import ImportedEvent
 from skydriver.store.indexes import ensure_indexes
 from skydriver.store.scans import imported as imported_scans
 from skydriver.store.scans import reports as scan_reports
@@ -37,8 +39,12 @@ MAX_ASIDE = 2**20
 """Bytes that are kept of what could not be taken."""
 MAX_TRIES = 10
 """Of one scan, while others change it."""
+VERSIONS_AT_ONCE = 1000
+"""Versions of results that are compared with the scans that point to them at once."""
 
 Tell = Callable[[str], None]
+Version = tuple[str, ObjectId]
+"""Of an imported result: its scan, and the version's name."""
 
 
 class Ready(NamedTuple):
@@ -46,7 +52,7 @@ class Ready(NamedTuple):
 
     scan: WholeScan
     pieces: list[ResultPiece]
-    event: bytes | None
+    event: ImportedEvent | None
 
 
 def silent(_: str) -> None:
@@ -102,7 +108,7 @@ class Import:
         await self._keep_asides()
         if not self.report.dry_run:
             await import_asides.forget(began_at)
-            for scan_id, version in left & await self._unclaimed():
+            for scan_id, version in await _without_scan(left):
                 await results.remove(scan_id, version)
         self.report.seconds = time.monotonic() - begun
         return self.report
@@ -129,31 +135,35 @@ class Import:
             )
         return total
 
-    async def _unclaimed(self) -> set[tuple[str, Any]]:
+    async def _unclaimed(self) -> set[Version]:
         """Find imported results that no scan points to: what an import that was killed has left.
 
         Those of another import that is under way are pointed to before this one ends.
         """
-        written = await results.imported_versions()
-        claimed = await scan_reports.result_versions({scan_id for scan_id, _ in written})
-        return {(scan_id, version) for scan_id, version in written if claimed.get(scan_id) != version}
+        unclaimed: set[Version] = set()
+        batch: set[Version] = set()
+        async for one in results.imported_versions():
+            batch.add(one)
+            if len(batch) >= VERSIONS_AT_ONCE:
+                unclaimed |= await _without_scan(batch)
+                batch = set()
+        return unclaimed | await _without_scan(batch)
 
     # --- events -------------------------------------------------------------------------------------------
 
     async def _events(self, ids: Iterable[str] | None) -> dict[str, str]:
         """Take the events of these ids, or all; and say what they are called here."""
         taken: dict[str, str] = {}
-        batch: list[tuple[bytes, str]] = []
+        batch: list[ImportedEvent] = []
         size = 0
         async for raw in self._source.events(ids):
-            read = await self._event(raw)
-            if read is None:
+            event = await self._event(raw)
+            if event is None:
                 continue
-            content, former = read
-            if ids is not None or self.report.dry_run:
-                taken[former] = sha256(content).hexdigest()
-            batch.append((content, former))
-            size += len(content)
+            if event.former_id is not None and (ids is not None or self.report.dry_run):
+                taken[event.former_id] = event.event_id
+            batch.append(event)
+            size += len(event.json)
             if size >= MAX_BUFFER:
                 await self._put_events(batch)
                 batch, size = [], 0
@@ -162,7 +172,7 @@ class Import:
             self._resolved |= taken
         return taken
 
-    async def _event(self, raw: bytes) -> tuple[bytes, str] | None:
+    async def _event(self, raw: bytes) -> ImportedEvent | None:
         own_id, former = "unknown", None
         try:
             document = decode(raw)
@@ -173,21 +183,15 @@ class Import:
         except Unreadable as error:
             await self._set_aside(EVENTS, own_id, str(error))
             return None
-        return content, former
+        return ImportedEvent(i3_events.id_of(content), content, former)
 
-    async def _put_events(self, batch: list[tuple[bytes, str]]) -> None:
-        known = await i3_events.known_as(former for _, former in batch)
-        new = [
-            (content, former) for content, former in batch if known.get(former) != sha256(content).hexdigest()
-        ]
-        self._count_events(content for content, _ in new)
+    async def _put_events(self, batch: list[ImportedEvent]) -> None:
+        known = await i3_events.known_as(event.former_id for event in batch if event.former_id is not None)
+        new = [event for event in batch if known.get(event.former_id or "") != event.event_id]
+        self.report.events += len(new)
+        self.report.bytes += sum(len(event.json) for event in new)
         if not self.report.dry_run:
             await i3_events.put_imported(new)
-
-    def _count_events(self, contents: Iterable[bytes]) -> None:
-        for content in contents:
-            self.report.events += 1
-            self.report.bytes += len(content)
 
     # --- scans --------------------------------------------------------------------------------------------
 
@@ -237,7 +241,7 @@ class Import:
         for scan_id in manifests:
             if scan_id not in seen:
                 await take(scan_id, None)
-        await self._write()
+        self._again += await self._write()
         again, self._again = self._again, []
         for scan_id in again:
             await self._one(scan_id)
@@ -277,7 +281,7 @@ class Import:
         self._ready.append(self._prepared(made))
         self._waiting += size_of(made)
         if self._waiting >= MAX_BUFFER:
-            await self._write()
+            self._again += await self._write()
 
     async def _converted(self, sources: Sources) -> Converted | None:
         manifest = sources.manifest
@@ -302,32 +306,38 @@ class Import:
             else []
         )
         made.scan["imported"] = {"at": time.time(), "digest": imported_scans.digest_of(made.scan)}
-        return Ready(made.scan, pieces, made.event)
+        event_id = made.scan["i3_event_id"]
+        event = None if made.event is None else ImportedEvent(event_id, made.event, None)
+        return Ready(made.scan, pieces, event)
 
-    async def _write(self) -> None:
-        """Write what waits: events and results first, then the scans that point to them."""
+    async def _write(self) -> list[str]:
+        """Write what waits: events and results first, then the scans that point to them.
+
+        Returns:
+            The scans that were here already, by id: nothing of them was written.
+        """
         ready, self._ready = self._ready, []
         self.report.bytes += self._waiting
         self._waiting = 0
-        inline = {sha256(one.event).hexdigest(): one.event for one in ready if one.event is not None}
+        inline = {one.event.event_id: one.event for one in ready if one.event is not None}
         self.report.results += sum(bool(one.pieces) for one in ready)
         if self.report.dry_run:
             new = inline.keys() - self._new_events
             self.report.events += len(new)
             self._new_events |= new
             self.report.written += len(ready)
-            return
+            return []
         if not ready:
-            return
+            return []
         self.report.events += len(inline.keys() - self._new_events)
-        await i3_events.put_imported([(content, None) for content in inline.values()])
+        await i3_events.put_imported(list(inline.values()))
         await results.put_imported([piece for one in ready for piece in one.pieces])
         present, refused = await imported_scans.insert([one.scan for one in ready])
         await self._check_pieces(ready)
         self.report.written += len(ready) - len(present) - len(refused)
-        self._again += sorted(present)
         for scan_id, reason in refused.items():
             await self._set_aside(MANIFESTS, scan_id, reason, scan_id=scan_id)
+        return sorted(present)
 
     async def _check_pieces(self, ready: list[Ready]) -> None:
         """See that what scans point to is there: another import may have removed it before they did."""
@@ -358,11 +368,7 @@ class Import:
         scan, counted = made.scan, size_of(made)
         if here is None:
             self._ready, self._waiting = [self._prepared(made)], counted
-            before = self.report.written
-            again, self._again = self._again, []
-            await self._write()
-            self._again, again = again, self._again
-            return self.report.written > before or not again
+            return not await self._write()
         mark = here.get("imported")
         if mark is None:
             self.report.not_imported.add(scan["_id"])
@@ -381,7 +387,7 @@ class Import:
         ]
         if not self.report.dry_run:
             if ready.event is not None:
-                await i3_events.put_imported([(ready.event, None)])
+                await i3_events.put_imported([ready.event])
             await results.put_imported(ready.pieces)
             if not await imported_scans.replace(scan, before=here):
                 return False
@@ -452,6 +458,11 @@ class Import:
         asides, self._asides = self._asides, []
         if not self.report.dry_run:
             await import_asides.keep(asides)
+
+
+async def _without_scan(versions: set[Version]) -> set[Version]:
+    claimed = await scan_reports.result_versions({scan_id for scan_id, _ in versions})
+    return {(scan_id, version) for scan_id, version in versions if claimed.get(scan_id) != version}
 
 
 def _decoded(raw: bytes) -> dict[str, Any] | None:

@@ -27,6 +27,13 @@ BATCH = 200
 MAX_BATCH_BYTES = 8 * 2**20
 """Manifests that are in memory at once; those of v1.1 and before hold their events."""
 
+TIMEOUTS: dict[str, Any] = {
+    "serverSelectionTimeoutMS": 8_000,
+    "connectTimeoutMS": 5_000,
+    "socketTimeoutMS": 300_000,
+}
+"""Unless the URI says other ones."""
+
 _RAW: "CodecOptions[RawBSONDocument]" = CodecOptions(
     document_class=RawBSONDocument,
     tz_aware=True,
@@ -63,12 +70,11 @@ class Source:
 
     def __init__(self, uri: str) -> None:
         self.name = named_database(uri) or DATABASE
+        said = parse_uri(uri, warn=False)["options"]
         self._client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
             uri,
-            serverSelectionTimeoutMS=8_000,
-            connectTimeoutMS=5_000,
-            socketTimeoutMS=300_000,
             appname="skydriver-import",
+            **{name: value for name, value in TIMEOUTS.items() if name not in said},
         )
         self._database = self._client.get_database(
             self.name, codec_options=LENIENT, read_preference=ReadPreference.PRIMARY_PREFERRED

@@ -1,14 +1,15 @@
 """Whether scans answer here what they answered there: by the views of our routes, beside the source."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from skydriver.errors import NotFound, SkyDriverError
-from skydriver.importing.convert import event_json, id_of, manifest_event_id
-from skydriver.importing.plain import Unreadable, decode, integer, number, plain, rows, table, to_json
+from skydriver.importing.convert import event_json, id_of, manifest_event_id, result_of
+from skydriver.importing.plain import Unreadable, decode, integer, number, plain, rows, table
 from skydriver.importing.report import Lines
 from skydriver.importing.source import Source
 from skydriver.model.manifest import DEFAULT_FIELDS, manifest_of
@@ -91,6 +92,8 @@ def _expected(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "scan_metadata": plain(manifest.get("scan_metadata")),
         "event_i3live_json_dict__hash": manifest.get("event_i3live_json_dict__hash"),
         "replaced_by_scan_id": manifest.get("replaced_by_scan_id"),
+        "ewms_workflow_id": manifest.get("ewms_workflow_id"),
+        "ewms_address": manifest.get("ewms_address"),
     }
 
 
@@ -125,11 +128,11 @@ async def _event_here(scan: Mapping[str, Any]) -> bytes | None:
 
 async def _event_there(source: Source, manifest: Mapping[str, Any]) -> bytes | None:
     content = manifest.get("event_i3live_json_dict")
-    if named := manifest_event_id(manifest):
-        content = None
-        async for raw in source.events([named]):
-            content = decode(raw).get("json_dict")
     try:
+        if named := manifest_event_id(manifest):
+            content = None
+            async for raw in source.events([named]):
+                content = decode(raw).get("json_dict")
         return event_json(content)
     except Unreadable:
         return None
@@ -138,9 +141,8 @@ async def _event_there(source: Source, manifest: Mapping[str, Any]) -> bytes | N
 async def _result_differs(source: Source, scan_id: str, scan: Mapping[str, Any]) -> list[str]:
     expected: list[tuple[bytes, bool]] = []
     async for _, raw in source.results_of([scan_id]):
-        document = decode(raw)
-        if table(document.get("skyscan_result")):
-            expected.append((to_json(document["skyscan_result"]), bool(document.get("is_final"))))
+        with suppress(Unreadable):
+            expected.append(result_of(raw))
     try:
         answer: Any = orjson.loads(orjson.dumps(await read_result(scan)))
     except SkyDriverError:

@@ -31,6 +31,8 @@ FIELDS = (
     "submitted_by",
     # v2's:
     "replaced_by_scan_id",
+    "ewms_workflow_id",
+    "ewms_address",
 )
 DEFAULT_FIELDS = tuple(field for field in FIELDS if field != EVENT_FIELD)
 FIND_EXCLUDED = ("ewms_task", "event_i3live_json_dict", "event_i3live_json_dict__hash")

@@ -10,6 +10,9 @@ _SIGNED_QUERY = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*(?:X-Amz-Signature|
 
 # A broker's address may be `[SCHEME://]USER:PASSWORD@HOST` (skymap_scanner v3, SKYSCAN_BROKER_ADDRESS).
 _PASSWORD = re.compile(r"([^\s:/@\"']+):[^\s/@\"']+@")
+# Three parts in base64url, the first of which begins an object (RFC 7519).
+_JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
+_BEARER = re.compile(r"(?i)(bearer\s+)[^\s'\"]+")
 
 
 def is_secret(name: str) -> bool:
@@ -20,6 +23,11 @@ def is_secret(name: str) -> bool:
 def mask_urls(text: str) -> str:
     """Cut the query off every presigned URL in a text, and the password out of every address."""
     return _PASSWORD.sub(rf"\1:{MASK}@", _SIGNED_QUERY.sub(rf"\1?{MASK}", text))
+
+
+def mask_tokens(text: str) -> str:
+    """Mask JWTs in a text, and whatever follows `Bearer`."""
+    return _BEARER.sub(rf"\1{MASK}", _JWT.sub(MASK, text))
 
 
 def mask_environment(environment: dict[str, str]) -> list[dict[str, str | None]]:

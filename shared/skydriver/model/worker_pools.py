@@ -154,12 +154,26 @@ def why_dead(
 
 def cluster_entry(*, name: str, known: KnownCluster, n_workers: int, uuid: str, attempt: int) -> Cluster:
     """Make the entry of `ewms_task.clusters` for a cluster whose workers were asked for."""
+    return new_cluster(
+        uuid=uuid,
+        name=name,
+        orchestrator=known.orchestrator,
+        location=known.location.model_dump(),
+        n_workers=n_workers,
+        attempt=attempt,
+    )
+
+
+def new_cluster(
+    *, uuid: str, name: str, orchestrator: str, location: dict[str, str], n_workers: int, attempt: int
+) -> Cluster:
+    """Make an entry of `ewms_task.clusters`, of which nothing is known yet but what was asked for."""
     return {
         "uuid": uuid,
         "name": name,
-        "orchestrator": known.orchestrator,
-        "location": known.location.model_dump(),
-        "at": known.at,
+        "orchestrator": orchestrator,
+        "location": location,
+        "at": location_key(orchestrator, location),
         "cluster_id": None,
         "n_workers": n_workers,
         "starter_info": {},

@@ -13,17 +13,26 @@ NOT_AT_WORK = ("FatalError", "Done")
 ABORTED, FINISHED = "ABORTED", "FINISHED"
 
 
+def workflow_id(scan: Mapping[str, Any]) -> str:
+    """Name a scan's workforce: by its own id, since no EWMS stands behind this service and it has only one.
+
+    Args:
+        scan: with `scan_id`, and with `ewms_workflow_id` if it was imported from SkyDriver v2.
+    """
+    return str(scan.get("ewms_workflow_id") or scan["scan_id"])
+
+
 def workforce(scan: Mapping[str, Any]) -> FreeForm:
     """Add up the workers of a scan's attempt: `{workflow_id, statuses, n_running, top_errors}`.
 
     Args:
-        scan: with `scan_id`, `attempt` and `ewms_task.clusters`.
+        scan: with `scan_id`, `attempt`, `ewms_task.clusters` and, if it has one, `ewms_workflow_id`.
     """
     errors: Counter[str] = Counter()
     for cluster in _counted(scan):
         errors.update(cluster["top_task_errors"])
     return {
-        "workflow_id": scan["scan_id"],
+        "workflow_id": workflow_id(scan),
         "statuses": {job: dict(pilots) for job, pilots in _statuses(scan).items()},
         "n_running": n_running(scan),
         "top_errors": dict(errors),

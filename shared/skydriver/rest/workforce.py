@@ -18,7 +18,7 @@ from skydriver.store.mongo import OUTAGES
 
 logger = logging.getLogger(__name__)
 
-FIELDS = ("scan_id", "attempt", "phase", "ewms_task.clusters")
+FIELDS = ("scan_id", "attempt", "phase", "ewms_task.clusters", "ewms_workflow_id")
 DEADLINE = 7.0
 """Seconds within which a scanner is answered: less than it waits."""
 PAUSE = 0.5

@@ -7,6 +7,7 @@ old never removes what a scan has just begun to use.
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from hashlib import sha256
+from typing import NamedTuple
 
 from pymongo import ASCENDING, UpdateOne
 from pymongo.errors import DuplicateKeyError
@@ -19,6 +20,19 @@ from skydriver.store.mongo import collection
 NAME = "i3_events"
 CONTENT_ID = 64
 """Characters of an id; former ones are shorter."""
+
+
+class ImportedEvent(NamedTuple):
+    """An event of another database: its id here, its JSON with sorted keys, and the id that it had there."""
+
+    event_id: str
+    json: bytes
+    former_id: str | None
+
+
+def id_of(content: bytes) -> str:
+    """Name an event: the SHA-256 of its JSON with sorted keys, in hexadecimal."""
+    return sha256(content).hexdigest()
 
 
 async def ensure_indexes() -> None:
@@ -34,14 +48,14 @@ async def put(content: bytes) -> str:
         content: its JSON with sorted keys.
 
     Returns:
-        Its id: the SHA-256 of its content, in hexadecimal.
+        Its id.
 
     Raises:
         TooLarge: it has more bytes than an event may have.
     """
     if len(content) > settings().max_event_bytes:
         raise TooLarge(f"the event must have {settings().max_event_bytes} bytes at most")
-    event_id = sha256(content).hexdigest()
+    event_id = id_of(content)
     event: I3Event = {"_id": event_id, "schema": SCHEMA, "json": content, "used_at": time.time()}
     # A second time round only where it was removed in between.
     while True:
@@ -80,30 +94,27 @@ async def known_as(former_ids: Iterable[str]) -> dict[str, str]:
     }
 
 
-async def put_imported(events: Sequence[tuple[bytes, str | None]]) -> None:
-    """Store events of another database, shared with whatever scans have equal ones.
-
-    Args:
-        events: pairs of an event's JSON, with sorted keys, and the id that it had there.
-    """
+async def put_imported(events: Sequence[ImportedEvent]) -> None:
+    """Store events of another database, shared with whatever scans have equal ones."""
     if not events:
         return
     now = time.time()
     writes = []
-    for content, former in events:
+    for event in events:
         update: dict[str, Mapping[str, object]] = {
-            "$setOnInsert": {"schema": SCHEMA, "json": content},
+            "$setOnInsert": {"schema": SCHEMA, "json": event.json},
             "$max": {"used_at": now},
         }
-        if former is not None:
-            update["$addToSet"] = {"former_ids": former}
-        writes.append(UpdateOne({"_id": sha256(content).hexdigest()}, update, upsert=True))
+        if event.former_id is not None:
+            update["$addToSet"] = {"former_ids": event.former_id}
+        writes.append(UpdateOne({"_id": event.event_id}, update, upsert=True))
     await collection(NAME).bulk_write(writes, ordered=False)
 
 
-async def everything() -> AsyncIterator[I3Event]:
-    """Go through all events."""
-    async for event in collection(NAME).find({}).sort("_id", ASCENDING).batch_size(10):
+async def everything(ids: Iterable[str] | None = None) -> AsyncIterator[I3Event]:
+    """Go through events: those of these ids, or all."""
+    condition = {} if ids is None else {"_id": {"$in": list(ids)}}
+    async for event in collection(NAME).find(condition).sort("_id", ASCENDING).batch_size(10):
         yield event
 
 

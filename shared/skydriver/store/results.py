@@ -86,13 +86,14 @@ async def present(ids: Iterable[ObjectId]) -> set[ObjectId]:
     return {piece["_id"] async for piece in cursor}
 
 
-async def imported_versions() -> set[tuple[str, ObjectId]]:
-    """List the imported results, as pairs (scan id, version)."""
+async def imported_versions() -> AsyncIterator[tuple[str, ObjectId]]:
+    """Go through the pieces of imported results, as pairs (scan id, version)."""
     first = ObjectId(IMPORTED_SECOND + bytes(8))
     last = ObjectId(IMPORTED_SECOND + b"\xff" * 8)
     between = {"$gte": first, "$lte": last}
     cursor = collection(NAME).find({"_id": between}, {"_id": 0, "scan_id": 1, "version": 1}).hint(BY_TIME)
-    return {(piece["scan_id"], piece["version"]) async for piece in cursor}
+    async for piece in cursor:
+        yield piece["scan_id"], piece["version"]
 
 
 async def chunks(scan_id: str, version: ObjectId, *, first: int = 0) -> AsyncIterator[bytes]:

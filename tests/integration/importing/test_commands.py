@@ -2,6 +2,8 @@
 
 import json
 import os
+import random
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +19,7 @@ from skydriver.importing.commands import read_ewms
 from skydriver.importing.source import named_database, same_database
 from skydriver.settings import settings
 from skydriver.store.mongo import collection
-from tests.support.former import Former, fill
+from tests.support.former import Former, fill, stored
 
 ROOT = Path(__file__).parents[3]
 
@@ -62,6 +64,22 @@ async def test_from_a_rehearsal_to_the_way_back(former: Former, mongodb_uri: str
     assert (code, f"{ids[0]}: priority" in said) == (1, True), said
     code, said = run("export", "--out", str(tmp_path / "back"), source=former.uri, to=to)
     assert (code, len((tmp_path / "back" / "Manifests.json").read_text().splitlines())) == (0, 12), said
+
+
+async def test_killed_at_any_write_and_repeated_the_end_is_the_same(former: Former, mongodb_uri: str) -> None:
+    fill(former, 30)
+    to = ours(mongodb_uri)
+    assert run("import", source=former.uri, to=to)[0] == 0
+    wanted = await stored()
+    for name in wanted:
+        await collection(name).delete_many({})
+    for at in random.Random(19).sample(range(1, 10), 4):  # noqa: S311
+        code, said = run(str(at), source=former.uri, to=to, module="tests.support.killed_import")
+        assert code == -signal.SIGKILL, (at, said)
+        assert await stored() != wanted
+    code, said = run("import", source=former.uri, to=to)
+    assert code == 0, said
+    assert await stored() == wanted
 
 
 async def test_as_a_job(former: Former, mongodb_uri: str) -> None:

@@ -9,7 +9,7 @@ from skydriver.importing.run import Import
 from skydriver.importing.source import Source
 from skydriver.lifecycle.users.rescan import rescan
 from skydriver.model.submission import RescanArguments
-from tests.support.former import EVENT, Former, fill
+from tests.support.former import EVENT, Former, event, fill
 from tests.support.parts import Broker
 
 V1_MANIFEST = {
@@ -33,9 +33,9 @@ async def test_files_have_the_shape_of_v1(former: Former, tmp_path: Path) -> Non
     assert manifests.keys() == set(ids)
     assert manifests[ids[0]].keys() == V1_MANIFEST
     assert manifests[ids[0]]["event_i3live_json_dict"] == "use 'i3_event_id'"
-    (event,) = lines(tmp_path, "I3Events")
-    assert event["i3_event_id"] == manifests[ids[0]]["i3_event_id"] == "6cd3be9389b64475ae795c5b261b326c"
-    assert event["json_dict"]["note"] == EVENT["note"]
+    (stored,) = lines(tmp_path, "I3Events")
+    assert stored["i3_event_id"] == manifests[ids[0]]["i3_event_id"] == "6cd3be9389b64475ae795c5b261b326c"
+    assert stored["json_dict"]["note"] == EVENT["note"]
     requests = {one["scan_id"]: one for one in lines(tmp_path, "ScanRequests")}
     # It serves the scan that repeats it, too.
     assert requests[ids[2]]["rescan_ids"] == [ids[4]]
@@ -45,10 +45,21 @@ async def test_files_have_the_shape_of_v1(former: Former, tmp_path: Path) -> Non
 
 async def test_only_some_scans(former: Former, tmp_path: Path) -> None:
     ids = fill(former)
+    other = {**EVENT, "note": "of no scan that is exported"}
+    former.db["I3Events"].insert_one(event("0" * 32, other))
     async with Source(former.uri) as source:
         await Import(source).all()
     exported = await export(tmp_path, ids[:2])
     assert exported.counts == {"Manifests": 2, "Results": 2, "ScanRequests": 2, "I3Events": 1}
+
+
+async def test_a_repeat_alone_comes_with_the_request_that_tells_of_it(former: Former, tmp_path: Path) -> None:
+    ids = fill(former)
+    async with Source(former.uri) as source:
+        await Import(source).all()
+    await export(tmp_path, [ids[4]])
+    (request,) = lines(tmp_path, "ScanRequests")
+    assert (request["scan_id"], request["rescan_ids"]) == (ids[2], [ids[4]])
 
 
 async def test_a_rescan_with_changes_has_a_request_of_its_own(

@@ -104,7 +104,8 @@ async def _manifests_are_the_same(folder: Path) -> None:
                     # v2 answers two fields of its own for these, too: null.
                     value = {key: one for key, one in value.items() if key not in ("start", "end")}
                 assert ours[name] == value, (scan_id, name)
-            assert ours["replaced_by_scan_id"] == theirs.get("replaced_by_scan_id")
+            for name in ("replaced_by_scan_id", "ewms_workflow_id", "ewms_address"):
+                assert ours[name] == theirs.get(name), (scan_id, name)
             # v2 has a text in the place of the workforce.
             if isinstance(theirs["ewms_task"], dict):
                 assert ours["ewms_task"]["env_vars"] == theirs["ewms_task"]["env_vars"]

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import gc
+import itertools
 import random
 from collections.abc import Callable
 from typing import Any
@@ -20,14 +21,14 @@ from functions.api.get_manifest import get_manifest
 from functions.api.get_result import get_result
 from functions.api.get_scan_request import get_scan_request
 from functions.api.get_status import get_status
+from functions.api.get_workflow_id import get_workflow_id
 from skydriver.importing import run as running
-from skydriver.importing.report import Report
+from skydriver.importing.report import TIMES_OF_REHEARSAL, Report
 from skydriver.importing.run import Import
 from skydriver.importing.source import Source
 from skydriver.lifecycle.sweep.count_metrics import count_metrics
-from skydriver.lifecycle.sweep.remove_old_events import remove_old_events
 from skydriver.lifecycle.sweep.remove_old_results import remove_old_results
-from skydriver.lifecycle.sweep.remove_orphaned_results import remove_orphaned_results
+from skydriver.lifecycle.sweep.sweep import sweep
 from skydriver.lifecycle.users.rescan import rescan
 from skydriver.model.submission import RescanArguments
 from skydriver.store import i3_events, import_asides, results
@@ -46,12 +47,16 @@ from tests.support.former import (
     progress,
     request,
     result,
+    stored,
     waiting,
 )
-from tests.support.parts import Broker
+from tests.support.parts import Broker, Bucket, Jobs
 from tests.support.serving import client_of
 
-READS = (get_manifest, get_result, get_status, get_i3_event, get_scan_request, get_history)
+READS = (
+    *(get_manifest, get_result, get_status, get_i3_event, get_scan_request, get_history),
+    get_workflow_id,
+)
 ROUTES = {
     "get_manifest": "/scan/{}/manifest",
     "get_result": "/scan/{}/result",
@@ -59,26 +64,13 @@ ROUTES = {
     "get_i3_event": "/scan/{}/i3-event",
     "get_scan_request": "/scan-request/{}",
     "get_history": "/scan/{}/history",
+    "get_workflow_id": "/scan/{}/ewms/workflow-id",
 }
 
 
 async def import_from(former: Former, **options: Any) -> Report:
     async with Source(former.uri) as source:
         return await Import(source, **options).all()
-
-
-async def stored() -> dict[str, Any]:
-    """Everything here, but for when it was written."""
-    found: dict[str, Any] = {}
-    for name in ("scans", "results", "i3_events", "import_asides"):
-        found[name] = [one async for one in collection(name).find({}).sort("_id", 1)]
-    for scan in found["scans"]:
-        scan.get("imported", {}).pop("at", None)
-    for one in found["i3_events"]:
-        del one["used_at"]
-    for one in found["import_asides"]:
-        del one["at"]
-    return found
 
 
 async def answers_of(scan_id: str) -> dict[str, tuple[int, Any]]:
@@ -109,6 +101,21 @@ async def test_scans_of_all_generations_answer_here(former: Former) -> None:
     assert former.contents() == before
 
 
+async def test_a_workflow_of_v2_is_shown_by_its_id(former: Former) -> None:
+    ids = fill(former)
+    await import_from(former)
+    for scan_id, workflow_id, address in (
+        (ids[2], f"WF-{ids[2][:8]}", "https://ewms.example.org"),
+        (ids[1], None, None),
+    ):
+        said = await answers_of(scan_id)
+        manifest = said["get_manifest"][1]
+        assert (manifest["ewms_workflow_id"], manifest["ewms_address"]) == (workflow_id, address)
+        shown = workflow_id or scan_id
+        assert said["get_status"][1]["ewms_workforce"]["workflow_id"] == shown
+        assert said["get_workflow_id"][1] == {"workflow_id": shown}
+
+
 async def test_a_repeat_changes_nothing(former: Former) -> None:
     fill(former)
     await import_from(former)
@@ -128,27 +135,35 @@ async def test_a_dry_run_says_what_an_import_does_and_writes_nothing(former: For
         assert getattr(would, name) == getattr(did, name), name
     assert would.aside == did.aside
     assert would.aside.count == 1
-    assert "nothing was written" in " ".join(would.sentences())
+    # It took 10 s to read; the bench says what writes add.
+    would.seconds = 10.0
+    estimated = 10.0 * (1 + (TIMES_OF_REHEARSAL - 1) * 12 / 13)
+    assert would.as_json()["estimated_seconds"] == pytest.approx(estimated)
+    assert f"the import would take about {estimated:.0f} s" in " ".join(would.sentences())
+    # A repeat writes nothing, and takes as long as its rehearsal.
+    again = await import_from(former, dry_run=True)
+    assert again.estimated_seconds() == again.seconds
+    assert "estimated_seconds" not in did.as_json()
 
 
-# A connection that is just being opened when the import is killed is left to the collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-async def test_killed_anywhere_and_repeated_the_end_is_the_same(
+# A connection that is just being opened when the import is cancelled is left to the collector.
+@pytest.mark.filterwarnings(
+    r"ignore:Exception ignored in. <socket\.socket:pytest.PytestUnraisableExceptionWarning"
+)
+async def test_cancelled_at_any_write_and_repeated_the_end_is_the_same(
     former: Former, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(former, 30)
     monkeypatch.setattr("skydriver.importing.source.BATCH", 4)
     await import_from(former)
     wanted = await stored()
-    chance = random.Random(7)  # noqa: S311
     for name in wanted:
         await collection(name).delete_many({})
-    for _ in range(6):
-        task = asyncio.ensure_future(import_from(former))
-        await asyncio.wait([task], timeout=chance.random() * 0.2)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-    # What the killed ones have read is not what is there in the end.
+    # Each goes on where the one before it was cancelled.
+    for at in range(1, 7):
+        with pytest.raises(asyncio.CancelledError):
+            await _import_cancelled(former, at, monkeypatch)
+    # What the cancelled ones have read is not what is there in the end.
     former.db["Results"].update_one({"scan_id": f"{1:032x}"}, {"$set": {"skyscan_result": {"a": {"b": 1}}}})
     await import_from(former)
     changed = await stored()
@@ -157,6 +172,21 @@ async def test_killed_anywhere_and_repeated_the_end_is_the_same(
     assert await stored() == wanted
     assert len(changed["results"]) == len(wanted["results"])
     gc.collect()
+
+
+async def _import_cancelled(former: Former, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Import, and be cancelled in the middle of the `at`-th write."""
+    write, writes = Import._write, itertools.count(1)
+
+    async def cancelled(self: Import) -> list[str]:
+        if next(writes) == at:
+            task.cancel()
+        return await write(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Import, "_write", cancelled)
+        task = asyncio.ensure_future(import_from(former))
+        await task
 
 
 async def test_a_result_that_a_killed_import_left_is_removed(former: Former) -> None:
@@ -287,15 +317,15 @@ async def test_no_secret_comes_along(former: Former, caplog: pytest.LogCaptureFi
     assert scan["request"]["scanner_server_env_from_user"] == {"MY_TOKEN": "***", "LEVEL": "2"}
 
 
-async def test_retention_counts_from_the_import(former: Former, configure: Callable[..., None]) -> None:
+async def test_retention_counts_from_the_import(
+    former: Former, jobs: Jobs, bucket: Bucket, broker: Broker, configure: Callable[..., None]
+) -> None:
     ids = fill(former)
     await import_from(former)
     configure(RESULTS_DAYS="30", EVENTS_DAYS="30")
     before = await stored()
     for _ in range(10):
-        await remove_orphaned_results()
-        await remove_old_results()
-        await remove_old_events()
+        assert await sweep() == {}
     assert await stored() == before
     await change(ids[0], imported__at=1_702_050_000.0)
     await remove_old_results()

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skydriver.model.redaction import MASK, is_secret, mask_environment, mask_urls
+from skydriver.model.redaction import MASK, is_secret, mask_environment, mask_tokens, mask_urls
 
 SIGNED_4 = (
     "https://s3.example.org/skydriver/5d2e-s3-startup?X-Amz-Algorithm=AWS4-HMAC-SHA256"
@@ -29,6 +29,11 @@ def test_a_presigned_url_loses_its_whole_query(url: str) -> None:
     place = url.partition("?")[0]
     assert mask_urls(url) == f"{place}?{MASK}"
     assert mask_urls(f'wget "{url}" -O x; curl {url}') == f'wget "{place}?{MASK}" -O x; curl {place}?{MASK}'
+
+
+def test_a_token_is_known_by_its_shape_or_by_the_word_before_it() -> None:
+    text = "sent eyJhbGciOi.eyJzdWIi.c2lnbmF0dXJl with Authorization: bearer opaque-1 to x"
+    assert mask_tokens(text) == f"sent {MASK} with Authorization: bearer {MASK} to x"
 
 
 @pytest.mark.parametrize(

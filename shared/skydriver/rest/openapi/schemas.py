@@ -102,6 +102,8 @@ class Manifest(_Answer):
     reason_code: ReasonCode | None = Field(None, description="the same for programs")
     submitted_by: str | None = None
     replaced_by_scan_id: str | None = Field(None, description="the rescan that has taken its place")
+    ewms_workflow_id: str | None = Field(None, description="of a scan of SkyDriver v2 that was imported")
+    ewms_address: str | None = Field(None, description="of the EWMS that ran that workflow")
 
 
 class ManifestWithTaskforce(Manifest):

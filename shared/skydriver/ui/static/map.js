@@ -355,8 +355,16 @@ class SkyMap {
    */
   #move(pointer, to) {
     const from = this.pointers.get(pointer);
+    if (from) this.#drag(pointer, from, to);
     this.#read(this.#directionAt(to));
-    if (!from) return;
+  }
+
+  /**
+   * @param {number} pointer
+   * @param {Point} from
+   * @param {Point} to
+   */
+  #drag(pointer, from, to) {
     const other = [...this.pointers].find(([id]) => id !== pointer)?.[1];
     if (other) {
       /** @param {Point} point */

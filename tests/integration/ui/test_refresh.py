@@ -1,0 +1,251 @@
+"""A page that keeps itself fresh: what is asked for and when, and that its user is not disturbed.
+
+The browser's clock is the test's: minutes pass at once.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+from skydriver.ui.render import static_url
+from tests.conftest import eventually
+from tests.support.site import PAGE, Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HTML = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<link rel="stylesheet" href="{style}"></head><body>
+<div id="live" role="status" aria-live="polite"></div>
+<main id="main"{over}>
+<section data-part id="state"><p data-announce>{state}</p>
+<p>Since <time datetime="2026-11-26T03:00:00Z">03:00</time></p>
+<button type="button">Stop</button> <a href="/other">Other</a>
+<details><summary>More</summary><p>{state} in detail</p></details>
+<code>01234567</code>
+<button type="button" data-copy="0123456789abcdef" hidden>Copy</button></section>
+<section data-part id="form"><form><label>Workers <input name="workers" value="5"></label>
+<label>Cluster <select name="cluster"><option>one</option><option>two</option></select></label>
+<p id="limit">{limit}</p></form></section>
+<section data-part id="rest"><p>{rest}</p></section>
+</main>
+<script type="module" src="{refresh}"></script><script type="module" src="{copy}"></script></body></html>"""
+NOW = "2026-11-26T03:02:05Z"
+
+
+def say(site: Site, **changes: str) -> None:
+    """Let the site show a page."""
+    said = {
+        "title": "Page",
+        "over": "",
+        "state": "RUNNING",
+        "limit": "limit 10",
+        "rest": "the rest",
+        **changes,
+    }
+    site.page = HTML.format(
+        style=static_url("style.css"), refresh=static_url("refresh.js"), copy=static_url("copy.js"), **said
+    )
+
+
+async def opened(page: Page, site: Site) -> None:
+    """Open the page with a clock that stands still."""
+    await page.clock.install(time=NOW)
+    await page.goto(site.url)
+    await page.clock.pause_at("2026-11-26T03:03:00Z")
+    await pass_by(page, site, 60, answers=1)
+
+
+async def pass_by(page: Page, site: Site, seconds: float, *, answers: int | None = None) -> None:
+    """Let time pass in the browser, and wait until so many more answers are there.
+
+    Between two refreshes an answer comes, for which the browser's clock does not wait: so no step is longer.
+    """
+    before = len(site.asked)
+    await page.clock.run_for(round(1000 * seconds))
+    if answers is not None:
+
+        async def look() -> bool:
+            return len(site.asked) >= before + answers
+
+        await eventually(look, deadline=120.0)
+
+
+async def settled(page: Page, site: Site, found: Callable[[], Any]) -> None:
+    """Let refreshes follow one another until something is found."""
+
+    async def look() -> bool:
+        await page.clock.run_for(5000)
+        return bool(await found())
+
+    await eventually(look, deadline=120.0)
+
+
+async def test_a_part_that_has_changed_is_replaced_and_the_rest_is_not_touched(
+    page: Page, site: Site
+) -> None:
+    say(site)
+    await opened(page, site)
+    await page.evaluate("document.getElementById('rest').dataset.same = 'yes'")
+    say(site, state="STOPPING", title="Other")
+    await page.clock.run_for(6000)
+    await expect(page.locator("#state")).to_contain_text("STOPPING")
+    await expect(page.locator("#rest")).to_have_attribute("data-same", "yes")
+    await expect(page).to_have_title("Other")
+    await expect(page.locator("#live")).to_have_text("STOPPING")
+
+
+async def test_nothing_new_is_a_304(page: Page, site: Site) -> None:
+    say(site)
+    await opened(page, site)
+    await settled(page, site, lambda: _true(site.count(PAGE, 304) >= 3))
+    # The first one to open the page, the second for its ETag.
+    assert site.count(PAGE, 200) == 2
+
+
+async def _true(value: bool) -> bool:
+    return value
+
+
+async def test_focus_and_what_is_open_stay(page: Page, site: Site) -> None:
+    say(site)
+    await opened(page, site)
+    await page.locator("summary").click()
+    await page.get_by_role("button", name="Stop").focus()
+    say(site, state="STOPPING")
+    await page.clock.run_for(6000)
+    await expect(page.locator("#state")).to_contain_text("STOPPING in detail")
+    await expect(page.get_by_text("STOPPING in detail")).to_be_visible()
+    await expect(page.get_by_role("button", name="Stop")).to_be_focused()
+
+
+async def test_what_is_typed_chosen_or_marked_stays(page: Page, site: Site) -> None:
+    say(site)
+    await opened(page, site)
+    await page.get_by_label("Workers").fill("70")
+    await page.get_by_role("button", name="Stop").focus()
+    say(site, limit="limit 20", state="STOPPING")
+    await page.clock.run_for(6000)
+    await expect(page.locator("#state")).to_contain_text("STOPPING")
+    await expect(page.get_by_label("Workers")).to_have_value("70")
+    await expect(page.locator("#limit")).to_have_text("limit 10")
+    await page.get_by_label("Workers").fill("5")
+    await page.get_by_label("Cluster").select_option("two")
+    await page.get_by_role("button", name="Stop").focus()
+    say(site, limit="limit 20", state="STOPPED")
+    await page.clock.run_for(6000)
+    await expect(page.locator("#state")).to_contain_text("STOPPED")
+    await expect(page.get_by_label("Cluster")).to_have_value("two")
+    # Once the user is done, the part is as fresh as the others, though nothing else has changed.
+    await page.get_by_label("Cluster").select_option("one")
+    await page.get_by_role("button", name="Stop").focus()
+    await page.clock.run_for(6000)
+    await expect(page.locator("#limit")).to_have_text("limit 20")
+    await page.evaluate("getSelection().selectAllChildren(document.querySelector('#rest p'))")
+    say(site, rest="other", state="ENDED")
+    await page.clock.run_for(6000)
+    await expect(page.locator("#state")).to_contain_text("ENDED")
+    await expect(page.locator("#rest")).to_have_text("the rest")
+
+
+async def test_a_hidden_page_asks_every_half_minute(page: Page, site: Site) -> None:
+    say(site)
+    await opened(page, site)
+    await page.evaluate(
+        """() => {
+          Object.defineProperty(document, "hidden", { get: () => window.isHidden ?? false });
+          window.isHidden = true;
+          document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+    )
+    await pass_by(page, site, 6, answers=1)
+    before = len(site.asked)
+    await pass_by(page, site, 29)
+    assert len(site.asked) == before
+    await pass_by(page, site, 2, answers=1)
+    await page.evaluate("window.isHidden = false; document.dispatchEvent(new Event('visibilitychange'))")
+
+    async def look() -> bool:
+        return len(site.asked) >= before + 2
+
+    await eventually(look, deadline=120.0)
+
+
+async def test_once_a_scan_is_over_nothing_is_asked(page: Page, site: Site) -> None:
+    say(site)
+    await opened(page, site)
+    say(site, state="ENDED", over=" data-over")
+    await page.clock.run_for(6000)
+    await expect(page.locator("#state")).to_contain_text("ENDED")
+    before = len(site.asked)
+    await page.clock.run_for(600_000)
+    assert len(site.asked) == before
+    await expect(page.locator("time")).to_contain_text("min ago")
+
+
+@pytest.mark.parametrize("status", [503, 0], ids=["refuses", "does not answer"])
+async def test_a_service_that_is_away_is_asked_less_and_less_and_the_page_says_so(
+    page: Page, site: Site, status: int
+) -> None:
+    say(site)
+    await opened(page, site)
+    site.status = status
+    away = page.locator("#away")
+    for pause in (10, 20, 40, 60, 60):
+        await page.clock.run_for(60_000 if pause != 10 else 6000)
+        await expect(away).to_contain_text(f"The next try is in {pause} s.")
+    before = len(site.asked)
+    await page.clock.run_for(58_000)
+    assert len(site.asked) == before
+    await expect(page.locator("#state")).to_contain_text("RUNNING")
+    await expect(page.locator("#live")).to_contain_text("does not answer")
+    site.status = None
+    say(site, state="STOPPING")
+    await page.clock.run_for(3000)
+    await expect(page.locator("#state")).to_contain_text("STOPPING")
+    await expect(away).to_be_hidden()
+    await pass_by(page, site, 6, answers=1)
+
+
+async def test_a_session_that_has_ended_is_said_and_what_is_typed_stays(page: Page, site: Site) -> None:
+    say(site)
+    await opened(page, site)
+    await page.get_by_label("Workers").fill("70")
+    site.status = 401
+    await page.clock.run_for(6000)
+    await expect(page.locator("#away")).to_contain_text("Your session has ended.")
+    await expect(page.get_by_label("Workers")).to_have_value("70")
+    before = len(site.asked)
+    await page.clock.run_for(600_000)
+    assert len(site.asked) == before
+
+
+async def test_times_have_ages(page: Page, site: Site) -> None:
+    say(site)
+    await opened(page, site)
+    site.status = 503
+    await page.clock.run_for(600_000)
+    await expect(page.locator("time")).to_contain_text("03:00 (1")
+    await expect(page.locator("time")).to_contain_text("min ago)")
+
+
+async def test_text_from_outside_stays_text(page: Page, site: Site) -> None:
+    say(site)
+    await opened(page, site)
+    say(site, state="&lt;img src=x onerror='window.hit = 1'&gt;")
+    await page.clock.run_for(6000)
+    await expect(page.locator("#state")).to_contain_text("<img src=x")
+    await expect(page.locator("#live")).to_contain_text("<img src=x")
+    assert await page.evaluate("window.hit") is None
+
+
+async def test_a_button_copies_and_says_so(page: Page, site: Site) -> None:
+    say(site)
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.goto(site.url)
+    button = page.get_by_role("button", name="Copy")
+    await button.click()
+    await expect(page.locator("#live")).to_have_text("Copied 0123456789abcdef")
+    await expect(button).to_be_focused()
+    assert await page.evaluate("navigator.clipboard.readText()") == "0123456789abcdef"

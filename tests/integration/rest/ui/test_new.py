@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from tests.integration.rest.api import EVENT, Api
-from tests.integration.rest.ui.browser import EVENT_TEXT, FILLED, Browser, browse
+from tests.support.browser import EVENT_TEXT, FILLED, Browser, browse
 
 
 @pytest.fixture
 def browser(api: Api) -> Browser:
     """A browser without JavaScript."""
-    return browse(api)
+    return browse(api.http)
 
 
 async def test_a_scan_is_asked_for_by_pasting_an_event(api: Api, browser: Browser) -> None:

@@ -6,13 +6,13 @@ import pytest
 
 from skydriver.lifecycle.users.delete_scan import abort_scan
 from tests.integration.rest.api import Api
-from tests.integration.rest.ui.browser import Browser, browse
+from tests.support.browser import Browser, browse
 
 
 @pytest.fixture
 def browser(api: Api) -> Browser:
     """A browser without JavaScript."""
-    return browse(api)
+    return browse(api.http)
 
 
 async def ask(browser: Browser, scan_id: str, action: str) -> str:

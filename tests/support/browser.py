@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 
 from tests.conftest import ROOT
-from tests.integration.rest.api import Api
 
 EVENT_TEXT = (ROOT / "examples" / "IC170922A.json").read_text().strip()
 FILLED = {
@@ -135,8 +134,7 @@ class Browser:
         return answer
 
 
-def browse(api: Api) -> Browser:
-    """Open a browser."""
-    address = str(api.http.base_url).rstrip("/")
-    headers = {"accept": "text/html", "origin": address, "sec-fetch-site": "same-origin"}
-    return Browser(api.http, headers)
+def browse(http: httpx.AsyncClient) -> Browser:
+    """Open a browser at the address of a client."""
+    address = str(http.base_url).rstrip("/")
+    return Browser(http, {"accept": "text/html", "origin": address, "sec-fetch-site": "same-origin"})

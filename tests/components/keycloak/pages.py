@@ -1,5 +1,7 @@
 """A user in front of Keycloak's own pages: logs in, and says yes to a device."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urljoin
@@ -34,6 +36,40 @@ class _Form(HTMLParser):
             self._is_open = False
 
 
+@contextmanager
+def _browser() -> Iterator[httpx.Client]:
+    with httpx.Client(trust_env=False, timeout=60.0) as browser:
+
+        def trust_this_machine(_: httpx.Response) -> None:
+            # As browsers do: cookies for HTTPS only go to this machine's own addresses all the same.
+            for cookie in browser.cookies.jar:
+                cookie.secure = False
+
+        browser.event_hooks["response"] = [trust_this_machine]
+        yield browser
+
+
+def sign_in(address: str, *, user: str = USER, password: str = USER_PASSWORD) -> str:
+    """Log in at the page that a service leads to; where Keycloak leads then.
+
+    Args:
+        address: of the page, with the service's own parameters.
+        user: who logs in.
+        password: theirs.
+    """
+    with _browser() as browser:
+        page = browser.get(address)
+        form = _Form()
+        form.feed(page.text)
+        if form.action is None:
+            raise AssertionError(f"Keycloak does not ask for a name: {page.text[:500]}")
+        said = {**form.fields, "username": user, "password": password}
+        answer = browser.post(urljoin(str(page.url), form.action), data=said)
+    if "location" not in answer.headers:
+        raise AssertionError(f"Keycloak leads nowhere: {answer.text[:500]}")
+    return str(answer.headers["location"])
+
+
 def approve_device(verification_url: str, *, user: str = USER, password: str = USER_PASSWORD) -> str:
     """Follow a device's link as a user with a browser would; the last page's text.
 
@@ -42,14 +78,8 @@ def approve_device(verification_url: str, *, user: str = USER, password: str = U
         user: who logs in.
         password: theirs.
     """
-    with httpx.Client(follow_redirects=True, trust_env=False, timeout=60.0) as browser:
-
-        def trust_this_machine(_: httpx.Response) -> None:
-            # As browsers do: cookies for HTTPS only go to this machine's own addresses all the same.
-            for cookie in browser.cookies.jar:
-                cookie.secure = False
-
-        browser.event_hooks["response"] = [trust_this_machine]
+    with _browser() as browser:
+        browser.follow_redirects = True
         page = browser.get(verification_url)
         for _ in range(_MOST_PAGES):
             form = _Form()

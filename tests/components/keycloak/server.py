@@ -17,6 +17,7 @@ SHORT_LIVED_DEVICE_CLIENT = "skydriver-short-lived"
 USER, USER_PASSWORD = "ada", "a-password-of-a-test"
 OUTSIDER = "eve"
 """A user who is in no group of IceCube's; the password is the same."""
+DASHBOARD = "skydriver-dashboard"
 SECRET = "a-client-secret-of-a-test"
 
 Mapper = dict[str, Any]
@@ -188,6 +189,15 @@ def set_up(server: Keycloak) -> None:
             },
         )
     server.add_client("password", audience(), groups(), directAccessGrantsEnabled=True)
+    server.add_client(
+        DASHBOARD,
+        *(audience(), groups()),
+        serviceAccountsEnabled=False,
+        standardFlowEnabled=True,
+        # A test's service has an address of its own.
+        redirectUris=["*"],
+        attributes={"pkce.code.challenge.method": "S256", "post.logout.redirect.uris": "*"},
+    )
     server.add_client("scanner-of-old", audience(), skydriver_role("system"))
     server.add_client(
         "realtime", audience(), groups(), skydriver_role("realtime"), directAccessGrantsEnabled=True

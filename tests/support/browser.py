@@ -111,7 +111,8 @@ class Browser:
     ) -> httpx.Response:
         """Send a form (the last one of the page) with these fields in place of what is filled in."""
         form = form or self.page.forms[-1]
-        ours = {name: form.fields[name] for name in ("csrf_token", "idempotency_key") if name in form.fields}
+        hidden: tuple[str, ...] = ("csrf_token", "idempotency_key")
+        ours = {name: form.fields[name] for name in hidden if name in form.fields}
         parts = [(name, (None, str(value))) for name, value in {**fields, **ours}.items()]
         sent: list[Any] = [*parts, ("event", ("event.json", file))] if file is not None else parts
         return self._shown(await self.http.post(form.action, headers=self._headers(), files=sent))

@@ -16,10 +16,11 @@ export PYTHONDONTWRITEBYTECODE :=
 WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest --durations=20 --durations-min=1 --quiet
 
-.PHONY: help demo test test-fast test-unit test-beside test-alone test-pythons lint docs components faults load bench lock clean
+.PHONY: help demo try test test-fast test-unit test-beside test-alone test-pythons lint docs components faults load bench lock clean
 
 help:
 	@echo "make demo       scan a sample event on this machine, and leave its skymap in demo/"
+	@echo "make try        the whole service on this machine, with that event scanned, until Ctrl-C"
 	@echo "make test       everything that this machine can test"
 	@echo "make test-fast  lint, types, import contracts and unit tests"
 	@echo "make test-pythons  the same on each Python of 3.11 to 3.13 that is here"
@@ -55,6 +56,10 @@ $(DEMO_READY): requirements-demo.lock
 
 demo: $(DEMO_READY)
 	PYTHONPATH=shared:. $(DEMO_VENV)/bin/python -m skydriver.cli.main demo --out demo
+
+# The same, kept running: its dashboard shows a scan to look at.
+try: $(DEMO_READY)
+	PYTHONPATH=shared:. $(DEMO_VENV)/bin/python -m skydriver.cli.main up --example --data build/try
 
 lint: $(READY)
 	$(BIN)/ruff check .

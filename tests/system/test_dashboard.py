@@ -1,6 +1,6 @@
 """The dashboard with a real Keycloak in front: who gets in, and what counts of a session."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import pytest_asyncio
 
+from skydriver.check.dashboard import check_dashboard
+from skydriver.check.finding import Missing
 from skydriver.rest.sessions import COOKIE, MAX_COOKIE
 from skydriver.ui.session import LOGIN_COOKIE
 from tests.components import missing, need
@@ -187,3 +189,23 @@ async def test_other_sites_and_hosts_and_forged_forms_do_nothing(
     assert fetched.status_code == 403
     mine = await browser.http.get("/scans/backlog", headers={"cookie": f"{COOKIE}={browser.cookies[COOKIE]}"})
     assert mine.json()["entries"] == []
+
+
+async def test_the_check_tries_client_and_keys(server: Keycloak, configure: Callable[..., None]) -> None:
+    configure(
+        SKYDRIVER_NO_AUTH="false",
+        AUTH_OPENID_URL=server.url(),
+        DASHBOARD_CLIENT_ID=DASHBOARD,
+        DASHBOARD_CLIENT_SECRET=SECRET,
+    )
+    assert await check_dashboard() == "SESSION_KEYS: 1 good; Keycloak knows its client, and leads back here"
+    configure(DASHBOARD_CLIENT_SECRET="another")
+    with pytest.raises(Missing, match=r"Keycloak refuses the client .* compare DASHBOARD_CLIENT_SECRET"):
+        await check_dashboard()
+    server.add_client("narrow", standardFlowEnabled=True, redirectUris=["https://elsewhere.example/*"])
+    configure(DASHBOARD_CLIENT_ID="narrow", DASHBOARD_CLIENT_SECRET=SECRET)
+    with pytest.raises(Missing, match="does not lead users of the client 'narrow' back to http://sky"):
+        await check_dashboard()
+    configure(SESSION_KEYS=f"{'k' * 40},short")
+    with pytest.raises(Missing, match="1 of 2 SESSION_KEYS"):
+        await check_dashboard()

@@ -19,3 +19,7 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{'ok  ' if self.good else 'FAIL'}  {self.what}: {self.words}"
+
+
+class Missing(Exception):
+    """Something is not as it must be; the message says what, and what to do."""

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 import httpx
 from pydantic import ValidationError
 
-from skydriver.check.finding import Finding
+from skydriver.check.dashboard import check_dashboard
+from skydriver.check.finding import Finding, Missing
 from skydriver.errors import SkyDriverError
 from skydriver.eventing.events import SOURCE
 from skydriver.eventing.outbox import send
@@ -21,10 +22,6 @@ Check = Callable[[], Awaitable[str]]
 TIMEOUT = 15.0
 CHECKED = "org.icecube.skydriver.check.v1"
 """The type of an event that no Trigger wants."""
-
-
-class Missing(Exception):
-    """Something is not as it must be; the message says what, and what to do."""
 
 
 async def check_inside() -> list[Finding]:
@@ -186,6 +183,7 @@ CHECKS: dict[str, Check] = {
     "MongoDB": _database,
     "S3": _bucket,
     "Keycloak": _issuer,
+    "dashboard": check_dashboard,
     "Broker": _broker,
     "message broker": _message_broker,
     "Kubernetes": _kubernetes,

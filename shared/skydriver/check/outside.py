@@ -4,6 +4,7 @@ It changes nothing: what it asks is refused for want of a token or of arguments,
 """
 
 import asyncio
+import re
 
 import httpx
 
@@ -33,7 +34,7 @@ async def check_outside(client: httpx.AsyncClient, table: RouteTable) -> list[Fi
 
 async def _ask(client: httpx.AsyncClient, route: Route) -> Finding:
     what = f"{route.method} {route.path}"
-    path = route.path.replace("{scan_id}", "0")
+    path = re.sub(r"\{\w+\}", "0", route.path)
     body: dict[str, object] | None = None if route.method == "GET" else {}
     try:
         answer = await client.request(route.method, path, json=body)

@@ -9,6 +9,7 @@ from skydriver.cli.commands import inspect, moving, scan, skymap, workers
 from skydriver.cli.commands.check import check
 from skydriver.cli.commands.demo import demo
 from skydriver.cli.commands.login import login
+from skydriver.cli.commands.open import open_
 from skydriver.cli.commands.result import result
 from skydriver.cli.commands.status import status
 from skydriver.cli.commands.stop import stop
@@ -38,6 +39,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "moc": skymap.moc,
     "notice": skymap.notice,
     "up": up,
+    "open": open_,
     "demo": demo,
     "login": login,
     "check": check,

@@ -147,8 +147,16 @@ MANUAL: Mapping[str, Entry] = {
         {
             "skydriver up": "run the service until Ctrl-C",
             "skydriver up --data /tmp/sky --port 8080": "with its data there, on that port",
+            "skydriver up --example": "with a scan of the example event to look at",
         },
         {130: "ended by Ctrl-C while it was starting"},
+    ),
+    "open": Entry(
+        SERVICE,
+        {
+            "skydriver open": "what is going on, in a browser",
+            "skydriver open 5d2e7f0a": "the page of a scan",
+        },
     ),
     "demo": Entry(SERVICE, {"skydriver demo --out demo": "scan the example event, and draw its skymap"}),
     "login": Entry(

@@ -102,10 +102,9 @@ async def finish(code: str, state: str, cookies: Mapping[str, str]) -> Response:
     return _with_cookies(see_other(own_path(kept["next"])), {sessions.COOKIE: cookie, LOGIN_COOKIE: ("", 0)})
 
 
-async def end(session: Session | None) -> Response:
+async def end(session: Session) -> Response:
     """End a session here, and lead its user to Keycloak, where theirs can be ended, too."""
-    if session is not None:
-        await sessions.end(session)
+    await sessions.end(session)
     issuer = settings().auth_openid_url
     query = {
         "client_id": settings().dashboard_client_id,

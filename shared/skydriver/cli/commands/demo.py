@@ -1,7 +1,7 @@
 """`demo`: from nothing to a skymap in one command."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -52,16 +52,7 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Start everything, scan an example event, draw its skymap, and stop everything."""
-    request: Json = {
-        "docker_tag": "latest",
-        "cluster": [("local", WORKERS)],
-        "reco_algo": RECO_ALGO,
-        "event_i3live_json": read_event(event),
-        "nsides": read_nsides(nsides),
-        "real_or_simulated_event": "real",
-        "max_pixel_reco_time": MAX_PIXEL_RECO_TIME_SECONDS,
-        "classifiers": {"demo": True},
-    }
+    request = example_request(event, nsides)
 
     def scan(url: str, stopping: Stopping) -> Json:
         with Client(Address(url, "this demo"), pause=stopping.pause) as client:
@@ -86,6 +77,25 @@ def demo(
     else:
         tell_summary(summary)
     say("The scanner was a stand-in: its likelihood is made up, and this map says nothing about the sky.")
+
+
+def example_request(event: Path = EXAMPLE, nsides: Sequence[str] = (NSIDES,)) -> Json:
+    """Make the request of a small scan by the local service's stand-in.
+
+    Raises:
+        CommandError: the event cannot be read.
+        WrongUsage: the progression is none.
+    """
+    return {
+        "docker_tag": "latest",
+        "cluster": [("local", WORKERS)],
+        "reco_algo": RECO_ALGO,
+        "event_i3live_json": read_event(event),
+        "nsides": read_nsides(nsides),
+        "real_or_simulated_event": "real",
+        "max_pixel_reco_time": MAX_PIXEL_RECO_TIME_SECONDS,
+        "classifiers": {"demo": True},
+    }
 
 
 @contextmanager

@@ -31,6 +31,7 @@ def test_up_tells_where_it_is_and_ends_well_by_ctrl_c(run: Any, asked: Any, tmp_
     assert answer.exit_code == 0
     assert answer.stdout == "SkyDriver is up at http://127.0.0.1:4711\n"
     assert "export SKYDRIVER_URL=http://127.0.0.1:4711" in answer.stderr
+    assert "http://127.0.0.1:4711/ui" in answer.stderr
     assert answer.stderr.endswith("Everything is stopped.\n")
     options = {"port": 4711, "processes": True, "mongodb_uri": None, "verbose": False}
     assert asked == [(tmp_path, options)]
@@ -49,3 +50,26 @@ def test_up_uses_the_default_data_folder(
 def test_a_port_that_is_none(run: Any, asked: Any) -> None:
     assert run("up", "--port", "70000").exit_code == 2
     assert asked == []
+
+
+def test_the_example_is_scanned_and_the_service_goes_on(
+    run: Any, service: Any, running: Any, finished: Any, manifest: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    went_on = []
+
+    class Waiting(Stopping):
+        def pause(self, seconds: float | None = None) -> None:
+            if seconds is None:
+                went_on.append(True)
+
+    def host(data: Path, work: Any, **options: Any) -> None:
+        work(service.url, Waiting())
+
+    monkeypatch.setattr("skydriver.cli.commands.up.host", host)
+    service.on("POST", "/scan", manifest)
+    service.on("GET", "/scan/x/status", running, finished)
+    answer = run("up", "--example")
+    assert answer.exit_code == 0, answer.output
+    assert f"{service.url}/ui/scan/x" in answer.stderr
+    assert "finished successfully" in answer.stderr
+    assert went_on == [True]

@@ -48,6 +48,7 @@ CLUSTER_FIELDS = (
     "statuses",
     "top_task_errors",
     # New beside v1's:
+    "errors_by_site",
     "name",
     "state",
     "reason",

@@ -179,6 +179,7 @@ def new_cluster(
         "starter_info": {},
         "statuses": {},
         "top_task_errors": {},
+        "errors_by_site": {},
         "attempt": attempt,
         "state": ClusterState.REQUESTED,
         "reason": None,

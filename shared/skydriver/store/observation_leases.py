@@ -51,3 +51,9 @@ async def note_answer(location: str) -> None:
 async def keep_only(locations: Iterable[str]) -> None:
     """Forget all other locations: they are looked at no longer."""
     await collection(NAME, durable=False).delete_many({"_id": {"$nin": sorted(locations)}})
+
+
+async def silence() -> dict[str, float | None]:
+    """Say of each location that is looked at since when it does not answer; None while it does."""
+    found = collection(NAME).find({}, {"silent_since": 1})
+    return {location["_id"]: location.get("silent_since") async for location in found.sort("_id")}

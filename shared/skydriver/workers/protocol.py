@@ -84,6 +84,7 @@ class Observation:
     Attributes:
         statuses: the orchestrator's status of a worker -> the pilot's status -> number of workers.
         top_task_errors: error message -> number of workers.
+        errors_by_site: site (of Kubernetes: node) -> error message -> number of workers, where it is known.
         alive: workers that work, or still may.
         reason: what has become of workers that are not alive, as the end of a sentence on them:
             `held: Disk quota exceeded (x480)`.
@@ -92,6 +93,7 @@ class Observation:
 
     statuses: Statuses
     top_task_errors: dict[str, int] = field(default_factory=dict)
+    errors_by_site: dict[str, dict[str, int]] = field(default_factory=dict)
     alive: int = 0
     reason: str | None = None
     memory: dict[str, Any] | None = None

@@ -8,6 +8,7 @@ from skydriver.model.documents import Totals
 from skydriver.model.history import Retry
 from skydriver.model.phases import Phase
 from skydriver.model.transitions import Fact
+from skydriver.store import observation_leases
 from skydriver.store.scans import overview as scan_overview
 from skydriver.telemetry import traces
 from skydriver.telemetry.metrics import Metric
@@ -27,6 +28,10 @@ async def send_metrics() -> None:
     phases, waiting, outboxes, unpublished = await scan_overview.counts()
     backlog_age = 0.0 if waiting is None else round(now - waiting, 3)
     outbox_age = 0.0 if unpublished is None else round(now - unpublished, 3)
+    silence = {
+        location: 0.0 if since is None else round(now - since, 3)
+        for location, since in (await observation_leases.silence()).items()
+    }
     totals = await count_metrics(now)
     spread = histograms(totals)
     logger.info(
@@ -39,6 +44,7 @@ async def send_metrics() -> None:
                 "backlog_age": backlog_age,
                 "outboxes": outboxes,
                 "outbox_age": outbox_age,
+                "locations_silence": silence,
                 "counted_since": totals["since"],
                 "retries": totals.get("retries", {}),
                 "dead_letters": totals.get("dead_letters", {}),
@@ -74,6 +80,12 @@ async def send_metrics() -> None:
             "s",
             "How long the oldest event has waited for the broker.",
             now=[({}, outbox_age)],
+        ),
+        Metric(
+            "skydriver.location.silence",
+            "s",
+            "How long each location of workers has not answered.",
+            now=[({"skydriver.location": location}, age) for location, age in silence.items()],
         ),
         *_counted(totals),
         Metric(

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 MAX_STATUSES = 20
 MAX_ERRORS = 10
+MAX_SITES = 20
 
 
 async def observe_workers(location: str) -> None:
@@ -103,6 +104,7 @@ async def _note(scan_id: str, cluster: Cluster, seen: Observation | None, asked_
     fields: dict[str, Any] = {
         "statuses": dict(list(seen.statuses.items())[:MAX_STATUSES]),
         "top_task_errors": dict(list(seen.top_task_errors.items())[:MAX_ERRORS]),
+        "errors_by_site": dict(list(seen.errors_by_site.items())[:MAX_SITES]),
         **reason_fields(why),
         "dead_since": None if seen.alive else cluster["dead_since"] or asked_at,
         "stale_since": None,

@@ -43,6 +43,7 @@ _CLUSTER = {
     "starter_info": {},
     "statuses": {"Running": {"Tasking": 90}, "Completed": {"Done": 10}},
     "top_task_errors": {},
+    "errors_by_site": {},
     "name": "sub-2",
     "state": "started",
     "reason": None,

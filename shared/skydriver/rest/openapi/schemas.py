@@ -41,6 +41,10 @@ class Cluster(_Answer):
         examples=[{"Running": {"Tasking": 90}, "Completed": {"Done": 10}}],
     )
     top_task_errors: dict[str, int] = Field(description="error -> number of workers")
+    errors_by_site: dict[str, dict[str, int]] | None = Field(
+        description="site (of Kubernetes: node) -> error -> number of workers, where the place names sites",
+        examples=[{"WIPAC": {"no such file": 4}}],
+    )
     name: str = Field(description="what users call it", examples=["sub-2"])
     state: ClusterState
     reason: str | None = Field(description="why it is as it is, in a sentence")

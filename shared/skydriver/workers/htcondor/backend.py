@@ -174,6 +174,7 @@ def _observation(queued: Kinds, past: JobHistoryCache) -> Observation:
     return Observation(
         statuses=job_summary.statuses(kinds),
         top_task_errors=job_summary.errors(kinds),
+        errors_by_site=job_summary.errors_by_site(kinds),
         alive=job_summary.alive(queued),
         reason=job_summary.reason(kinds) if kinds else "have disappeared",
         memory=past.memory(),

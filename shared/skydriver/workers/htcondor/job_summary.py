@@ -14,6 +14,9 @@ from skydriver.model.redaction import mask_urls
 UUID = "SkyDriverClusterUuid"
 """The job attribute by which a cluster is recognized, whatever its number."""
 
+SITES = ("MachineAttrGLIDEIN_Site0", "MATCH_EXP_JOBGLIDEIN_Site")
+"""Where a job was last: by `job_machine_attrs` of our submission, or where the schedd adds it by itself."""
+
 ATTRIBUTES = (
     "ClusterId",
     UUID,
@@ -27,6 +30,7 @@ ATTRIBUTES = (
     "ExitSignal",
     "HTChirpEWMSPilotStatus",
     "HTChirpEWMSPilotError",
+    *SITES,
 )
 """What a query asks for of each job, and no more."""
 
@@ -49,9 +53,11 @@ FATAL = "FatalError"
 DUPLICATE_SUBMISSION = "SkyDriver: superseded by another submission"
 """The reason of removals that undo a submission: such jobs are no part of their cluster."""
 
-MAX_KINDS = 60
+MAX_KINDS = 100
 MAX_HOLDS = 12
 MAX_ERRORS = 10
+MAX_SITES = 20
+MAX_SITE_ERRORS = 5
 MAX_WORDS = 3
 MAX_LENGTH = 200
 OTHER = "other"
@@ -73,6 +79,8 @@ class JobGroup(NamedTuple):
     """The pilot's."""
     spooling: bool
     """Held only until its input has been spooled, and not for long."""
+    site: str = ""
+    """Where it was, of one that is held or whose pilot has an error, if the pool names sites."""
 
 
 Kinds = Counter[JobGroup]
@@ -105,7 +113,12 @@ def _kind(ad: Mapping[str, Any], now: float, spool_timeout: float) -> JobGroup:
         signal, code = _number(ad, "ExitSignal"), _number(ad, "ExitCode")
         why = f"signal {signal}" if signal else f"exit code {code}" if code else ""
     pilot, error = _text(ad, "HTChirpEWMSPilotStatus"), _text(ad, "HTChirpEWMSPilotError")
-    return JobGroup(status, why, codes, cut(pilot, 50), cut(mask_urls(error), MAX_LENGTH), spooling)
+    site = _site(ad) if error or (status == HELD and not spooling) else ""
+    return JobGroup(status, why, codes, cut(pilot, 50), cut(mask_urls(error), MAX_LENGTH), spooling, site)
+
+
+def _site(ad: Mapping[str, Any]) -> str:
+    return cut(next(filter(None, (_text(ad, name) for name in SITES)), ""), 100)
 
 
 def _text(ad: Mapping[str, Any], name: str) -> str:
@@ -128,7 +141,8 @@ def truncated(kinds: Kinds) -> Kinds:
     ordered = ranked(kinds)
     kept = Counter(dict(ordered[:MAX_KINDS]))
     for kind, n in ordered[MAX_KINDS:]:
-        kept[kind._replace(why=kind.why and OTHER, codes="", error=kind.error and OTHER)] += n
+        special = {"why": kind.why and OTHER, "error": kind.error and OTHER, "site": kind.site and OTHER}
+        kept[kind._replace(codes="", **special)] += n
     return kept
 
 
@@ -188,6 +202,16 @@ def errors(kinds: Kinds) -> dict[str, int]:
     if rest := sum(n for _, n in top[MAX_ERRORS:]):
         result[OTHER] = result.get(OTHER, 0) + rest
     return result
+
+
+def errors_by_site(kinds: Kinds) -> dict[str, dict[str, int]]:
+    """Count pilots' errors and holds by site: the worst sites, and the most common errors of each."""
+    found: dict[str, Counter[str]] = {}
+    for kind, n in kinds.items():
+        if kind.site:
+            found.setdefault(kind.site, Counter())[kind.error or _words(kind)] += n
+    worst = ranked({site: counts.total() for site, counts in found.items()})[:MAX_SITES]
+    return {site: dict(ranked(found[site])[:MAX_SITE_ERRORS]) for site, _ in worst}
 
 
 def alive(kinds: Kinds) -> int:

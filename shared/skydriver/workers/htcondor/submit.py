@@ -69,6 +69,8 @@ def submit_description(spec: WorkersSpec, settings: Settings, *, pilot_url: str 
         "+OriginalTime": str(spec.max_worker_runtime),
         # Without it a pilot cannot report its status.
         "+WantIOProxy": "true",
+        # The job's ad keeps which site it was at: glideins name theirs.
+        "job_machine_attrs": "GLIDEIN_Site",
         f"+{UUID}": _string(spec.uuid),
         "+SkyDriverScanId": _string(spec.scan_id),
     }

@@ -107,10 +107,14 @@ def observation(
     )
     hopeless = 0
     errors: Counter[str] = Counter()
+    by_node: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for pod in pods:
         diagnosis = diagnose_pod(pod, now=now, pull_timeout=pull_timeout)
         if diagnosis.state is PodState.FAILED:
-            errors[diagnosis.reason or "failed"] += 1
+            error = diagnosis.reason or "failed"
+            errors[error] += 1
+            if node := pod.get("spec", {}).get("nodeName"):
+                by_node[node][error] += 1
             hopeless += pod["status"].get("phase") != "Failed"
     done, failed = status.get("succeeded", 0), status.get("failed", 0)
     # Kubernetes goes on making pods until enough have succeeded.
@@ -130,7 +134,11 @@ def observation(
     if ended and ended["type"] == "Failed":
         words.append(f"{ended.get('reason')}: {ended.get('message')}")
     return Observation(
-        statuses, dict(top), alive=alive, reason=f"failed: {', '.join(words)}" if words else None
+        statuses,
+        dict(top),
+        {node: dict(counts) for node, counts in sorted(by_node.items())},
+        alive=alive,
+        reason=f"failed: {', '.join(words)}" if words else None,
     )
 
 

@@ -1,17 +1,20 @@
 """What an operator sees of the whole at a glance."""
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
 from skydriver.errors import TemporaryError
 from skydriver.lifecycle.sweep import count_metrics
 from skydriver.lifecycle.sweep.send_metrics import send_metrics
 from skydriver.model.phases import Phase
-from skydriver.store import counters
+from skydriver.store import counters, observation_leases
+from tests.conftest import ROOT
 from tests.support.collector import attributes_of, collector
 from tests.support.documents import change, stored
 from tests.support.loopback import loopback
@@ -37,6 +40,7 @@ async def test_nothing_is_under_way(caplog: pytest.LogCaptureFixture) -> None:
         "backlog_age": 0.0,
         "outboxes": 0,
         "outbox_age": 0.0,
+        "locations_silence": {},
         "retries": {},
         "dead_letters": {},
         "phases": {},
@@ -84,6 +88,9 @@ async def test_a_collector_is_sent_all_of_it(configure: Callable[..., None]) -> 
     now = time.time()
     await stored(Phase.QUEUED, timestamp=now - 60)
     await have_left_the_backlog(2.0, 7200.0)
+    for location in ("condor/cm/answers", "condor/cm/silent"):
+        await observation_leases.acquire(location, seconds=1)
+    await observation_leases.note_silence("condor/cm/silent", since=now - 600, reason="timed out")
     with collector() as seen:
         configure(OTEL_EXPORTER_OTLP_ENDPOINT=seen.url)
         await send_metrics()
@@ -98,6 +105,7 @@ async def test_a_collector_is_sent_all_of_it(configure: Callable[..., None]) -> 
         "skydriver.backlog.age": ("gauge", "s"),
         "skydriver.outboxes": ("gauge", "{scan}"),
         "skydriver.outbox.age": ("gauge", "s"),
+        "skydriver.location.silence": ("gauge", "s"),
         "skydriver.retries": ("sum", "{retry}"),
         "skydriver.dead_letters": ("sum", "{event}"),
         "skydriver.phase.duration": ("histogram", "s"),
@@ -110,6 +118,27 @@ async def test_a_collector_is_sent_all_of_it(configure: Callable[..., None]) -> 
         "STOPPING": 0,
     }
     assert points("skydriver.backlog.age")[()].as_double == pytest.approx(60, abs=5)
+    silence = {
+        location: point.as_double for (location,), point in points("skydriver.location.silence").items()
+    }
+    assert silence == {"condor/cm/answers": 0.0, "condor/cm/silent": pytest.approx(600, abs=5)}
+    # As Prometheus names them (OpenTelemetry's conventions): units are written out, totals end with `_total`.
+    known = {
+        name.replace(".", "_")
+        + ("_seconds" if metric.unit == "s" else "")
+        + ("_total" if metric.WhichOneof("data") == "sum" else "")
+        for name, metric in sent.items()
+    }
+    page = (ROOT / "docs" / "operate.md").read_text()
+    rules = yaml.safe_load("groups:" + page.partition("```yaml\ngroups:")[2].partition("```")[0])
+    named = {
+        name
+        for group in rules["groups"]
+        for rule in group["rules"]
+        for name in re.findall(r"skydriver_\w+", rule["expr"])
+    }
+    assert len(named) == 5
+    assert named <= known
     assert sent["skydriver.retries"].sum.is_monotonic
     assert {kind: point.as_int for (kind,), point in points("skydriver.retries").items()} == dict.fromkeys(
         ("start_refused", "scanner_relaunched", "workers_refused", "redriven"), 0

@@ -51,6 +51,36 @@ def test_statuses_have_two_levels() -> None:
     assert job_summary.alive(seen) == 7
 
 
+def test_errors_and_holds_are_counted_by_the_site_that_a_job_was_at() -> None:
+    wipac, desy = {"MachineAttrGLIDEIN_Site0": "WIPAC"}, {"MATCH_EXP_JOBGLIDEIN_Site": "DESY"}
+    seen = kinds(
+        {**pilot(2, "FatalError", "no such file"), **wipac},
+        {**pilot(2, "FatalError", "no such file"), **wipac},
+        {**pilot(2, "FatalError", "killed"), **wipac},
+        {**held(), **desy},
+        {**pilot(2, "Tasking"), **desy},
+        pilot(2, "FatalError", "somewhere"),
+    )
+    assert job_summary.errors_by_site(seen) == {
+        "WIPAC": {"no such file": 2, "killed": 1},
+        "DESY": {"Disk quota exceeded": 1},
+    }
+    assert job_summary.from_json(job_summary.to_json(seen)) == seen
+
+
+def test_many_sites_are_cut_to_the_worst() -> None:
+    jobs = [
+        {**pilot(2, "FatalError", "x"), "MachineAttrGLIDEIN_Site0": f"site {n}"}
+        for n in range(200)
+        for _ in range(2 if n == 50 else 1)
+    ]
+    found = job_summary.errors_by_site(job_summary.truncated(kinds(*jobs)))
+    assert len(found) == job_summary.MAX_SITES
+    assert found["site 50"] == {"x": 2}
+    # What was put together still counts.
+    assert found[job_summary.OTHER] == {job_summary.OTHER: 100}
+
+
 def test_equal_holds_on_different_machines_are_one() -> None:
     seen = kinds(held(HELD, 6), held(HELD.replace("1_3", "1_4").replace("17", "18"), 6))
     reason = f"Error: {FAILED}"

@@ -46,6 +46,13 @@ def test_failed_workers_are_told_of_with_their_errors() -> None:
     assert seen.statuses == {"Running": {"Tasking": 10}, "Failed": {"FatalError": 2}}
     assert seen.top_task_errors == {"worker ended with exit code 1: no icetray": 2}
     assert seen.reason == "failed: worker ended with exit code 1: no icetray (x2)"
+    assert seen.errors_by_site == {}
+
+
+def test_failed_workers_are_counted_by_their_node() -> None:
+    crashed = {**CRASHED, "spec": {"nodeName": "node-7"}}
+    seen = look(job(active=10, ready=10, failed=3), crashed, crashed, CRASHED)
+    assert seen.errors_by_site == {"node-7": {"worker ended with exit code 1: no icetray": 2}}
 
 
 def test_workers_that_can_never_start_are_not_alive() -> None:

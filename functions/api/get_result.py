@@ -13,4 +13,6 @@ async def get_result(request: RequestContext[ResultArguments]) -> Response:
     """Answer the result, or an empty object before there is one."""
     asked = request.arguments
     lead = request.is_led(no_redirect=asked.no_redirect)
-    return await result_answer(request.scan_id, include_deleted=asked.include_deleted, lead=lead)
+    return await result_answer(
+        request.scan_id, request.headers, include_deleted=asked.include_deleted, lead=lead
+    )

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from starlette.responses import Response
+
 from skydriver.errors import TemporaryError
 from skydriver.model.manifest import visible_clusters
 from skydriver.model.phases import COMPLETE, Phase, scan_state
@@ -10,6 +12,7 @@ from skydriver.model.workforce import deactivated, workforce
 from skydriver.rest.arguments import StatusArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.endpoint import RequestContext, endpoint
+from skydriver.rest.etags import json_with_etag
 from skydriver.rest.logs import server_log_url
 from skydriver.rest.views import read_scan
 from skydriver.scanner.backend import backend
@@ -36,7 +39,7 @@ _FIELDS = (
     arguments=StatusArguments,
     answer="Status",
 )
-async def get_status(request: RequestContext[StatusArguments]) -> dict[str, Any]:
+async def get_status(request: RequestContext[StatusArguments]) -> Response:
     """Answer the state code, deleted scans included; scanner servers read it as their kill switch."""
     scan = await read_scan(
         request.scan_id,
@@ -65,7 +68,7 @@ async def get_status(request: RequestContext[StatusArguments]) -> dict[str, Any]
         status, message = await _pods(request.scan_id, scan)
         # README and v1 name the message differently: both are served.
         answer["pods"] = {"pod_status": status, "pod_status_message": message, "pod_message": message}
-    return answer
+    return json_with_etag(request.headers, answer)
 
 
 async def _pods(scan_id: str, scan: dict[str, Any]) -> tuple[dict[str, Any], str]:

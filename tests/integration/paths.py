@@ -158,6 +158,11 @@ def _check_pipeline(kind: Any, pipeline: Iterable[Mapping[str, Any]]) -> None:
             typed = typed and _check_stage(kind, stage)
 
 
+def _is_made(path: str) -> bool:
+    """Say whether a field is made by a pipeline for itself: its name begins with `_`."""
+    return path.startswith("_") and path != "_id"
+
+
 def _check_stage(kind: Any, stage: Mapping[str, Any]) -> bool:
     """Check a stage of a pipeline; False once its documents are no longer of a type."""
     ((operator, content),) = stage.items()
@@ -168,15 +173,15 @@ def _check_stage(kind: Any, stage: Mapping[str, Any]) -> bool:
         check_filter(kind, content)
     elif operator in ("$set", "$project"):
         for path, value in content.items():
-            if path == "part":
-                continue  # which part of a union this is
-            resolve(kind, path)
+            if not _is_made(path):
+                resolve(kind, path)
             _check_expression(kind, value)
     elif operator == "$unset":
         for path in [content] if isinstance(content, str) else content:
             resolve(kind, path)
     elif operator == "$lookup":
-        resolve(kind, content["localField"])
+        if not _is_made(content["localField"]):
+            resolve(kind, content["localField"])
         resolve(TYPES[content["from"]], content["foreignField"])
         return False
     elif operator == "$group":

@@ -11,6 +11,15 @@ _HEADERS = {"Cache-Control": "private, no-cache"}
 """A client that keeps an answer asks each time whether it still is the same."""
 
 
+def known_etags(headers: Mapping[str, str]) -> list[str]:
+    """List what a client has, by its ETags; `*` stands for anything.
+
+    Args:
+        headers: of the request.
+    """
+    return [part.strip().removeprefix("W/") for part in headers.get("if-none-match", "").split(",")]
+
+
 def is_known(headers: Mapping[str, str], etag: str) -> bool:
     """Say whether a client has what an ETag names.
 
@@ -18,7 +27,7 @@ def is_known(headers: Mapping[str, str], etag: str) -> bool:
         headers: of the request.
         etag: with its quotes.
     """
-    given = [part.strip().removeprefix("W/") for part in headers.get("if-none-match", "").split(",")]
+    given = known_etags(headers)
     return etag in given or given == ["*"]
 
 
@@ -36,7 +45,16 @@ def json_with_etag(headers: Mapping[str, str], content: Any) -> Response:
     """
     body = orjson.dumps(content)
     etag = etag_of(body)
-    own = {**_HEADERS, "ETag": etag}
     if is_known(headers, etag):
-        return Response(status_code=304, headers=own)
-    return Response(body, media_type="application/json", headers=own)
+        return not_modified(etag)
+    return Response(body, media_type="application/json", headers=headers_with(etag))
+
+
+def headers_with(etag: str) -> dict[str, str]:
+    """Make the headers of an answer that an ETag names."""
+    return {**_HEADERS, "ETag": etag}
+
+
+def not_modified(etag: str) -> Response:
+    """Say that the client has it already."""
+    return Response(status_code=304, headers=headers_with(etag))

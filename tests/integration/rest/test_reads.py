@@ -12,6 +12,7 @@ from functions.api.get_i3_event import get_i3_event
 from functions.api.get_manifest import get_manifest
 from functions.api.get_result import get_result
 from functions.api.get_scan import get_scan
+from functions.api.get_status import get_status
 from skydriver.lifecycle.sweep.remove_old_events import remove_old_events
 from skydriver.lifecycle.sweep.remove_old_results import remove_old_results
 from skydriver.model.phases import Phase
@@ -154,3 +155,34 @@ async def test_both_joins_are_served_by_indexes(configure: Callable[..., None]) 
     await database.client.drop_database(database.name)
     # The scan and what it points to, and no other.
     assert [one["docsExamined"] for one in asked] == [2, 2]
+
+
+@pytest.mark.parametrize("piece", [results.CHUNK_BYTES, 10])
+async def test_a_result_that_the_client_has_is_not_read(
+    monkeypatch: pytest.MonkeyPatch, trips: Trips, piece: int
+) -> None:
+    monkeypatch.setattr(results, "CHUNK_BYTES", piece)
+    scan_id = await with_result({"a": "x" * 100})
+    await PerLoop.close_all()  # a client heeds the listeners there are when it is made
+    async with client_of(get_result) as client:
+        first = await client.get(f"/scan/{scan_id}/result")
+        known = {"If-None-Match": f'"other", W/{first.headers["etag"]}'}
+        # As if it could not be read.
+        await collection(results.NAME).delete_many({})
+        trips.asked.clear()
+        again = await client.get(f"/scan/{scan_id}/result", headers=known)
+        assert (again.status_code, again.content, trips.asked) == (304, b"", ["aggregate"])
+        assert again.headers["etag"] == first.headers["etag"]
+        await change(scan_id, result__is_final=False)
+        assert (await client.get(f"/scan/{scan_id}/result", headers=known)).status_code == 503
+
+
+async def test_a_manifest_and_a_status_that_the_client_has_are_not_sent_again() -> None:
+    scan_id = await with_result(None)
+    for function, path in ((get_manifest, "manifest"), (get_status, "status")):
+        async with client_of(function) as client:
+            first = await client.get(f"/scan/{scan_id}/{path}")
+            known = {"If-None-Match": first.headers["etag"]}
+            assert (await client.get(f"/scan/{scan_id}/{path}", headers=known)).status_code == 304
+            await change(scan_id, reason=path)
+            assert (await client.get(f"/scan/{scan_id}/{path}", headers=known)).status_code == 200

@@ -1,5 +1,6 @@
 """The page of a scan: all that is known of it, and nothing that others have written is more than text."""
 
+import re
 import time
 
 import pytest
@@ -76,6 +77,11 @@ async def test_a_scan_that_runs_is_shown_with_progress_workers_errors_and_histor
     assert "Classifier campaign july" in text_of(found)
     assert "by ada" in text_of(found)
     assert "data-over" not in found
+    # A refresh replaces parts by their ids.
+    parts = re.findall(r"<\w+([^>]*) data-part[ >]", found)
+    ids = [re.findall(r'id="([\w-]+)"', part) for part in parts]
+    assert len(ids) > 5
+    assert all(len(one) == 1 and found.count(f'id="{one[0]}"') == 1 for one in ids)
 
 
 async def test_a_scan_that_waits_and_one_that_has_ended() -> None:

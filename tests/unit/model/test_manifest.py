@@ -144,6 +144,7 @@ def test_a_cluster_is_shown_without_the_services_own_fields(scan: dict[str, Any]
         "starter_info": {},
         "statuses": {},
         "top_task_errors": {},
+        "errors_by_site": {},
         "name": "local",
         "state": "requested",
         "reason": None,

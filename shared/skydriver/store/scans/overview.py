@@ -166,12 +166,12 @@ async def figures(*, since: float, skip: int, limit: int) -> Figures:
         "sweep": (sweeps.NAME, [{"$match": {"_id": sweeps.LAST}}]),
         "permits": (rate_limit.NAME, [{"$match": {"_id": rate_limit.ID}}]),
     }
-    pipeline: list[Query] = [*_COUNT_PHASES, {"$set": {"part": "phases"}}]
+    pipeline: list[Query] = [*_COUNT_PHASES, {"$set": {"_part": "phases"}}]
     for part, (name, stages) in parts.items():
-        pipeline.append({"$unionWith": {"coll": name, "pipeline": [*stages, {"$set": {"part": part}}]}})
+        pipeline.append({"$unionWith": {"coll": name, "pipeline": [*stages, {"$set": {"_part": part}}]}})
     found: dict[str, list[Any]] = {part: [] for part in ("phases", *parts)}
     async for one in collection(NAME).aggregate(pipeline, batchSize=limit + 1000):
-        found[one.pop("part")].append(one)
+        found[one.pop("_part")].append(one)
     sweep = found["sweep"][0] if found["sweep"] else {}
     permits = found["permits"][0] if found["permits"] else {"starts": [], "running": []}
     return Figures(

@@ -79,7 +79,6 @@ ELSEWHERE = {
     "standin/v4/queue": "tests/unit/standin/v4/test_parts.py",
     "standin/v4/server": "tests/unit/standin/v4/test_parts.py",
     "standin/v4/settings": "tests/unit/standin/v4/test_parts.py",
-    "ui/session": "tests/system/test_dashboard.py",
     "store/ended_sessions": "tests/integration/rest/test_sessions.py",
     "store/escaped_names": "tests/integration/rest/test_classifiers.py",
     "store/scans/overview": "tests/integration/store/scans/test_queries.py",

@@ -19,7 +19,7 @@ ELSEWHERE = {
     "store/scans/imported": "tests/integration/importing/test_run.py",
     "check/__main__": "tests/unit/check/test_inside.py",
     "check/finding": "tests/unit/check/test_inside.py",
-    "check/dashboard": "tests/system/test_dashboard.py",
+    "check/dashboard": "tests/system/test_keycloak.py",
     "cli/commands/check": "tests/unit/check/test_outside.py",
     "cli/commands/login": "tests/unit/cli/test_sessions.py",
     "cli/context": "tests/unit/cli/test_main.py",

@@ -66,7 +66,7 @@ def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Calla
         K_SINK="http://127.0.0.1:1/",
         SKYDRIVER_NO_AUTH="true",
         SCANNER_TOKEN_KEY="a key that is only good for tests, and long enough",
-        SESSION_KEYS="the key of a test's sessions, which is long enough",
+        SESSION_KEYS="the key of a test's sessions that is long enough",
         SKYSCAN_BROKER_ADDRESS="localhost",
         SCANNER_BACKEND="local",
         IMAGE_TAG_SOURCE="static",

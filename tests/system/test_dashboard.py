@@ -1,15 +1,12 @@
 """The dashboard with a real Keycloak in front: who gets in, and what counts of a session."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import pytest_asyncio
 
-from skydriver.check.dashboard import check_dashboard
-from skydriver.check.finding import Missing
 from skydriver.rest.sessions import COOKIE, MAX_COOKIE
 from skydriver.ui.session import LOGIN_COOKIE
 from tests.components import missing, need
@@ -22,6 +19,8 @@ with need("keycloak"):
     from tests.components.keycloak import pages
     from tests.components.keycloak.server import DASHBOARD, OUTSIDER, SECRET, USER, Keycloak, set_up
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 @pytest.fixture(scope="module")
 def server() -> Keycloak:
@@ -33,8 +32,8 @@ def server() -> Keycloak:
     return server
 
 
-@pytest_asyncio.fixture
-async def service(server: Keycloak, tmp_path: Path) -> AsyncIterator[Skydriver]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(server: Keycloak, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Skydriver]:
     """A service that asks who calls."""
     settings = {
         "SKYDRIVER_NO_AUTH": "false",
@@ -42,7 +41,7 @@ async def service(server: Keycloak, tmp_path: Path) -> AsyncIterator[Skydriver]:
         "DASHBOARD_CLIENT_ID": DASHBOARD,
         "DASHBOARD_CLIENT_SECRET": SECRET,
     }
-    async with running(tmp_path / "data", **settings) as service:
+    async with running(tmp_path_factory.mktemp("data"), **settings) as service:
         yield service
 
 
@@ -189,23 +188,3 @@ async def test_other_sites_and_hosts_and_forged_forms_do_nothing(
     assert fetched.status_code == 403
     mine = await browser.http.get("/scans/backlog", headers={"cookie": f"{COOKIE}={browser.cookies[COOKIE]}"})
     assert mine.json()["entries"] == []
-
-
-async def test_the_check_tries_client_and_keys(server: Keycloak, configure: Callable[..., None]) -> None:
-    configure(
-        SKYDRIVER_NO_AUTH="false",
-        AUTH_OPENID_URL=server.url(),
-        DASHBOARD_CLIENT_ID=DASHBOARD,
-        DASHBOARD_CLIENT_SECRET=SECRET,
-    )
-    assert await check_dashboard() == "SESSION_KEYS: 1 good; Keycloak knows its client, and leads back here"
-    configure(DASHBOARD_CLIENT_SECRET="another")
-    with pytest.raises(Missing, match=r"Keycloak refuses the client .* compare DASHBOARD_CLIENT_SECRET"):
-        await check_dashboard()
-    server.add_client("narrow", standardFlowEnabled=True, redirectUris=["https://elsewhere.example/*"])
-    configure(DASHBOARD_CLIENT_ID="narrow", DASHBOARD_CLIENT_SECRET=SECRET)
-    with pytest.raises(Missing, match="does not lead users of the client 'narrow' back to http://sky"):
-        await check_dashboard()
-    configure(SESSION_KEYS=f"{'k' * 40},short")
-    with pytest.raises(Missing, match="1 of 2 SESSION_KEYS"):
-        await check_dashboard()

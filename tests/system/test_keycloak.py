@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from skydriver.check.dashboard import check_dashboard
+from skydriver.check.finding import Missing
 from tests.components import missing, need
 from tests.components.build import folder_of
 from tests.conftest import ROOT, eventually
@@ -31,6 +33,7 @@ with need("keycloak"):
 
     from tests.components.keycloak import pages
     from tests.components.keycloak.server import (
+        DASHBOARD,
         DEVICE_CLIENT,
         OUTSIDER,
         SECRET,
@@ -436,3 +439,25 @@ async def test_users_and_the_system_are_told_by_the_claims_of_either_version(
             ]
             assert statuses == ([200, 200] if version in taken else [403, 403]), version
             assert (await ask(service, systems[version], path="/scans/backlog")).status_code == 403
+
+
+async def test_the_check_tries_the_dashboards_client_and_keys(
+    server: Keycloak, configure: Callable[..., None]
+) -> None:
+    configure(
+        SKYDRIVER_NO_AUTH="false",
+        AUTH_OPENID_URL=server.url(),
+        DASHBOARD_CLIENT_ID=DASHBOARD,
+        DASHBOARD_CLIENT_SECRET=SECRET,
+    )
+    assert await check_dashboard() == "SESSION_KEYS: 1 good; Keycloak knows its client, and leads back here"
+    configure(DASHBOARD_CLIENT_SECRET="another")
+    with pytest.raises(Missing, match=r"Keycloak refuses the client .* compare DASHBOARD_CLIENT_SECRET"):
+        await check_dashboard()
+    server.add_client("narrow", standardFlowEnabled=True, redirectUris=["https://elsewhere.example/*"])
+    configure(DASHBOARD_CLIENT_ID="narrow", DASHBOARD_CLIENT_SECRET=SECRET)
+    with pytest.raises(Missing, match="does not lead users of the client 'narrow' back to http://sky"):
+        await check_dashboard()
+    configure(SESSION_KEYS=f"{'k' * 40},short")
+    with pytest.raises(Missing, match="1 of 2 SESSION_KEYS"):
+        await check_dashboard()

@@ -22,6 +22,7 @@ class Echo:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, bytes]] = []
         self.hosts: list[str] = []
+        self.asked_for: list[str] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         request = Request(scope, receive)
@@ -29,6 +30,7 @@ class Echo:
         path = scope["raw_path"].decode() + (f"?{request.url.query}" if request.url.query else "")
         self.asked.append((request.method, path, body))
         self.hosts.append(request.headers["host"])
+        self.asked_for += request.headers.getlist("x-forwarded-host")
         answer = Response(body[::-1], 207, {"X-Seen": request.headers.get("authorization", "")})
         await answer(scope, receive, send)
 
@@ -57,6 +59,14 @@ async def test_requests_and_answers_pass_whole(ways: tuple[httpx.AsyncClient, Ec
     assert answer.headers["X-Seen"] == "Bearer x"
     assert echo.asked == [("POST", "/scan?a=b%26c", body)]
     assert echo.hosts != ["sky"], "Knative finds a function by its own host"
+
+
+async def test_a_function_is_told_which_host_was_asked_for_by_the_gateway_alone(
+    ways: tuple[httpx.AsyncClient, Echo],
+) -> None:
+    client, echo = ways
+    await client.get("/ui", headers={"X-Forwarded-Host": "skydriver.icecube.aq", "Host": "evil.example"})
+    assert echo.asked_for == ["evil.example"]
 
 
 async def test_head_and_odd_paths_pass_as_they_came(ways: tuple[httpx.AsyncClient, Echo]) -> None:

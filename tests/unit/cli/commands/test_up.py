@@ -68,6 +68,7 @@ def test_the_example_is_scanned_and_the_service_goes_on(
     monkeypatch.setattr("skydriver.cli.commands.up.host", host)
     service.on("POST", "/scan", manifest)
     service.on("GET", "/scan/x/status", running, finished)
+    service.on("GET", "/scan/x/manifest", manifest)
     answer = run("up", "--example")
     assert answer.exit_code == 0, answer.output
     assert f"{service.url}/ui/scan/x" in answer.stderr

@@ -30,6 +30,7 @@ def all_rows() -> list[Row]:
     """Return them in the order of the table."""
     from tests.bench import (
         alerts,
+        canvas,
         cold_start,
         find,
         life,
@@ -45,6 +46,6 @@ def all_rows() -> list[Row]:
 
     modules = (
         *(cold_start, memory, reads, result, submissions, find, reports, alerts, sweeps, life),
-        *(skymaps, moving),
+        *(skymaps, canvas, moving),
     )
     return [module.ROW for module in modules]

@@ -22,6 +22,7 @@ const DEPTH = 40;
 /** Degrees from the middle of the map to its upper edge: beyond the widest the whole sky is shown. */
 const WIDEST = 45;
 const NARROWEST = 0.1;
+const AGAIN_MS = 15_000;
 const FIRST_ZOOM = 30;
 const LEGEND_HEIGHT = 74;
 const MOST_PIXELS = 1_200_000;
@@ -90,6 +91,9 @@ class SkyMap {
     this.isMoving = false;
     this.rest = 0;
     this.isLoading = false;
+    /** Whether the service did not answer when it was last asked. */
+    this.isAway = false;
+    this.again = 0;
     this.width = 0;
     this.height = 0;
     this.ratio = 1;
@@ -125,16 +129,19 @@ class SkyMap {
   async load() {
     if (this.isLoading) return;
     this.isLoading = true;
-    try {
-      const answer = await this.#get(this.result);
-      if (answer) this.#show(new Cells(answer.skyscan_result ?? {}));
-      // Numbers of a partial result come later than its pixels, and not at all while it shows no direction.
-      await Promise.all([this.#loadRegions(), this.#loadSummary()]);
-    } catch {
-      // The page's refresh says that the service is away; what was drawn stays.
-    } finally {
-      this.isLoading = false;
+    clearTimeout(this.again);
+    this.isAway = false;
+    const answer = await this.#get(this.result);
+    if (answer) {
+      const start = performance.now();
+      this.#show(new Cells(answer.skyscan_result ?? {}));
+      performance.measure("skydriver-cells", { start });
     }
+    // Numbers of a partial result come later than its pixels, and not at all while it shows no direction.
+    if (this.cells.best) await Promise.all([this.#loadRegions(), this.#loadSummary()]);
+    this.isLoading = false;
+    // A page of a scan that is over is not refreshed, so the map tries again by itself.
+    if (this.isAway) this.again = setTimeout(() => void this.load(), AGAIN_MS);
   }
 
   async #loadRegions() {
@@ -154,18 +161,24 @@ class SkyMap {
   /**
    * Ask for JSON.
    * @param {string} path
-   * @returns {Promise<any>} null where nothing is new or there is none
+   * @returns {Promise<any>} null where nothing is new, there is none, or the service is away
    */
   async #get(path) {
     const etag = this.etags.get(path);
-    const answer = await fetch(path, {
-      cache: "no-store",
-      headers: { Accept: "application/json", ...(etag ? { "If-None-Match": etag } : {}) },
-    });
-    if (!answer.ok) return null;
-    const read = await answer.json();
-    this.etags.set(path, answer.headers.get("ETag") ?? "");
-    return read;
+    try {
+      const answer = await fetch(path, {
+        cache: "no-store",
+        headers: { Accept: "application/json", ...(etag ? { "If-None-Match": etag } : {}) },
+      });
+      if (answer.status >= 500) this.isAway = true;
+      if (!answer.ok) return null;
+      const read = await answer.json();
+      this.etags.set(path, answer.headers.get("ETag") ?? "");
+      return read;
+    } catch {
+      this.isAway = true;
+      return null;
+    }
   }
 
   /** @param {Cells} cells */
@@ -301,7 +314,7 @@ class SkyMap {
       ["−", "Zoom out", () => this.#zoom(middle(), 1 / 0.6)],
     ];
     for (const [text, label, act] of buttons) {
-      const button = element("button", text);
+      const button = element("button", text, "quiet");
       button.type = "button";
       if (label) button.setAttribute("aria-label", label);
       button.addEventListener("click", act);

@@ -29,11 +29,13 @@ RecoAlgo = Annotated[
     str | None, typer.Option(metavar="NAME", help="Reconstruction algorithm.", rich_help_panel=WHAT)
 ]
 Real = Annotated[
-    bool | None, typer.Option("--real/--simulated", help="What the event is.", rich_help_panel=WHAT)
+    bool | None, typer.Option("--real/--simulated", help="What the event is.", rich_help_panel=LABELS)
 ]
 Threshold = Annotated[
     float | None,
-    typer.Option(help="Part of an nside that starts the next one, 0.1 to 1.", rich_help_panel=WHAT),
+    typer.Option(
+        metavar="PART", help="Part of an nside that starts the next one, 0.1 to 1.", rich_help_panel=WHAT
+    ),
 ]
 Clusters = Annotated[
     list[str] | None,

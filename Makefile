@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE :=
 WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest --durations=20 --durations-min=1 --quiet
 
-.PHONY: help demo try test test-fast test-unit test-beside test-alone test-pythons lint docs components faults load bench lock clean
+.PHONY: help demo try test test-fast test-unit test-beside test-alone test-pythons test-other lint docs components faults load bench lock clean
 
 help:
 	@echo "make demo       scan a sample event on this machine, and leave its skymap in demo/"
@@ -24,6 +24,7 @@ help:
 	@echo "make test       everything that this machine can test"
 	@echo "make test-fast  lint, types, import contracts and unit tests"
 	@echo "make test-pythons  the same on each Python of 3.11 to 3.13 that is here"
+	@echo "make test-other  unit tests on one more of them than make test takes"
 	@echo "make docs       write docs/command-line.md and docs/settings.md anew from the code"
 	@echo "make faults     break things at random for DURATION seconds, and check that nothing is lost (SEED=)"
 	@echo "make load       thousands of scans without faults: none waits for long, nothing grows"
@@ -114,6 +115,16 @@ test-pythons:
 	        $(MAKE) --no-print-directory test-fast PYTHON=python$$version VENV=.venv-$$version || status=1; \
 	    else echo "make: no Python $$version here"; fi; \
 	done; exit $$status
+
+# Unit tests on one Python that is here and is not that of $(VENV): the newest.
+test-other: $(READY)
+	@own=$$($(BIN)/python -c "import sys; print('%d.%d' % sys.version_info[:2])"); \
+	for version in $(PYTHONS); do \
+	    if [ $$version != $$own ] && python$$version -c "import venv, ensurepip" 2>/dev/null; then \
+	        exec $(MAKE) --no-print-directory test-unit PYTHON=python$$version VENV=.venv-$$version; \
+	    fi; \
+	done; \
+	echo "make: of $(PYTHONS) there is only Python $$own here" >&2; exit 1
 
 lock:
 	$(PYTHON) -m venv $(VENV)

@@ -5,6 +5,7 @@
             InvalidArguments           400
             Conflict                   400
             Forbidden                  403
+                NotAuthenticated       403
             NotFound                   404
                 ScanNotFound           404
                 NotYet                 404
@@ -113,6 +114,10 @@ class Forbidden(PermanentError):
     """The caller may not do this."""
 
     http_status = 403
+
+
+class NotAuthenticated(Forbidden):
+    """The caller says in no valid way who they are."""
 
 
 class TooLarge(PermanentError):

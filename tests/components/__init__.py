@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 COMPONENTS = {
+    "bash": "bash",
     "chromium": "Chromium (make components)",
     "curl": "curl",
     "hadolint": "hadolint (install skydriver[test])",

@@ -24,9 +24,12 @@ EXTRAS = {
 RUNTIME = [Requirement(line) for line in PROJECT["dependencies"]]
 SKYMAP = [*RUNTIME, *EXTRAS["skymap"]]
 IMAGES = {"requirements.lock": RUNTIME, "requirements-skymap.lock": SKYMAP}
-LOCKS = IMAGES | {"requirements-dev.lock": [*RUNTIME, *(line for lines in EXTRAS.values() for line in lines)]}
+DEMO = {"requirements-demo.lock": [*SKYMAP, *EXTRAS["local"]]}
+DEV = {"requirements-dev.lock": [*RUNTIME, *(line for lines in EXTRAS.values() for line in lines)]}
+LOCKS = IMAGES | DEMO | DEV
 
 each = pytest.mark.parametrize("name", LOCKS)
+each_part = pytest.mark.parametrize("name", IMAGES | DEMO)
 each_image = pytest.mark.parametrize("name", IMAGES)
 
 
@@ -102,10 +105,10 @@ def test_what_is_installed_is_what_is_locked(name: str) -> None:
     assert differing == {}
 
 
-@each_image
-def test_nothing_is_in_the_image_that_the_service_does_not_need(name: str) -> None:
-    """No package of the tests, the plots or the local runtime, and no left-over."""
-    assert set(applying(name)) == needed(IMAGES[name])
+@each_part
+def test_nothing_is_installed_that_is_not_needed(name: str) -> None:
+    """No package of the tests or the plots, in an image none of the local runtime, and no left-over."""
+    assert set(applying(name)) == needed(LOCKS[name])
 
 
 FREE = re.compile(r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla|\bLGPL")
@@ -127,8 +130,8 @@ def test_whatever_is_in_the_image_may_be_passed_on_with_it(name: str) -> None:
         assert not COPYLEFT.search(said), f"{package}: {said[:200]}"
 
 
-@each_image
-def test_what_is_tested_is_what_is_in_the_image(name: str) -> None:
+@each_part
+def test_what_is_tested_is_what_is_installed_elsewhere(name: str) -> None:
     image, tests = entries(name), entries("requirements-dev.lock")
     assert {line: tests.get(line) for line in image} == image
 

@@ -24,6 +24,7 @@ ELSEWHERE = {
     "cli/commands/login": "tests/unit/cli/test_sessions.py",
     "cli/context": "tests/unit/cli/test_main.py",
     "cli/errors": "tests/unit/cli/test_main.py",
+    "cli/files": "tests/unit/cli/commands/test_result.py",
     "cli/products": "tests/unit/cli/commands/test_skymap.py",
     "cli/request_options": "tests/unit/cli/commands/test_scan.py",
     "cli/secrets": "tests/unit/cli/test_outcome.py",

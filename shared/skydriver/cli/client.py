@@ -91,8 +91,6 @@ class Client:
         """A product of a scan's result: the name of its file (the product's if none is said), its bytes."""
         path = route("scan", scan_id, product)
         response = self._send("GET", path, options, None, self._timeout_seconds)
-        if response.is_error:
-            raise Refused(response.status_code, _refusal(response))
         said = Message()
         said["Content-Disposition"] = response.headers.get("content-disposition", "")
         return said.get_filename(product), response.content
@@ -183,8 +181,6 @@ class Client:
     ) -> Json:
         repeatable = method == "GET" if is_read is None else is_read
         response = self._send(method, path, query, body, self._timeout_seconds if repeatable else 0.0)
-        if response.is_error:
-            raise Refused(response.status_code, _refusal(response))
         return json_object(response, self._misunderstood(path))
 
     def _objects(self, answer: Json, name: str) -> list[Json]:
@@ -205,6 +201,7 @@ class Client:
         body: Mapping[str, object] | None,
         timeout_seconds: float,
     ) -> httpx.Response:
+        """Send a request, again and again while that is of use: an answer that is no error."""
         try:
             content = None if body is None else write_json(body)
         except ValueError as error:
@@ -220,6 +217,8 @@ class Client:
             except NO_ANSWER as error:
                 failure = error
             if response is not None and response.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+                if response.is_error:
+                    raise Refused(response.status_code, _refusal(response))
                 return response
             if time.monotonic() + delay > deadline:
                 break
@@ -239,6 +238,6 @@ def _refusal(response: httpx.Response) -> str:
         error = json_object(response, "")["error"]
     except (Unreachable, KeyError):
         error = response.reason_phrase or "no reason given"
-    if response.status_code == HTTPStatus.FORBIDDEN and str(error).startswith("authentication failed"):
+    if "www-authenticate" in response.headers:
         error = f"{error}; log in with `skydriver login`"
     return f"{error} (HTTP {response.status_code})"

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from skydriver.cli.client import Client
 from skydriver.cli.errors import CommandError, WrongUsage
+from skydriver.cli.files import write_file
 from skydriver.errors import InvalidArguments, Unprocessable
 from skydriver.skymap.options import Options, Product
 
@@ -129,9 +130,5 @@ def keep(made: Made, folder: Path) -> Path:
         CommandError: it cannot be written.
     """
     path = folder / made.name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(made.content)
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
+    write_file(path, made.content)
     return path

@@ -1,5 +1,6 @@
 """The options by which `scan` and `rescan` say what is asked for, and the request that they make."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -28,11 +29,13 @@ RecoAlgo = Annotated[
     str | None, typer.Option(metavar="NAME", help="Reconstruction algorithm.", rich_help_panel=WHAT)
 ]
 Real = Annotated[
-    bool | None, typer.Option("--real/--simulated", help="What the event is.", rich_help_panel=WHAT)
+    bool | None, typer.Option("--real/--simulated", help="What the event is.", rich_help_panel=LABELS)
 ]
 Threshold = Annotated[
     float | None,
-    typer.Option(help="Part of an nside that starts the next one, 0.1 to 1.", rich_help_panel=WHAT),
+    typer.Option(
+        metavar="PART", help="Part of an nside that starts the next one, 0.1 to 1.", rich_help_panel=WHAT
+    ),
 ]
 Clusters = Annotated[
     list[str] | None,
@@ -96,28 +99,44 @@ NoFollow = Annotated[
 ]
 
 
-def read_request(
-    *,
-    nsides: list[str] | None,
-    cluster: list[str] | None,
-    real: bool | None,
-    classifier: list[str] | None,
-    scanner_server_env: list[str] | None,
-    **others: object,
-) -> dict[str, Any]:
-    """Make the arguments that the service takes of those that were given.
+AS_GIVEN = (
+    "docker_tag",
+    "reco_algo",
+    "predictive_scanning_threshold",
+    "max_pixel_reco_time",
+    "max_worker_runtime",
+    "scanner_server_memory",
+    "worker_memory",
+    "worker_disk",
+    "debug_mode",
+    "priority",
+    # Of a rescan:
+    "abort_first",
+    "replace_scan",
+)
+"""Arguments of the service that are called as the parameters of the commands, and sent as they are given."""
+
+
+def read_request(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the arguments that the service takes of the parameters of `scan` or `rescan`.
 
     What was not given is left out: the service knows its own defaults, and those of a rescan.
 
     Raises:
         typer.BadParameter: a value cannot be read.
     """
+    real, cluster, nsides = given["real"], given["cluster"], given["nsides"]
     request = {
         "cluster": read_clusters(cluster) if cluster else None,
         "nsides": read_nsides(nsides) if nsides else None,
         "real_or_simulated_event": None if real is None else "real" if real else "simulated",
-        "classifiers": read_labels(classifier or (), "--classifier"),
-        "scanner_server_env": read_pairs(scanner_server_env or (), "--scanner-server-env"),
-        **others,
+        "classifiers": read_labels(given["classifier"] or (), "--classifier"),
+        "scanner_server_env": read_pairs(given["scanner_server_env"] or (), "--scanner-server-env"),
+        "skyscan_mq_client_timeout_wait_for_first_message": given["first_message_timeout"],
+        **{name: given.get(name) for name in AS_GIVEN},
     }
-    return {name: value for name, value in request.items() if value not in (None, {}, [])}
+    return {name: value for name, value in request.items() if not _is_left_out(value)}
+
+
+def _is_left_out(value: object) -> bool:
+    return value is None or value is False or value in ({}, [], ())

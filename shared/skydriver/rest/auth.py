@@ -16,7 +16,7 @@ from typing import Any
 import jwt
 from starlette.requests import Request
 
-from skydriver.errors import Forbidden
+from skydriver.errors import NotAuthenticated
 from skydriver.rest import sessions
 from skydriver.rest.jwks import ALGORITHMS, jwks_cache
 from skydriver.runtime.json_web_tokens import header_of, verified_claims
@@ -65,7 +65,7 @@ async def authenticate(request: Request) -> Caller:
     """Find out who asks.
 
     Raises:
-        Forbidden: there is no token, or it is not valid (v1 answered 403, never 401).
+        NotAuthenticated: there is no token, or it is not valid (v1 answered 403, never 401).
         TemporaryError: the issuer's keys cannot be fetched.
     """
     kind, _, token = request.headers.get("authorization", "").partition(" ")
@@ -82,10 +82,10 @@ async def authenticate(request: Request) -> Caller:
     if not token:
         if (session := of_session(request)) is not None and _may_read(request):
             return session
-        raise Forbidden("authentication failed: send a token as 'Authorization: Bearer TOKEN'")
+        raise NotAuthenticated("authentication failed: send a token as 'Authorization: Bearer TOKEN'")
     claims = await verify_token(token, audience=settings().auth_audience.split(","))
     if claims.get("typ", "Bearer") != "Bearer":
-        raise Forbidden("authentication failed: this is no access token")
+        raise NotAuthenticated("authentication failed: this is no access token")
     caller = caller_of(claims)
     if len(verified) >= MAX_CACHED:
         verified.clear()
@@ -136,11 +136,11 @@ async def verify_token(token: str, *, audience: list[str]) -> dict[str, Any]:
     """
     header = header_of(token)
     if not header:
-        raise Forbidden("authentication failed: this is no token")
+        raise NotAuthenticated("authentication failed: this is no token")
     key_id = header.get("kid")
     key = await jwks_cache().key(key_id) if isinstance(key_id, str) else None
     if key is None:
-        raise Forbidden("authentication failed: the token is not signed by a key of the issuer")
+        raise NotAuthenticated("authentication failed: the token is not signed by a key of the issuer")
     try:
         claims = verified_claims(
             token,
@@ -151,7 +151,7 @@ async def verify_token(token: str, *, audience: list[str]) -> dict[str, Any]:
             require=["iss", "aud"],
         )
     except jwt.InvalidTokenError as error:
-        raise Forbidden(f"authentication failed: {error}") from None
+        raise NotAuthenticated(f"authentication failed: {error}") from None
     return claims
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from skydriver.errors import Forbidden
+from skydriver.errors import Forbidden, NotAuthenticated
 from skydriver.rest.responses import without_body
 from skydriver.runtime import sealing
 from skydriver.runtime.keys import has_keys
@@ -26,7 +26,7 @@ _PURPOSE = "session"
 Answer = TypeVar("Answer")
 
 
-class SessionEnded(Forbidden):
+class SessionEnded(NotAuthenticated):
     """The user has logged out."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import orjson
 from starlette.responses import Response
 
-from skydriver.errors import SkyDriverError
+from skydriver.errors import NotAuthenticated, SkyDriverError
 
 
 def error_answer(code: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -23,4 +23,6 @@ def error_answer(code: int, error: str, headers: Mapping[str, str] | None = None
 def response_of_error(error: SkyDriverError) -> Response:
     """Turn one of our errors into the answer that a client gets."""
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    if isinstance(error, NotAuthenticated):
+        headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 11.6.1, allows it with any status.
     return error_answer(error.http_status, str(error), headers)

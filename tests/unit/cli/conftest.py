@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -13,6 +14,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from skydriver.cli.main import app
+
+NOW = datetime(2024, 6, 20, 15, 0, tzinfo=UTC)
 
 
 @dataclass
@@ -107,6 +110,14 @@ def run(service: ScriptedService, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return CliRunner().invoke(app, list(args))
 
     return _run
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let the command line write to a terminal of a width, at a time that stands still."""
+    monkeypatch.setattr("skydriver.cli.screen.now", lambda: NOW)
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    return lambda columns: monkeypatch.setenv("COLUMNS", str(columns))
 
 
 def _nsides(done: int) -> dict[str, Any]:

@@ -43,6 +43,18 @@ def test_a_refusal_is_the_services_own_sentence(client: Client, service: Any) ->
     assert refused.value.exit_code == 1
 
 
+def test_who_is_not_known_is_led_to_the_login_whatever_the_sentence(client: Client, service: Any) -> None:
+    service.on("GET", "/scan/x/status", {"code": 403, "error": "authentication failed: no"}, status=403)
+    with pytest.raises(Refused, match=r"^authentication failed: no \(HTTP 403\)$"):
+        client.status("x")
+    service.headers["WWW-Authenticate"] = "Bearer"
+    service.on("GET", "/scan/x/status", {"code": 403, "error": "who is there?"}, status=403)
+    with pytest.raises(Refused, match=r"who is there\?; log in with `skydriver login` \(HTTP 403\)"):
+        client.status("x")
+    with pytest.raises(Refused, match="HTTP 404"):
+        client.file("x", "skymap.fits", {})
+
+
 @pytest.mark.parametrize("body", [b"<html>no</html>", [1], {"other": 1}])
 def test_a_refusal_without_a_sentence_names_the_code(client: Client, service: Any, body: object) -> None:
     service.on("GET", "/scan/x/status", body, status=502)

@@ -33,6 +33,8 @@ def test_help_shows_examples_and_exit_codes_at_80_columns(run: Any, name: str, m
     answer = run(*name.split(), "--help")
     assert answer.exit_code == 0
     assert all(len(line) <= 80 for line in answer.stdout.splitlines())
+    for flag in (flag for one in command(name).params for flag in one.opts if flag.startswith("--")):
+        assert flag in answer.stdout, "it is cut"
     told = "".join(answer.stdout.split())
     for line, words in MANUAL[name].examples.items():
         assert "".join(line.split()) in told

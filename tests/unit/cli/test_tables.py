@@ -8,17 +8,8 @@ import pytest
 from skydriver.cli.errors import WrongUsage
 from skydriver.cli.tables import Column, choose, moment, scan_id, show
 
-NOW = datetime(2024, 6, 20, 15, 0, tzinfo=UTC)
 ID = "5d2e7f0a9c4b4f5e8a1b6c3d2e4f7a90"
 OTHER = "77aa01c39c4b4f5e8a1b6c3d2e4f7a91"
-
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Let the command line write to a terminal of a width, at a time that stands still."""
-    monkeypatch.setattr("skydriver.cli.screen.now", lambda: NOW)
-    monkeypatch.setenv("TTY_COMPATIBLE", "1")
-    return lambda columns: monkeypatch.setenv("COLUMNS", str(columns))
 
 
 @pytest.fixture
@@ -110,7 +101,7 @@ def test_a_width_of_0_is_no_width(run: Any, service: Any, manifests: Any, termin
 def test_backlog_at_80_columns(run: Any, service: Any, terminal: Any) -> None:
     entry = {
         "scan_id": ID,
-        "timestamp": NOW.timestamp() - 90.0,
+        "timestamp": datetime(2024, 6, 20, 14, 58, 30, tzinfo=UTC).timestamp(),
         "priority": 9,
         "next_attempt": 2,
         "reason": "the cluster has refused the scanner server: there is no room in the namespace",

@@ -512,7 +512,10 @@ async def test_what_a_client_is_answered(keycloak: Keycloak) -> None:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         async with client_of(get_it) as client:
             answer = await client.get("/scan/5d2e", headers=headers)
+        challenges.append(answer.headers.get("www-authenticate"))
         return answer.status_code, answer.json()
+
+    challenges: list[str | None] = []
 
     assert await get(keycloak.token()) == (200, {"caller": "ada"})
     # v1 answered 403, never 401
@@ -522,6 +525,8 @@ async def test_what_a_client_is_answered(keycloak: Keycloak) -> None:
     assert (status, body["error"].partition(":")[0]) == (403, "authentication failed")
     status, body = await get(keycloak.token(groups=None))
     assert (status, body["error"]) == (403, "authorization failed: this needs the role user")
+    # Programs see by it whether a login is of use.
+    assert challenges == [None, "Bearer", "Bearer", None]
     keycloak.goes_down()
     status, body = await get(keycloak.token("another"))
     assert (status, body["code"]) == (403, 403)  # it has been asked a moment ago

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from skydriver.cli.arguments import read_json_object, read_labels
 from skydriver.cli.context import JsonOption, ScanId, connect, user_name
-from skydriver.cli.errors import CommandError
+from skydriver.cli.files import write_file
 from skydriver.cli.screen import clean, labelled, out, print_json, say
 from skydriver.cli.tables import Column, choose, moment, scan_id, show
 from skydriver.model.json_text import write_json
@@ -163,14 +163,22 @@ def logs(ctx: typer.Context, scan: ScanId, as_json: JsonOption = False) -> None:
         print_json(answer)
         return
     server = str((answer.get("scanner_server") or {}).get("url") or "")
-    labelled("server", server or "this service has no dashboard of logs")
+    if server:
+        labelled("server", "its logs are at")
+        _print_link(server)
+    else:
+        labelled("server", "this service has no dashboard of logs")
     kept = answer.get("worker_clusters") or []
     if not kept:
         labelled("workers", "no logs are kept")
     for cluster in kept:
-        # A link is there to be copied: it stands alone in its line, whole.
         labelled("workers", f"{cluster.get('name')}, of {cluster.get('n_workers')} workers:")
-        out.print(Text(clean(cluster.get("url") or cluster.get("reason") or "-")), soft_wrap=True)
+        _print_link(cluster.get("url") or cluster.get("reason") or "-")
+
+
+def _print_link(link: str) -> None:
+    """Print a link to be copied: it stands alone in its line, whole."""
+    out.print(Text(clean(link)), soft_wrap=True)
 
 
 def request(ctx: typer.Context, scan: ScanId, as_json: JsonOption = False) -> None:
@@ -198,10 +206,7 @@ def event(
     with connect(ctx) as client:
         answer = client.event(client.whole_id(scan))
     if output is not None:
-        try:
-            output.write_bytes(write_json(answer["i3_event"]))
-        except OSError as error:
-            raise CommandError(f"{output} cannot be written: {error.strerror}") from error
+        write_file(output, write_json(answer["i3_event"]))
         say(f"wrote {output}")
     if as_json:
         print_json(answer)

@@ -9,6 +9,7 @@ import typer
 from skydriver.cli.client import Client, Json
 from skydriver.cli.context import JsonOption, ScanId, connect
 from skydriver.cli.errors import CommandError
+from skydriver.cli.files import write_file
 from skydriver.cli.screen import print_json, say
 from skydriver.cli.tables import Column, show
 
@@ -53,11 +54,7 @@ def fetch_result(client: Client, scan_id: str, *, include_deleted: bool = False)
 
 def write_result(skyscan_result: Json, path: Path) -> None:
     """Write what skyreader's `SkyScanResult.read_json` reads."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(skyscan_result), encoding="utf-8")
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
+    write_file(path, json.dumps(skyscan_result).encode())
 
 
 MAPS = (

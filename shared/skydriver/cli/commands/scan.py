@@ -49,24 +49,7 @@ def scan(
     With --json it prints the answer of the service: the manifest with --no-follow, else the last status.
     Of several events it prints an object with a list, `scans`, in which each has its `scan_id`.
     """
-    request = options.read_request(
-        docker_tag=docker_tag,
-        cluster=cluster,
-        reco_algo=reco_algo,
-        nsides=nsides,
-        real=real,
-        max_pixel_reco_time=max_pixel_reco_time,
-        priority=priority,
-        classifier=classifier,
-        predictive_scanning_threshold=predictive_scanning_threshold,
-        max_worker_runtime=max_worker_runtime,
-        skyscan_mq_client_timeout_wait_for_first_message=first_message_timeout,
-        scanner_server_memory=scanner_server_memory,
-        worker_memory=worker_memory,
-        worker_disk=worker_disk,
-        scanner_server_env=scanner_server_env,
-        debug_mode=debug_mode,
-    )
+    request = options.read_request(ctx.params)
     requests = [{**request, "event_i3live_json": read_event(path)} for path in events]
     with connect(ctx, timeout_seconds=TIMEOUT_SECONDS) as client:
         manifests: list[Json] = []
@@ -113,26 +96,7 @@ def rescan(
     as_json: JsonOption = False,
 ) -> None:
     """Scan the event of a scan again, with what is to be different: whatever is not given is as it was."""
-    changes = options.read_request(
-        docker_tag=docker_tag,
-        cluster=cluster,
-        reco_algo=reco_algo,
-        nsides=nsides,
-        real=real,
-        max_pixel_reco_time=max_pixel_reco_time,
-        priority=priority,
-        classifier=classifier,
-        predictive_scanning_threshold=predictive_scanning_threshold,
-        max_worker_runtime=max_worker_runtime,
-        skyscan_mq_client_timeout_wait_for_first_message=first_message_timeout,
-        scanner_server_memory=scanner_server_memory,
-        worker_memory=worker_memory,
-        worker_disk=worker_disk,
-        scanner_server_env=scanner_server_env,
-        debug_mode=debug_mode,
-        abort_first=abort_first or None,
-        replace_scan=replace_scan or None,
-    )
+    changes = options.read_request(ctx.params)
     with connect(ctx, timeout_seconds=TIMEOUT_SECONDS) as client:
         manifest = client.rescan(client.whole_id(scan), changes)
         _go_on(client, [manifest], no_follow=no_follow, as_json=as_json)

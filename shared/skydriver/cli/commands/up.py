@@ -26,7 +26,7 @@ def up(
         str | None,
         typer.Option(
             metavar="URI",
-            help="Use this MongoDB, e.g. mongodb://HOST:PORT/DATABASE, which no other installation works on; "
+            help="Use this MongoDB, e.g. mongodb://HOST/DATABASE, which no other installation works on; "
             "default: start one.",
         ),
     ] = None,

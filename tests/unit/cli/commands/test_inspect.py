@@ -81,13 +81,17 @@ def test_backlog(run: Any, service: Any) -> None:
     assert json.loads(run("backlog", "--json").stdout) == {"entries": [entry]}
 
 
-def test_logs(run: Any, service: Any) -> None:
+def test_logs(run: Any, service: Any, terminal: Any) -> None:
+    server = f"https://logs.example/d/logs?orgId=1&var-container=skyscan-server-{'5d2e' * 8}"
     kept = {"name": "sub-2", "n_workers": 9, "url": "https://s3.example/logs.zip?X=1", "reason": None}
-    answer = {"scanner_server": {"url": "https://logs.example/x"}, "worker_clusters": [kept]}
+    answer = {"scanner_server": {"url": server}, "worker_clusters": [kept]}
     service.on("GET", "/scan/x/logs", answer)
+    terminal(80)
     lines = run("logs", "x").stdout.splitlines()
+    # Links are whole, to be copied.
     assert lines == [
-        "server     https://logs.example/x",
+        "server     its logs are at",
+        server,
         "workers    sub-2, of 9 workers:",
         "https://s3.example/logs.zip?X=1",
     ]

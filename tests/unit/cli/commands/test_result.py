@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-RESULT = {
+RESULT: dict[str, Any] = {
     "nside-1": {"columns": ["index", "llh", "E_in", "E_tot"], "data": [[0, 7.25, 1.0, 1.0]], "metadata": {}}
 }
 ANSWER = {"scan_id": "x", "skyscan_result": RESULT, "is_final": True}
@@ -14,6 +14,20 @@ def test_result_in_short(run: Any, service: Any) -> None:
     assert answer.exit_code == 0
     assert answer.stdout.splitlines()[0].split() == ["nside-1", "1", "7.250"]
     assert answer.stderr == ""
+
+
+GOLDEN_80 = """\
+map      pixels  least_-ln_L
+nside-1  1       7.250
+nside-8  2       -
+"""
+
+
+def test_a_result_at_a_terminal(run: Any, service: Any, terminal: Any) -> None:
+    unknown = {**RESULT["nside-1"], "data": [[5, None, 1.0, 1.0], [6, None, 1.0, 1.0]]}
+    service.on("GET", "/scan/x/result", ANSWER | {"skyscan_result": {**RESULT, "nside-8": unknown}})
+    terminal(80)
+    assert run("result", "x").stdout == GOLDEN_80
 
 
 def test_a_partial_result_says_so(run: Any, service: Any) -> None:

@@ -60,6 +60,23 @@ def test_a_summary_of_a_file(run: Any, result: str) -> None:
     assert found["definitions"].keys() == {"probability", "wilks"}
 
 
+GOLDEN_80 = """\
+best fit: RA 119.53°, Dec +34.95° (l 185.78°, b +28.07°)
+definition   region  RA             Dec            deg2  resolved
+probability  50%     +4.66/-3.72    +3.50/-3.41    39.2  no
+probability  90%     +8.30/-7.35    +6.45/-6.37    130   yes
+probability  3sigma  +13.13/-12.19  +10.38/-10.30  335   yes
+wilks        50%     +4.76/-3.83    +3.58/-3.50    39    no
+wilks        90%     +8.35/-7.40    +6.48/-6.40    130   yes
+wilks        3sigma  +13.11/-12.18  +10.37/-10.29  334   yes
+"""
+
+
+def test_a_summary_at_a_terminal(run: Any, result: str, terminal: Any) -> None:
+    terminal(80)
+    assert run("summary", result).stdout == GOLDEN_80
+
+
 def test_a_notice_of_a_file(run: Any, result: str, tmp_path: Path) -> None:
     found = json.loads(run("notice", result, "--json").stdout)
     assert found["notice"]["id"] == ["130033_50579430"]

@@ -210,6 +210,9 @@ class Settings(BaseModel):
     service_image: str = Field("icecube/skydriver:main", description="the service's own, for the uploader")
     scanner_service_account: str = Field("scanner", description="of scanner servers; it has no rights")
     scanner_user: int = Field(1000, ge=1, description="the user id that scanner servers and workers run as")
+    scanner_cpu: float = Field(
+        0.1, gt=0, le=1, description="the processors that a scanner server asks for; it may use one"
+    )
     scanner_ttl: int = Field(600, ge=0, description="seconds that an ended scanner server's Job is kept")
     image_pull_timeout: float = Field(
         180.0, ge=0, description="seconds after which an image that cannot be pulled is given up"

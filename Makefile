@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE :=
 WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest --durations=20 --durations-min=1 --quiet
 
-.PHONY: help demo try test test-fast test-unit test-beside test-alone test-pythons test-other lint docs components faults load bench lock clean
+.PHONY: help demo try cluster cluster-test test test-fast test-unit test-beside test-alone test-pythons test-other lint docs components faults load bench lock clean
 
 help:
 	@echo "make demo       scan a sample event on this machine, and leave its skymap in demo/"
@@ -26,6 +26,8 @@ help:
 	@echo "make test-pythons  the same on each Python of 3.11 to 3.13 that is here"
 	@echo "make test-other  unit tests on one more of them than make test takes"
 	@echo "make docs       write docs/command-line.md and docs/settings.md anew from the code"
+	@echo "make cluster    all of it on a real Kubernetes node with Knative, until Ctrl-C (needs root)"
+	@echo "make cluster-test  what a cluster does to the service over its life (needs root)"
 	@echo "make faults     break things at random for DURATION seconds, and check that nothing is lost (SEED=)"
 	@echo "make load       thousands of scans without faults: none waits for long, nothing grows"
 	@echo "make bench      measure how fast it is beside what it could be (tests/bench/README.md)"
@@ -70,6 +72,14 @@ lint: $(READY)
 
 test-fast: $(READY)
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going lint test-unit
+
+# Minutes each: upgrades, restarts and losses with scans in flight (tests/system/cluster/README.md).
+cluster-test: $(READY)
+	$(PYTEST) -s tests/system/cluster/scenarios.py
+
+# The node lives in namespaces of its own, and ends with this process.
+cluster: $(READY)
+	$(BIN)/python -m tests.cluster
 
 test-unit: $(READY)
 	$(PYTEST) -n 2 tests/unit

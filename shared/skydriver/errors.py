@@ -19,6 +19,7 @@
         TemporaryError                 503   503
             Full                       503
             NotConfigured              503
+            NotAllowed                 503
             Busy                       503   409
             TooMany                    429
 
@@ -79,6 +80,10 @@ class NotConfigured(TemporaryError):
     def __init__(self, variable: str) -> None:
         self.variable = variable
         super().__init__(f"the service is not configured completely: {variable} is not set here")
+
+
+class NotAllowed(TemporaryError):
+    """The account that this function runs as lacks a right, which an operator can give it."""
 
 
 class InvalidArguments(PermanentError):

@@ -5,7 +5,16 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +23,19 @@ if TYPE_CHECKING:
 
 
 _CLAIM = r"(v1|v2|(user|system|realtime):[\w.-]+=[^,=]+)"
+MIN_KEY_LENGTH = 32
+
+
+def _long_keys(keys: SecretStr) -> SecretStr:
+    """Check a list of keys that sign or encrypt."""
+    lengths = [len(key.strip()) for key in keys.get_secret_value().split(",")]
+    if min(lengths) < MIN_KEY_LENGTH:
+        raise ValueError(f"each key needs {MIN_KEY_LENGTH} characters or more")
+    return keys
+
+
+KeyList = Annotated[SecretStr, AfterValidator(_long_keys)]
+"""Keys by commas, as `skydriver.runtime.keys` reads them."""
 
 
 class Settings(BaseModel):
@@ -54,10 +76,12 @@ class Settings(BaseModel):
         None, description="the Keycloak client that gets the message broker's tokens"
     )
     keycloak_oidc_client_secret_broker: SecretStr | None = Field(None, description="its secret")
-    scanner_token_key: Annotated[SecretStr, Field(min_length=32)] | None = Field(
-        None, description="signs the scanners' own tokens; of functions that make or take them"
+    scanner_token_key: KeyList | None = Field(
+        None,
+        description="keys of 32 characters and more, separated by commas: the first signs the scanners' own"
+        " tokens, all verify them; of functions that make or take such tokens",
     )
-    session_keys: Annotated[SecretStr, Field(min_length=32)] | None = Field(
+    session_keys: KeyList | None = Field(
         None,
         description="keys of 32 characters and more, separated by commas: the first encrypts the dashboard's "
         "sessions, all decrypt them; of functions that serve pages, or take their sessions",
@@ -186,6 +210,9 @@ class Settings(BaseModel):
     service_image: str = Field("icecube/skydriver:main", description="the service's own, for the uploader")
     scanner_service_account: str = Field("scanner", description="of scanner servers; it has no rights")
     scanner_user: int = Field(1000, ge=1, description="the user id that scanner servers and workers run as")
+    scanner_cpu: float = Field(
+        0.1, gt=0, le=1, description="the processors that a scanner server asks for; it may use one"
+    )
     scanner_ttl: int = Field(600, ge=0, description="seconds that an ended scanner server's Job is kept")
     image_pull_timeout: float = Field(
         180.0, ge=0, description="seconds after which an image that cannot be pulled is given up"

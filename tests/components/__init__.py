@@ -18,6 +18,8 @@ COMPONENTS = {
     "hadolint": "hadolint (install skydriver[test])",
     "kubernetes": "a Kubernetes control plane (make components)",
     "knative": "Knative Eventing's broker (make components)",
+    "node": "a Kubernetes node: containerd and a base image (make components)",
+    "serving": "Knative Serving (make components)",
     "kustomize": "kustomize (make components)",
     "mongodb": "a mongod (set SKYDRIVER_TEST_MONGODB_URI, or install skydriver[local])",
     "rabbitmq": "a RabbitMQ (make components)",

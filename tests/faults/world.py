@@ -58,7 +58,7 @@ SETTINGS = {
     "STARTS_PER_MINUTE": "10000",
     "MAX_ATTEMPTS": "4",
     "MAX_REFUSALS": "7",
-    "SCANNER_TOKEN_KEY": "a key that is only good for tests, and long enough",
+    "SCANNER_TOKEN_KEY": "a key that is only good for tests and long enough",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
     "MONGODB_DATABASE": DATABASE,

@@ -28,7 +28,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Scanner images and servers": (
         *("scanner_backend", "image_tag_source", "image_tags", "image_tags_ttl", "dockerhub_url"),
         *("cvmfs_images", "v3_image_tags", "k8s_namespace", "service_image", "scanner_service_account"),
-        *("scanner_user", "scanner_ttl", "alert_priority_class", "image_pull_timeout"),
+        *("scanner_user", "scanner_cpu", "scanner_ttl", "alert_priority_class", "image_pull_timeout"),
         *("scanner_deadline", "startup_deadline", "local_jobs_url", "kubeconfig"),
     ),
     "Message broker of the scanners": (

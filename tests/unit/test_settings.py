@@ -54,6 +54,8 @@ def test_a_missing_setting_is_named(configure: Configure, monkeypatch: pytest.Mo
         ("STARTS_PER_MINUTE", "many"),
         ("SCANS_RUNNING", "-1"),
         ("SCANNER_TOKEN_KEY", "too short"),
+        ("SCANNER_TOKEN_KEY", f"{'long enough ' * 4},too short"),
+        ("SESSION_KEYS", f"{'long enough ' * 4},too short"),
         ("SCANNER_BACKEND", "docker"),
         ("IMAGE_TAG_SOURCE", "guess"),
         ("SKYDRIVER_NO_AUTH", "perhaps"),

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from skydriver.check.dashboard import check_dashboard
 from skydriver.check.finding import Finding, Missing
-from skydriver.errors import SkyDriverError
+from skydriver.errors import NotAllowed, SkyDriverError
 from skydriver.eventing.events import SOURCE
 from skydriver.eventing.outbox import send
 from skydriver.kube.client import Kubernetes, in_cluster
@@ -153,7 +153,10 @@ async def _kubernetes() -> str:
     if settings().scanner_backend != "kubernetes":
         return "not used: scanner servers are processes of this machine"
     cluster = Kubernetes(in_cluster, settings().k8s_namespace)
-    servers = await cluster.find("Job", KIND)
+    try:
+        servers = await cluster.find("Job", KIND)
+    except NotAllowed:
+        return "answers; the account of this function may not list scanner servers (that of sweep may)"
     return f"answers; {len(servers)} scanner servers in namespace '{settings().k8s_namespace}'"
 
 
@@ -169,14 +172,19 @@ async def _clusters() -> str:
         known = known_clusters()
     except (OSError, ValueError) as error:
         raise Missing(f"CLUSTERS_FILE cannot be read: {error}") from error
+    names = ", ".join(sorted(known)) or "none"
     secrets = {name: cluster.secret for name, cluster in known.items() if cluster.secret}
-    absent = [name for name, secret in secrets.items() if not (settings().cluster_secrets / secret).is_dir()]
+    folder = settings().cluster_secrets
+    if secrets and not folder.is_dir():
+        return f"{names}; this function goes to none of them (start-workers does, and has the credentials)"
+    # An optional Secret that is not there is an empty folder.
+    absent = [name for name, secret in secrets.items() if not any(folder.glob(f"{secret}/*"))]
     if absent:
         raise Missing(
-            f"no credentials for {', '.join(sorted(absent))} in {settings().cluster_secrets}: make the"
-            " Secrets that clusters.yaml names (only functions that go there have them: ask start-workers)"
+            f"no credentials for {', '.join(sorted(absent))} in {folder}: make the Secrets that"
+            " clusters.yaml names"
         )
-    return f"{', '.join(sorted(known)) or 'none'}"
+    return names
 
 
 CHECKS: dict[str, Check] = {

@@ -14,37 +14,53 @@ from skydriver.gateway.route_table import Route, RouteTable
 TIMEOUT = 60.0
 """Seconds for an answer: functions may have to be started first."""
 AT_ONCE = 4
+TRIES = 5
+PAUSE = 2.0
+"""Seconds between them. An ingress may lead nowhere for a moment, where a function is started or ended."""
 
 
-async def check_outside(client: httpx.AsyncClient, table: RouteTable) -> list[Finding]:
-    """Ask for every route once.
+async def check_outside(
+    client: httpx.AsyncClient, table: RouteTable, *, pause: float = PAUSE
+) -> list[Finding]:
+    """Ask for every route, and again where something before the functions has no way to one.
 
     Args:
         client: of the service, with its address and whatever token is to be sent.
         table: its routes.
+        pause: seconds before it asks again.
     """
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def ask(route: Route) -> Finding:
         async with gate:
-            return await _ask(client, route)
+            return await _ask(client, route, pause)
 
     return list(await asyncio.gather(*(ask(route) for route in table.routes)))
 
 
-async def _ask(client: httpx.AsyncClient, route: Route) -> Finding:
+async def _ask(client: httpx.AsyncClient, route: Route, pause: float) -> Finding:
     what = f"{route.method} {route.path}"
-    path = re.sub(r"\{\w+\}", "0", route.path)
-    body: dict[str, object] | None = None if route.method == "GET" else {}
     try:
-        answer = await client.request(route.method, path, json=body)
+        answer = await _answer(client, route)
+        for _ in range(TRIES - 1):
+            if answer.status_code not in (502, 503, 504) or _sentence(answer) is not None:
+                break
+            await asyncio.sleep(pause)
+            answer = await _answer(client, route)
     except httpx.HTTPError as error:
         return Finding(what, False, f"no answer: {type(error).__name__}")
     if answer.status_code >= 500:
-        return Finding(what, False, f"{route.service} answers {answer.status_code}: {_sentence(answer)}")
+        return Finding(
+            what, False, f"{route.service} answers {answer.status_code}: {_sentence(answer) or 'no reason'}"
+        )
     if answer.status_code in (404, 405) and _sentence(answer) in (None, "Not Found", "Method Not Allowed"):
         return Finding(what, False, "there is no answer behind it: is this SkyDriver, and of this version?")
     return Finding(what, True, f"{route.service} answers {answer.status_code}")
+
+
+async def _answer(client: httpx.AsyncClient, route: Route) -> httpx.Response:
+    body: dict[str, object] | None = None if route.method == "GET" else {}
+    return await client.request(route.method, re.sub(r"\{\w+\}", "0", route.path), json=body)
 
 
 def _sentence(answer: httpx.Response) -> str | None:

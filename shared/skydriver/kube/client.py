@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from skydriver.errors import Full, PermanentError, SkyDriverError, TemporaryError
+from skydriver.errors import Full, NotAllowed, PermanentError, SkyDriverError, TemporaryError
 from skydriver.settings import settings
 
 if TYPE_CHECKING:
@@ -187,8 +187,10 @@ def _check(status: int, content: Manifest, doing: str, *, secret: bool = False) 
 def _error(status: int, message: str) -> type[SkyDriverError]:
     if status == 403 and "exceeded quota" in message:
         return Full
+    if status == 403:
+        return NotAllowed
     # What the API server finds wrong with an object will be wrong the next time, too. That something is
-    # forbidden or missing (a role, a namespace) is an operator's to repair.
+    # missing (a namespace) is an operator's to repair.
     return PermanentError if status in (400, 413, 422) else TemporaryError
 
 

@@ -83,6 +83,7 @@ class KubernetesCluster(_Cluster):
 
     orchestrator: Literal["k8s"]
     location: KubernetesLocation
+    cpu: float = Field(1.0, gt=0, le=1, description="the processors that a worker asks for; it may use one")
 
 
 class LocalCluster(_Cluster):

@@ -9,12 +9,12 @@ from hashlib import sha256
 import jwt
 
 from skydriver.runtime.json_web_tokens import header_of, verified_claims
-from skydriver.runtime.secrets import secret
-from skydriver.settings import settings
+from skydriver.runtime.keys import has_keys, keys_of
 
 _ALGORITHM = "HS256"
 _ISSUER = "skydriver"
 _AUDIENCE = "skydriver-scan"
+_KEYS = "scanner_token_key"
 MAX_CACHED = 2000
 
 
@@ -35,7 +35,7 @@ class ScannerToken:
 
 @cache
 def _verified() -> dict[bytes, tuple[float, ScannerToken]]:
-    """Tokens that were verified, by the hash of key and token, with the time until which they are good."""
+    """Tokens that were verified, by the hash of key id and token, with the time until which they are good."""
     return {}
 
 
@@ -56,26 +56,29 @@ def make_scanner_token(scan_id: str, attempt: int, *, lifetime: float) -> str:
         "iat": now,
         "exp": now + int(lifetime),
     }
-    return jwt.encode(claims, _key(secret("scanner_token_key")), algorithm=_ALGORITHM)
+    key = keys_of(_KEYS).signing
+    return jwt.encode(claims, _key(key.secret), algorithm=_ALGORITHM, headers={"kid": key.id})
 
 
 def read_scanner_token(token: str) -> ScannerToken | None:
     """Check a token's signature, issuer, audience and expiry; None if it is not a valid scanner token.
 
-    A function without the key takes no scanner token.
+    A function without keys takes no scanner token.
     """
-    signing_key = settings().scanner_token_key
-    if signing_key is None or header_of(token).get("alg") != _ALGORITHM:
+    header = header_of(token)
+    if not has_keys(_KEYS) or header.get("alg") != _ALGORITHM:
         return None
-    key = signing_key.get_secret_value()
-    digest = sha256(f"{key} {token}".encode()).digest()
+    key = keys_of(_KEYS).by_id.get(str(header.get("kid")))
+    if key is None:
+        return None
+    digest = sha256(f"{key.id} {token}".encode()).digest()
     expires_at, read = _verified().get(digest, (0.0, None))
     if read is not None and time.time() < expires_at:
         return read
     try:
         claims = verified_claims(
             token,
-            _key(key),
+            _key(key.secret),
             algorithms=[_ALGORITHM],
             issuer=_ISSUER,
             audience=_AUDIENCE,

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tests.components.build import Unbuildable
-from tests.components.debian import run
+from tests.components.gomodule import run
 
 VERSION = "debian-1"
 
@@ -44,10 +44,10 @@ def build(folder: Path) -> None:
         own = [word for option in (*options, "Debug::NoLocking=1") for word in ("--option", option)]
         how = ["--download-only", "--no-install-recommends", "--yes", "--quiet=2"]
         try:
-            run(["apt-get", "install", *how, *own, *_PACKAGES])
+            run("apt-get", "install", *how, *own, *_PACKAGES, folder=download)
         except Unbuildable as error:
             raise Unbuildable(f"{error} (try apt-get update)") from error
         for package in sorted(download.glob("*.deb")):
             if package.name.partition("_")[0] not in _OF_THE_SYSTEM:
-                run(["dpkg-deb", "--extract", str(package), str(folder)])
+                run("dpkg-deb", "--extract", str(package), str(folder), folder=download)
     (folder / "fonts.conf").write_text(_FONTS)

@@ -10,13 +10,13 @@ import subprocess
 from pathlib import Path
 
 from tests.components.build import Unbuildable
+from tests.components.debian import make_root
 
 SUITE = "trixie"
 USER = "alice"
 VERSION = f"{SUITE}-2"
 
 _PACKAGES = ("minicondor", "passwd", "python3")
-_LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 
 def build(folder: Path) -> None:
@@ -29,31 +29,8 @@ def build(folder: Path) -> None:
         raise Unbuildable("a root folder with its users can only be made by root")
     if shutil.which("apt-get") is None:
         raise Unbuildable("there is no apt-get here")
-    if shutil.which("mmdebstrap") is None:
-        _run("apt-get", "update", "--quiet=2")
-        _run("apt-get", "install", "--yes", "--quiet=2", "--no-install-recommends", "mmdebstrap")
-    without = [f"--dpkgopt=path-exclude={path}" for path in _LEFT_OUT]
-    # The base files are trusted to the disk cache: a build that is cut off is thrown away anyhow.
-    options = [
-        "--variant=essential",
-        f"--include={','.join(_PACKAGES)}",
-        "--dpkgopt=force-unsafe-io",
-        *without,
-    ]
-    _run("mmdebstrap", "--quiet", *options, "--components=main", SUITE, str(folder), _mirror())
+    make_root(folder, SUITE, _PACKAGES, variant="essential")
     _run("chroot", str(folder), "useradd", "--create-home", USER)
-
-
-def _mirror() -> str:
-    """The Debian mirror in use here, in apt's own words."""
-    lines = _run(
-        "apt-get", "indextargets", "--format", "$(REPO_URI) $(LABEL) $(COMPONENT)", "Created-By: Packages"
-    )
-    for line in lines.splitlines():
-        uri, _, kind = line.partition(" ")
-        if kind == "Debian main":
-            return uri
-    raise Unbuildable("apt knows no Debian mirror here (try apt-get update)")
 
 
 def _run(*command: str) -> str:

@@ -5,7 +5,8 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from tests.components.debian import need_program, run
+from tests.components.debian import need_program
+from tests.components.gomodule import run
 from tests.components.keycloak.process import TEMPLATE, home, script, started
 
 KEYCLOAK = "26.4.7"
@@ -25,7 +26,8 @@ def build(folder: Path) -> None:
     for program, package in _PACKAGES.items():
         need_program(program, package)
     artifact = f"org.keycloak:keycloak-quarkus-dist:{KEYCLOAK}:zip"
-    run(["mvn", "--batch-mode", "--quiet", _COPY, f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"])
+    maven = ("--batch-mode", "--quiet", _COPY, f"-Dartifact={artifact}", f"-DoutputDirectory={folder}")
+    run("mvn", *maven, folder=folder)
     archive = folder / f"keycloak-quarkus-dist-{KEYCLOAK}.zip"
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(folder)
@@ -33,8 +35,8 @@ def build(folder: Path) -> None:
     (folder / f"keycloak-{KEYCLOAK}").rename(home(folder))
     script(folder).chmod(0o755)
     # IceCube's Keycloak lives below /auth, too.
-    options = ["--db=dev-file", "--health-enabled=false", "--http-relative-path=/auth"]
-    run([str(script(folder)), "build", *options])
+    options = ("--db=dev-file", "--health-enabled=false", "--http-relative-path=/auth")
+    run(str(script(folder)), "build", *options, folder=folder)
     asyncio.run(_first_start(folder))
 
 

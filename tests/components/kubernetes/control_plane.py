@@ -33,7 +33,6 @@ CONTROLLERS = (
     "podgc",
     "clusterrole-aggregation",
 )
-_ENDPOINT = ipaddress.IPv4Address("127.0.0.1")
 _SERVICES = "10.0.0.0/24"
 _DEADLINE = 90.0
 
@@ -88,7 +87,7 @@ async def control_plane(binaries: Path, folder: Path) -> AsyncIterator[ControlPl
     Raises:
         RuntimeError: one of them ended or did not become ready, with its last words.
     """
-    _make_certificates(folder)
+    make_certificates(folder)
     (folder / "tokens.csv").write_text(f'{ADMIN_TOKEN},admin,admin,"system:masters"\n')
     processes = Processes(folder / "processes")
     children: list[tuple[str, Child]] = []
@@ -176,8 +175,14 @@ async def _ready(plane: ControlPlane, folder: Path, children: list[tuple[str, Ch
             await asyncio.sleep(0.1)
 
 
-def _make_certificates(folder: Path) -> None:
-    """Make a certificate authority, the API server's certificate, and the key that signs accounts' tokens."""
+def make_certificates(folder: Path, *names: str, addresses: Iterable[str] = ()) -> None:
+    """Make a certificate authority, the API server's certificate, and the key that signs accounts' tokens.
+
+    Args:
+        folder: where they are put: `ca.crt`, `server.crt`, `server.key`, `accounts.key`.
+        names: further host names of the API server.
+        addresses: further IP addresses of it.
+    """
     authority_key, server_key, accounts_key = (
         rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(3)
     )
@@ -204,10 +209,15 @@ def _make_certificates(folder: Path) -> None:
         .add_extension(own_id, critical=False)
         .sign(authority_key, hashes.SHA256())
     )
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(_ENDPOINT)])
+    alternatives = x509.SubjectAlternativeName(
+        [
+            *(x509.DNSName(one) for one in ("localhost", *names)),
+            *(x509.IPAddress(ipaddress.ip_address(one)) for one in ("127.0.0.1", *addresses)),
+        ]
+    )
     server = (
         certificate(server_key, "kube-apiserver")
-        .add_extension(names, critical=False)
+        .add_extension(alternatives, critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own_id), critical=False)
         .sign(authority_key, hashes.SHA256())

@@ -7,7 +7,8 @@ writes the lock file without the address of a registry.
 import shutil
 from pathlib import Path
 
-from tests.components.debian import need_program, run
+from tests.components.debian import need_program
+from tests.components.gomodule import run
 
 VERSION = "3"
 _HERE = Path(__file__).parent
@@ -22,4 +23,4 @@ def build(folder: Path) -> None:
     npm = need_program("npm", "npm")
     for name in ("package.json", "package-lock.json"):
         shutil.copy(_HERE / name, folder)
-    run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+    run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", folder=folder)

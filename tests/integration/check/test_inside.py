@@ -23,6 +23,7 @@ def complete(
 ) -> Configure:
     """Everything that settings name is there; one machine's service asks nobody who they are."""
     (tmp_path / "condor-token-sub-2").mkdir()
+    (tmp_path / "condor-token-sub-2" / "token").write_text("a token of no pool\n")
     configure(CLUSTER_SECRETS=str(tmp_path))
     return configure
 
@@ -36,6 +37,7 @@ async def test_all_is_well(complete: Configure, broker: Broker, words: list[str]
     assert others == [
         f"ok S3: bucket '{BUCKET}' is there",
         "ok Keycloak: no login is needed (SKYDRIVER_NO_AUTH): for one machine only",
+        "ok dashboard: no login is needed (SKYDRIVER_NO_AUTH): for one machine only",
         "ok Broker: the Broker takes events",
         "ok message broker: its queues stay: no management API is configured (BROKER_MANAGEMENT_URL)",
         "ok Kubernetes: not used: scanner servers are processes of this machine",
@@ -59,4 +61,4 @@ async def test_what_is_wrong_is_told_and_the_rest_still_checked(
         "FAIL S3: S3 refuses bucket 'another' (404): make it, or allow it",
         "FAIL Broker: K_SINK leads to no Broker that takes events: the event broker answered 404",
     ]
-    assert sum(line.startswith("ok") for line in lines) == 7
+    assert sum(line.startswith("ok") for line in lines) == 8

@@ -25,7 +25,7 @@ from tests.system.conftest import empty_database
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-SECRET = "the key of the scanners' tokens, long enough for this"
+SECRET = "the key of the scanners' tokens which is long enough for this"
 REALM = "/realms/IceCube"
 STEP_DEADLINE = 3.0
 LIMIT = 200_000

@@ -70,5 +70,17 @@ async def test_parts_that_do_not_answer_are_told_of(configure: Configure, tmp_pa
     assert "no credentials for sub-2" in found["worker clusters"].words
 
 
+async def test_credentials_of_worker_clusters(configure: Configure, tmp_path: Path) -> None:
+    # A function that goes to no cluster has no such folder; an optional Secret that is missing is an empty
+    # folder.
+    configure(CLUSTER_SECRETS=str(tmp_path / "none"))
+    assert (await look())["worker clusters"].good
+    (tmp_path / "condor-token-sub-2").mkdir()
+    configure(CLUSTER_SECRETS=str(tmp_path))
+    assert not (await look())["worker clusters"].good
+    (tmp_path / "condor-token-sub-2" / "token").write_text("a token")
+    assert (await look())["worker clusters"].good
+
+
 def test_a_finding_is_one_line() -> None:
     assert str(Finding("S3", False, "bucket missing")) == "FAIL  S3: bucket missing"

@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from skydriver.check.outside import check_outside
+from skydriver.check.outside import TRIES, check_outside
 from skydriver.gateway.route_table import Route, RouteTable
 from skydriver.local.http_server import listen, serve, url
 
@@ -73,6 +74,29 @@ async def test_what_is_found_is_said_in_words(found: tuple[Service, dict[str, tu
         "POST /scans/find": (False, "there is no answer behind it: is this SkyDriver, and of this version?"),
         "PUT /scan/{scan_id}/result": (False, "put-result answers 503: MongoDB does not answer"),
     }
+
+
+class Ingress:
+    """Leads nowhere for some requests, then to a function."""
+
+    def __init__(self, misses: int) -> None:
+        self.misses = misses
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.misses -= 1
+        answer = PlainTextResponse("no healthy upstream", 503) if self.misses >= 0 else JSONResponse({}, 200)
+        await answer(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    ("misses", "finding"),
+    [(2, (True, "get-root answers 200")), (TRIES, (False, "get-root answers 503: no reason"))],
+)
+async def test_it_asks_again_where_an_ingress_leads_nowhere(misses: int, finding: tuple[bool, str]) -> None:
+    with listen(None) as listener:
+        async with serve(Ingress(misses), listener), httpx.AsyncClient(base_url=url(listener)) as client:
+            (found,) = await check_outside(client, RouteTable.of([TABLE.routes[0]]), pause=0.0)
+    assert (found.good, found.words) == finding
 
 
 async def test_a_service_that_is_not_there() -> None:

@@ -44,7 +44,7 @@ def test_the_linter_has_nothing_to_say(tmp_path: Path) -> None:
     [
         ("python:3.11-slim-bookworm AS", "python AS", "DL3006"),
         ("--no-cache-dir ", "", "DL3042"),
-        ("cp -r shared/skydriver", "cp -r $PLACE", "SC2086"),
+        ('rm -r "$PACKAGES"/', "rm -r $(pwd)/", "SC2046"),
         ("WORKDIR /src", "WORKDIR src", "DL3000"),
     ],
 )

@@ -31,9 +31,10 @@ def test_bases_are_named_by_version() -> None:
 
 def test_the_image_for_skymaps_is_that_of_functions_with_more_libraries() -> None:
     text = "\n".join(f"{name} {rest}" for name, rest in INSTRUCTIONS)
-    stages = dict(re.findall(r"FROM \S+ AS (\S+)\n([^$]*?)(?=\nFROM|$)", text))
-    assert "FROM functions AS skymap" in text
-    assert stages["skymap"] == "COPY --from=libraries /opt/skydriver /opt/skydriver"
+    stages = dict(re.findall(r"FROM \S+ AS (\S+)\n(.*?)(?=\nFROM|\Z)", text, flags=re.S))
+    assert "FROM runtime AS functions" in text
+    assert "FROM runtime AS skymap" in text
+    assert stages["skymap"] == stages["functions"].replace("--from=dependencies", "--from=libraries")
     assert "FROM dependencies AS libraries" in text
     assert "--require-hashes -r requirements-skymap.lock" in stages["libraries"]
 

@@ -301,6 +301,17 @@ def test_every_function_has_an_identity_of_its_own_and_limits(name: str) -> None
     assert accounts.keys() - {"scanner"} == overlay(name).functions.keys()
 
 
+@every_overlay
+def test_one_request_starts_one_instance(name: str) -> None:
+    """Knative aims at 70 % of `containerConcurrency` by default: at two instances where that is 1."""
+    for service in of_kind(name, "Service"):
+        template = service["spec"]["template"]
+        utilization = template["metadata"]["annotations"].get(
+            "autoscaling.knative.dev/target-utilization-percentage", "70"
+        )
+        assert template["spec"]["containerConcurrency"] * int(utilization) >= 100, service["metadata"]["name"]
+
+
 @pytest.mark.parametrize("name", ["local", "dev", "prod", "gateway-api"])
 def test_objects_fit_the_schemas_of_knative_and_the_gateway_api(name: str) -> None:
     if not CRDS.is_dir():

@@ -10,7 +10,7 @@ import pytest_asyncio
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from skydriver.errors import Full, PermanentError, TemporaryError
+from skydriver.errors import Full, NotAllowed, PermanentError, TemporaryError
 from skydriver.kube.client import Kubernetes, in_cluster, with_token
 from skydriver.local.http_server import listen, serve, url
 
@@ -67,7 +67,7 @@ async def test_what_is_there_already_is_no_error(pair: tuple[Api, Kubernetes]) -
     ("code", "message", "kind"),
     [
         (403, 'jobs.batch "j" is forbidden: exceeded quota: job-quota, used: count/jobs.batch=5', Full),
-        (403, "User cannot create resource", TemporaryError),
+        (403, "User cannot create resource", NotAllowed),
         (404, 'namespaces "ns" not found', TemporaryError),
         (409, "conflict", TemporaryError),
         (422, "spec.parallelism: must be positive", PermanentError),

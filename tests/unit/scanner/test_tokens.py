@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable
+from hashlib import sha256
+from itertools import pairwise
 from typing import Any
 
 import jwt
@@ -11,7 +13,7 @@ from skydriver.runtime.json_web_tokens import EXPIRY_LEEWAY
 from skydriver.scanner.tokens import ScannerToken, make_scanner_token, read_scanner_token
 from tests.conftest import eventually
 
-KEY = "a key that is only good for tests, and long enough for every algorithm of its kind"
+KEY = "a key that is only good for tests and long enough for every algorithm of its kind"
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +21,10 @@ def _settings(configure: Callable[..., None]) -> None:
     configure(SCANNER_TOKEN_KEY=KEY)
 
 
-def forged(*, key: str = KEY, algorithm: str = "HS256", **changed: Any) -> str:
+KEY_ID = sha256(f"id of {KEY}".encode()).hexdigest()[:16]
+
+
+def forged(*, key: str = KEY, kid: str | None = KEY_ID, algorithm: str = "HS256", **changed: Any) -> str:
     claims = {
         "iss": "skydriver",
         "aud": "skydriver-scan",
@@ -28,7 +33,8 @@ def forged(*, key: str = KEY, algorithm: str = "HS256", **changed: Any) -> str:
         "exp": time.time() + 60,
         **changed,
     }
-    return jwt.encode({name: value for name, value in claims.items() if value is not None}, key, algorithm)
+    kept = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(kept, key, algorithm, headers={"kid": kid} if kid else None)
 
 
 def test_a_token_says_which_scan_and_which_attempt_it_is_good_for() -> None:
@@ -61,7 +67,25 @@ def test_another_clock_may_be_a_minute_ahead() -> None:
 
 def test_a_token_of_another_installation(configure: Callable[..., None]) -> None:
     token = make_scanner_token("5d2e", 1, lifetime=60)
-    configure(SCANNER_TOKEN_KEY="the key of another installation, long enough, too")
+    configure(SCANNER_TOKEN_KEY="the key of another installation which is long enough")
+    assert read_scanner_token(token) is None
+
+
+def test_a_key_follows_another_in_three_rollouts(configure: Callable[..., None]) -> None:
+    """While functions have the former or the next list, each takes what any of them has signed."""
+    new = "the next key of this installation: long enough"
+    rollouts = [KEY, f"{KEY},{new}", f"{new}, {KEY}", new]
+    for before, after in pairwise(rollouts):
+        for signer, reader in ((before, after), (after, before)):
+            configure(SCANNER_TOKEN_KEY=signer)
+            token = make_scanner_token("5d2e", 1, lifetime=60)
+            configure(SCANNER_TOKEN_KEY=reader)
+            assert read_scanner_token(token) == ScannerToken("5d2e", 1)
+    configure(SCANNER_TOKEN_KEY=rollouts[2])
+    token = make_scanner_token("5d2e", 1, lifetime=60)
+    configure(SCANNER_TOKEN_KEY=rollouts[3])
+    assert read_scanner_token(token) == ScannerToken("5d2e", 1)
+    configure(SCANNER_TOKEN_KEY=KEY)
     assert read_scanner_token(token) is None
 
 
@@ -76,7 +100,7 @@ def test_a_token_that_was_good_before_is_not_good_for_another_installation(
 ) -> None:
     token = make_scanner_token("5d2e", 1, lifetime=60)
     assert read_scanner_token(token) is not None
-    configure(SCANNER_TOKEN_KEY="another key, which is long enough as well")
+    configure(SCANNER_TOKEN_KEY="another key which is long enough as well")
     assert read_scanner_token(token) is None
 
 
@@ -87,7 +111,9 @@ def test_what_a_valid_token_looks_like() -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"key": "another key, which nobody has given to this service"},
+        {"key": "another key which nobody has given to this service"},
+        {"kid": None},
+        {"kid": "0123456789abcdef"},
         {"algorithm": "HS512"},
         {"aud": "skydriver"},
         {"aud": None},

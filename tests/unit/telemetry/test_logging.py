@@ -32,7 +32,7 @@ def run(tmp_path: Path, level: str) -> subprocess.CompletedProcess[str]:
         "MONGODB_URI": "mongodb://127.0.0.1:1/",
         "K_SINK": "http://127.0.0.1:1/",
         "SKYDRIVER_NO_AUTH": "true",
-        "SCANNER_TOKEN_KEY": "a key that is only good for tests, and long enough",
+        "SCANNER_TOKEN_KEY": "a key that is only good for tests and long enough",
         "CLUSTERS_FILE": str(tmp_path / "clusters.yaml"),
         "LOG_LEVEL": level,
     }

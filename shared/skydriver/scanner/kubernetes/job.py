@@ -71,7 +71,7 @@ def job_manifest(spec: ScannerSpec, settings: Settings) -> dict[str, Any]:
                     "enableServiceLinks": False,
                     "terminationGracePeriodSeconds": 10,
                     "securityContext": pod_security(settings.scanner_user),
-                    "containers": [_server(spec), _uploader(spec, settings)],
+                    "containers": [_server(spec, settings), _uploader(spec, settings)],
                     "volumes": [
                         {"name": "common-space", "emptyDir": {"sizeLimit": SCRATCH}},
                         *_files_volumes(spec),
@@ -108,7 +108,7 @@ def _files_volumes(spec: ScannerSpec) -> list[dict[str, Any]]:
     return [{"name": _FILES_VOLUME, "secret": secret}]
 
 
-def _server(spec: ScannerSpec) -> dict[str, Any]:
+def _server(spec: ScannerSpec, settings: Settings) -> dict[str, Any]:
     secret = [name for name in spec.environment if is_secret(name)]
     public = {name: value for name, value in spec.environment.items() if not is_secret(name)}
     memory = str(spec.memory_bytes)
@@ -119,7 +119,7 @@ def _server(spec: ScannerSpec) -> dict[str, Any]:
         "args": [literal(argument) for argument in spec.arguments],
         "env": [*plain(public), *from_secret(secret_name(spec.name), secret)],
         "resources": {
-            "requests": {"cpu": "100m", "memory": memory, "ephemeral-storage": "1Gi"},
+            "requests": {"cpu": f"{settings.scanner_cpu:g}", "memory": memory, "ephemeral-storage": "1Gi"},
             "limits": {"cpu": "1", "memory": memory, "ephemeral-storage": SCRATCH},
         },
         "securityContext": dict(CONTAINER_SECURITY),

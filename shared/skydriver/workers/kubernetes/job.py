@@ -14,6 +14,7 @@ from skydriver.kube.pod_template import (
     pod_security,
 )
 from skydriver.model.redaction import is_secret
+from skydriver.model.worker_pools import KubernetesCluster
 from skydriver.settings import Settings
 from skydriver.workers.protocol import PILOT_FILE, STARTUP_FILE, WorkersSpec
 from skydriver.workers.v1_tms_args import worker_image
@@ -149,7 +150,9 @@ def _command(spec: WorkersSpec) -> list[str]:
 def _worker(spec: WorkersSpec, settings: Settings) -> dict[str, Any]:
     secret = [name for name in spec.environment if is_secret(name)]
     public = {name: value for name, value in spec.environment.items() if not is_secret(name)}
-    resources = {"cpu": "1", "memory": str(spec.memory_bytes), "ephemeral-storage": str(spec.disk_bytes)}
+    if not isinstance(spec.known, KubernetesCluster):
+        raise TypeError(f"a cluster of {spec.known.orchestrator} has no pods")
+    size = {"memory": str(spec.memory_bytes), "ephemeral-storage": str(spec.disk_bytes)}
     return {
         "name": "worker",
         "image": worker_image(spec.known, spec.docker_tag, settings),
@@ -157,7 +160,7 @@ def _worker(spec: WorkersSpec, settings: Settings) -> dict[str, Any]:
         "args": [literal(word) for word in _command(spec)],
         "workingDir": FOLDER,
         "env": [*plain(public), *from_secret(secret_name(spec.uuid), secret)],
-        "resources": {"requests": resources, "limits": dict(resources)},
+        "resources": {"requests": {"cpu": f"{spec.known.cpu:g}", **size}, "limits": {"cpu": "1", **size}},
         "securityContext": dict(CONTAINER_SECURITY),
         "volumeMounts": [
             {"name": "startup", "mountPath": FOLDER},

@@ -1,0 +1,1 @@
+"""Knative Serving: its programs and manifests, with an ingress of the tests in the place of Kourier."""

@@ -28,6 +28,11 @@ class Key:
     id: str
     secret: str = field(repr=False)
 
+    @classmethod
+    def of(cls, secret: str) -> "Key":
+        """Make a key of its secret, which gives its id, too."""
+        return cls(sha256(b"id of " + secret.encode()).hexdigest()[:_ID_LENGTH], secret)
+
 
 @dataclass(frozen=True)
 class Keys:
@@ -44,7 +49,7 @@ class Keys:
 
 @cache
 def _parsed(text: str) -> Keys:
-    found = [Key(sha256(b"id of " + one.encode()).hexdigest()[:_ID_LENGTH], one) for one in split(text)]
+    found = [Key.of(one) for one in split(text)]
     return Keys(found[0], {key.id: key for key in found})
 
 

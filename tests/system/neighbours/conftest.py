@@ -16,6 +16,7 @@ from pymongo import AsyncMongoClient
 
 from skydriver.local.service import LocalService
 from skydriver.model.phases import Outcome, Phase
+from skydriver.runtime.keys import Key
 from skydriver.store import i3_events, idempotency_keys, results
 from skydriver.store.scans import document as scan_document
 from tests.conftest import eventually
@@ -60,7 +61,7 @@ class Neighbourhood:
 
     @staticmethod
     def scanner(scan_id: str, attempt: int = 1, lifetime: int = 600, secret: str = SECRET) -> dict[str, str]:
-        """Make the header of a scanner's token."""
+        """Make the header of a scanner's token, which names the service's key whatever has signed it."""
         claims = {
             "iss": "skydriver",
             "aud": "skydriver-scan",
@@ -68,7 +69,8 @@ class Neighbourhood:
             "attempt": attempt,
             "exp": int(time.time()) + lifetime,
         }
-        return {"authorization": f"Bearer {jwt.encode(claims, secret, algorithm='HS256')}"}
+        token = jwt.encode(claims, secret, algorithm="HS256", headers={"kid": Key.of(SECRET).id})
+        return {"authorization": f"Bearer {token}"}
 
     async def stored(self) -> dict[str, Any]:
         """Read all that is stored, but for what says that somebody looked."""

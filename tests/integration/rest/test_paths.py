@@ -1,8 +1,11 @@
 """Paths, methods and queries that v1's clients, or nobody, would send."""
 
+from pathlib import PurePosixPath
+
 import pytest
 
 from skydriver.local.knative.overlay import read_overlay
+from skydriver.ui.render import static_url
 from tests.conftest import ROOT
 from tests.integration.rest.api import Api
 
@@ -11,8 +14,9 @@ READS = [route.path for route in ROUTES if route.method == "GET"]
 UNREADABLE = {
     **dict.fromkeys((route.path for route in ROUTES if route.max_requests), 404),
     "/skymaps": 400,
+    "/ui/login": 303,
 }
-"""What a scan without a result, or a call without arguments, is answered."""
+"""What a scan without a result, a call without arguments, or one where no login is needed is answered."""
 CHANGES = {"date", "transfer-encoding"}
 """Headers of the moment and of the connection."""
 
@@ -20,7 +24,7 @@ CHANGES = {"date", "transfer-encoding"}
 @pytest.mark.parametrize("path", READS)
 async def test_head_of_whatever_can_be_read(api: Api, scan_id: str, path: str) -> None:
     code = UNREADABLE.get(path, 200)
-    path = path.format(scan_id=scan_id)
+    path = path.format(scan_id=scan_id, file=PurePosixPath(static_url("style.css")).name)
     whole, head = await api.http.get(path), await api.http.head(path)
     assert (whole.status_code, head.status_code, head.content) == (code, code, b"")
     shown, told = (

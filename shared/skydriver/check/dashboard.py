@@ -9,6 +9,7 @@ from skydriver.check.finding import Missing
 from skydriver.runtime import sealing
 from skydriver.runtime.keys import keys_of
 from skydriver.settings import settings
+from skydriver.ui.session import redirect_uri
 
 TIMEOUT = 15.0
 
@@ -42,7 +43,7 @@ async def _client() -> None:
     name, secret = settings().dashboard_client_id, settings().dashboard_client_secret
     if secret is None:
         raise Missing("DASHBOARD_CLIENT_SECRET is not set here: make the Secret skydriver-dashboard-client")
-    back = f"{settings().skydriver_url.rstrip('/')}/ui/login"
+    back = redirect_uri()
     asked = {"client_id": name, "redirect_uri": back}
     code = {**asked, "grant_type": "authorization_code", "code": "check", "code_verifier": "check" * 9}
     answer = await _ask("token", code | {"client_secret": secret.get_secret_value()})

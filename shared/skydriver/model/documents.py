@@ -517,8 +517,8 @@ class ReportedAt(TypedDict):
     at: float
 
 
-class ScanUnderWay(ScanPhase):
-    """What an overview shows of a scan that is placed or stopping."""
+class ScanAtAGlance(ScanPart):
+    """What an overview shows of a scan that was started."""
 
     timestamp: float
     priority: int
@@ -528,26 +528,21 @@ class ScanUnderWay(ScanPhase):
     reason_code: str | None
     submitted_by: str | None
     event_metadata: EventMetadata | None
+    result: NotRequired[IsFinal | None]
+
+
+class ScanUnderWay(ScanAtAGlance, ScanPhase):
+    """What an overview shows of a scan that is placed or stopping."""
+
     report: NotRequired[ReportedAt | None]
     progress: NotRequired[ProgressAtAGlance | None]
-    result: NotRequired[IsFinal | None]
     watched: NotRequired[PixelsSeen]
     request: AskedClusters
     ewms_task: TaskAtAGlance
 
 
-class ScanOver(ScanPart):
+class ScanOver(ScanAtAGlance):
     """What an overview shows of a scan that has ended."""
-
-    timestamp: float
-    priority: int
-    phase_since: float
-    outcome: str | None
-    reason: str | None
-    reason_code: str | None
-    submitted_by: str | None
-    event_metadata: EventMetadata | None
-    result: NotRequired[IsFinal | None]
 
 
 class ScanToAdmit(ScanPart):

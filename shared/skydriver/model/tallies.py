@@ -47,6 +47,14 @@ def pixels_done(progress: Mapping[str, Any] | None) -> int:
     return sum(tally.done for tally in read_tallies(progress or {}))
 
 
+def pixels_by_nside(progress: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Show how far each nside is: `{nside, done, expected}`, the coarsest first."""
+    return [
+        {"nside": tally.nside, "done": tally.done, "expected": tally.expected}
+        for tally in read_tallies(progress)
+    ]
+
+
 def _tally(nside: int, entry: Mapping[str, Any]) -> Tally:
     pixels = entry.get("pixels")
     return _tally_since_v4(nside, pixels) if isinstance(pixels, dict) else _tally_before_v4(nside, entry)

@@ -49,6 +49,15 @@ def n_running(scan: Mapping[str, Any]) -> int:
     return sum(n for pilot, n in running.items() if pilot not in NOT_AT_WORK)
 
 
+def n_asked(request: Mapping[str, Any]) -> int:
+    """Count the workers that a request asks for.
+
+    Args:
+        request: with `request_clusters`.
+    """
+    return sum(n_workers for _, n_workers in request["request_clusters"])
+
+
 def _statuses(scan: Mapping[str, Any]) -> dict[str, Counter[str]]:
     statuses: dict[str, Counter[str]] = {}
     for cluster in _counted(scan):

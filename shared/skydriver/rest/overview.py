@@ -8,12 +8,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from skydriver.eventing.events import fact_of_type
-from skydriver.model.documents import ScanInBacklog, ScanOver, ScanUnderWay
-from skydriver.model.holdups import HoldUp, Limits, held_up, predicted_end, why_it_waits
+from skydriver.model.documents import ScanAtAGlance, ScanInBacklog, ScanOver, ScanUnderWay
+from skydriver.model.holdups import Limits, held_up, predicted_end, why_it_waits
 from skydriver.model.phases import ALERT_PRIORITY, ClusterState, Outcome, Phase
 from skydriver.model.reasons import ReasonCode
-from skydriver.model.tallies import read_tallies
-from skydriver.model.workforce import n_running
+from skydriver.model.tallies import pixels_by_nside
+from skydriver.model.workforce import n_asked, n_running
 from skydriver.settings import settings
 from skydriver.store import rate_limit
 from skydriver.store.scans import overview as scan_overview
@@ -60,7 +60,7 @@ async def read_overview(asked: OverviewArguments) -> dict[str, Any]:
     )
     limits = Limits(
         starts_per_minute=settings().starts_per_minute,
-        started=sum(start > now - rate_limit.MINUTE for start in figures.starts),
+        started=rate_limit.started_lately(figures.starts, now=now),
         scans_running=settings().scans_running,
         running=figures.running,
     )
@@ -104,21 +104,19 @@ def _under_way(scan: ScanUnderWay, now: float) -> dict[str, Any]:
     own = [one for one in scan["ewms_task"]["clusters"] if one["attempt"] == scan["attempt"]]
     report = scan.get("report")
     reported = report["at"] if report else None
+    why = held_up(scan, now=now)
     return {
         **_scan(scan),
         "phase": scan["phase"],
         "phase_since": scan["phase_since"],
         "attempt": scan["attempt"],
         "outcome": scan["outcome"],
-        "nsides": [
-            {"nside": tally.nside, "done": tally.done, "expected": tally.expected}
-            for tally in read_tallies(scan.get("progress") or {})
-        ],
+        "nsides": pixels_by_nside(scan.get("progress") or {}),
         "reported_at": reported,
         "predicted_end": predicted_end(scan.get("progress"), reported),
         "workers": {
             "running": n_running(scan),
-            "asked": sum(n for _, n in scan["request"]["request_clusters"]),
+            "asked": n_asked(scan["request"]),
             "clusters": [
                 {"name": one["name"], "n_workers": one["n_workers"], "stale_since": one["stale_since"]}
                 for one in own
@@ -126,7 +124,7 @@ def _under_way(scan: ScanUnderWay, now: float) -> dict[str, Any]:
             ],
         },
         "has_result": scan.get("result") is not None,
-        "held_up": _told(held_up(scan, now=now)),
+        "held_up": why and why._asdict(),
     }
 
 
@@ -139,7 +137,7 @@ def _waiting(scan: ScanInBacklog, place: int, now: float, limits: Limits, alerts
         "submitted_by": scan["submitted_by"],
         "not_before": scan["not_before"],
         "refusals": scan["refusals"],
-        "held_up": _told(why_it_waits(scan, now=now, limits=limits, alerts=alerts)),
+        "held_up": why_it_waits(scan, now=now, limits=limits, alerts=alerts)._asdict(),
     }
 
 
@@ -154,7 +152,7 @@ def _over(scan: ScanOver) -> dict[str, Any]:
     }
 
 
-def _scan(scan: ScanUnderWay | ScanOver) -> dict[str, Any]:
+def _scan(scan: ScanAtAGlance) -> dict[str, Any]:
     event = scan["event_metadata"]
     return {
         "scan_id": scan["_id"],
@@ -164,10 +162,6 @@ def _scan(scan: ScanUnderWay | ScanOver) -> dict[str, Any]:
         "run_id": event and event["run_id"],
         "event_id": event and event["event_id"],
     }
-
-
-def _told(found: HoldUp | None) -> dict[str, Any] | None:
-    return found and {"code": found.code, "reason": found.reason, "since": found.since}
 
 
 def _problem(

@@ -66,4 +66,9 @@ async def usage(*, now: float) -> tuple[int, int]:
     limits: Limits | None = await collection(NAME).find_one({"_id": ID})
     if limits is None:
         return 0, 0
-    return sum(start > now - MINUTE for start in limits["starts"]), len(limits["running"])
+    return started_lately(limits["starts"], now=now), len(limits["running"])
+
+
+def started_lately(starts: Iterable[float], *, now: float) -> int:
+    """Count the permits that were taken within the last minute, by their times."""
+    return sum(start > now - MINUTE for start in starts)

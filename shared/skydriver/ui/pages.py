@@ -3,7 +3,6 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -17,6 +16,7 @@ from skydriver.errors import Forbidden
 from skydriver.rest import sessions
 from skydriver.rest.arguments import NoArguments, query_arguments, validate
 from skydriver.rest.auth import ANONYMOUS, Caller, Role, authenticate, of_session
+from skydriver.rest.etags import etag_of, is_known
 from skydriver.rest.http_function import HttpFunction, http_function
 from skydriver.rest.responses import takes_html
 from skydriver.settings import settings
@@ -166,8 +166,9 @@ def _shown(request: Request, page: Page, caller: Caller) -> Response:
     it shows asks whether there is something new.
     """
     seen = orjson.dumps([version(), page.template, caller.name, page.data], default=str)
-    tag = f'W/"{sha256(seen).hexdigest()[:32]}"'
-    if page.status == HTTPStatus.OK and request.headers.get("if-none-match") == tag:
+    etag = etag_of(seen)
+    tag = f"W/{etag}"
+    if page.status == HTTPStatus.OK and is_known(request.headers, etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**_headers(), "ETag": tag})
     text = render(page.template, **page.data, **_common(caller, tag=tag))
     return HTMLResponse(text, page.status, {**_headers(), "ETag": tag})

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from skydriver.model.holdups import held_up, predicted_end
 from skydriver.model.manifest import FIELDS as MANIFEST_FIELDS
 from skydriver.model.phases import COMPLETE, PLACED, ClusterState, Phase, scan_state
-from skydriver.model.tallies import read_tallies
-from skydriver.model.workforce import n_running
+from skydriver.model.tallies import pixels_by_nside
+from skydriver.model.workforce import n_asked, n_running
 from skydriver.rest.logs import server_log_url
 from skydriver.rest.skymaps.response import links
 from skydriver.ui.chart import pixel_chart
@@ -84,12 +84,9 @@ def scan_view(scan: Mapping[str, Any], other: Mapping[str, Any] | None, *, now: 
         "reported_at": reported,
         "finished": bool(stats.get("finished")),
         "predicted_end": None if scan["phase"] in COMPLETE else predicted_end(progress, reported),
-        "nsides": [
-            {"nside": tally.nside, "done": tally.done, "expected": tally.expected}
-            for tally in read_tallies(progress)
-        ],
+        "nsides": pixels_by_nside(progress),
         "chart": pixel_chart(scan.get("pixels") or ()),
-        "workers": {"running": n_running(scan), "asked": _asked(scan["request"])},
+        "workers": {"running": n_running(scan), "asked": n_asked(scan["request"])},
         "clusters": clusters,
         "errors": _summed(one["errors"] for one in clusters),
         "sites": _sites(task["clusters"]),
@@ -160,10 +157,6 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_text, value)) or "none"
     return str(value)
-
-
-def _asked(request: Mapping[str, Any]) -> int:
-    return sum(n for _, n in request["request_clusters"])
 
 
 def _cluster(cluster: Mapping[str, Any]) -> dict[str, Any]:

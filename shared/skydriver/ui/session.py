@@ -44,7 +44,7 @@ async def begin(next_path: str) -> Response:
     cookie = sealing.seal(_PURPOSE, kept, until=time.time() + LOGIN_SECONDS)
     address = await _asked(
         "a_auth_url",
-        quote(_redirect_uri(), safe=""),
+        quote(redirect_uri(), safe=""),
         scope="openid",
         state=state,
         nonce=nonce,
@@ -79,7 +79,7 @@ async def finish(code: str, state: str, cookies: Mapping[str, str]) -> Response:
         "a_token",
         grant_type="authorization_code",
         code=code,
-        redirect_uri=_redirect_uri(),
+        redirect_uri=redirect_uri(),
         code_verifier=kept["verifier"],
     )
     identity = await verify_token(str(tokens.get("id_token")), audience=[settings().dashboard_client_id])
@@ -114,7 +114,8 @@ async def end(session: Session) -> Response:
     return _with_cookies(see_other(to), {sessions.COOKIE: ("", 0)})
 
 
-def _redirect_uri() -> str:
+def redirect_uri() -> str:
+    """Return the address that Keycloak leads users back to."""
     return f"{settings().skydriver_url.rstrip('/')}/ui/login"
 
 

@@ -15,10 +15,7 @@ from skydriver.lifecycle.users.limits import (
 )
 from skydriver.lifecycle.users.store_scan import store_scan
 from skydriver.model.documents import Scan
-from skydriver.model.submission import (
-    ScanArguments,
-    stored_request,
-)
+from skydriver.model.submission import ScanArguments, stored_request
 from skydriver.scanner.image_tag import resolve_tag
 from skydriver.settings import settings
 from skydriver.store import i3_events, idempotency_keys

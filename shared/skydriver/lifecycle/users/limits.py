@@ -2,9 +2,7 @@
 
 from skydriver.errors import Forbidden, InvalidArguments, TooMany
 from skydriver.model.phases import ALERT_PRIORITY
-from skydriver.model.submission import (
-    workers_by_cluster,
-)
+from skydriver.model.submission import workers_by_cluster
 from skydriver.scanner.era import check_pixel_time, era_of
 from skydriver.settings import known_clusters, settings
 from skydriver.store.scans import overview as scan_overview

@@ -15,10 +15,7 @@ from skydriver.lifecycle.users.store_scan import store_scan
 from skydriver.model.documents import Request, Scan, ScanToRepeat
 from skydriver.model.phases import COMPLETE
 from skydriver.model.redaction import MASK
-from skydriver.model.submission import (
-    RescanArguments,
-    overrides,
-)
+from skydriver.model.submission import RescanArguments, overrides
 from skydriver.scanner.image_tag import check_tag, resolve_tag
 from skydriver.settings import settings
 from skydriver.store import i3_events

@@ -19,7 +19,7 @@ from skydriver.errors import NotFound, NotInstalled, NotYet, TemporaryError, Unp
 from skydriver.model.documents import ResultPointer
 from skydriver.model.phases import COMPLETE
 from skydriver.rest.endpoint import RequestContext
-from skydriver.rest.etags import is_known
+from skydriver.rest.etags import headers_with, is_known
 from skydriver.rest.skymaps.arguments import ProductArguments
 from skydriver.rest.views import SHOWN_BY, check_kept, result_content, visible_scan
 from skydriver.s3 import skymaps as kept
@@ -40,7 +40,6 @@ FIRST_RESULT_SECONDS = 60
 """Seconds after which it is worth asking again for the first result; scanners send one every few minutes."""
 _FIELDS = (*SHOWN_BY, "result", "phase", "outcome")
 _LIBRARIES = ("astropy", "healpix", "matplotlib", "mocpy", "numpy")
-_HEADERS = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
 _SANDBOX = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """What an SVG may do where a browser shows it as a page: nothing."""
 
@@ -77,7 +76,7 @@ async def product_response(
     versions = [str(pointer["version"]) for pointer in pointers]
     code = await asyncio.to_thread(code_version)
     etag = _digest([product, call.scan_id, second, versions, code, asdict(options)])
-    headers = {**_HEADERS, "ETag": f'"{etag}"'}
+    headers = {**headers_with(f'"{etag}"'), "X-Content-Type-Options": "nosniff"}
     if product is Product.SVG:
         headers["Content-Security-Policy"] = _SANDBOX
     if is_known(call.headers, headers["ETag"]):

@@ -3,16 +3,15 @@
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
-from skydriver.errors import InvalidArguments, SkyDriverError, TemporaryError
+from skydriver.errors import SkyDriverError
 from skydriver.lifecycle.users import create_scan as lifecycle
 from skydriver.model.submission import ScanArguments
 from skydriver.rest.arguments import validate
 from skydriver.rest.auth import may_send_alerts
 from skydriver.rest.views import read_event, read_scan
 from skydriver.settings import settings
-from skydriver.ui.forms import Form
 from skydriver.ui.pages import Page, PageRequest, page, see_other
-from skydriver.ui.scan_form import arguments_of, event_summary, fields_of_request, shown_form
+from skydriver.ui.scan_form import arguments_of, event_summary, fields_of_request, refused_form, shown_form
 
 LOOK = "look"
 """The field of the button that only shows what is in the event."""
@@ -51,7 +50,7 @@ async def new(request: PageRequest[NewArguments]) -> Page | Response:
             may_alert=may_send_alerts(request.caller),
         )
     except SkyDriverError as error:
-        return _refused(form, error)
+        return Page("new.html", refused_form(form, error), error.http_status)
     return see_other(f"/ui/scan/{scan['_id']}?done=new")
 
 
@@ -60,10 +59,3 @@ async def _like(scan_id: str) -> Page:
     shown = shown_form(fields_of_request(scan["request"]))
     event = await read_event(scan["request"]["i3_event_id"])
     return Page("new.html", {**shown, "event": event_summary(event.decode())})
-
-
-def _refused(form: Form, error: SkyDriverError) -> Page:
-    problems = error.problems if isinstance(error, InvalidArguments) else {"": str(error)}
-    # The same form sent again may be what was asked for already; a changed one is another.
-    key = form.key if isinstance(error, TemporaryError) else ""
-    return Page("new.html", shown_form(form.fields, problems=problems, key=key), error.http_status)

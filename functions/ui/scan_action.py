@@ -3,21 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
-from uuid import uuid4
 
 from starlette.responses import Response
 
-from skydriver.errors import InvalidArguments, SkyDriverError, TemporaryError
-from skydriver.lifecycle.users import add_workers, delete_scan, rescan
-from skydriver.model.submission import AddWorkersArguments, RescanArguments
-from skydriver.rest.arguments import NoArguments, validate
-from skydriver.rest.auth import may_send_alerts
+from skydriver.errors import SkyDriverError
+from skydriver.rest.arguments import NoArguments
 from skydriver.rest.views import read_scan
-from skydriver.store import idempotency_keys
-from skydriver.ui.actions import CONFIRMED, Action, changes_of, find_action
+from skydriver.ui.act import act
+from skydriver.ui.actions import CONFIRMED, Action, find_action
 from skydriver.ui.forms import Form
 from skydriver.ui.pages import Page, PageRequest, page, see_other
-from skydriver.ui.scan_form import clusters_of, fields_of_request, shown_form
+from skydriver.ui.scan_form import fields_of_request, refused_form, shown_form
 
 
 @page("POST /ui/scan/{scan_id}/{action}")
@@ -26,68 +22,20 @@ async def scan_action(request: PageRequest[NoArguments]) -> Page | Response:
     action, form = find_action(request.names["action"]), request.form or Form()
     scan = await read_scan(request.names["scan_id"], ("scan_id", "phase", "request", "event_metadata"))
     if not form.fields.get(CONFIRMED):
-        return _asked(action, scan, fields_of_request(scan["request"]) if action.name == "rescan" else {})
+        fields = fields_of_request(scan["request"]) if action.name == "rescan" else {}
+        return _asked(action, scan, shown_form(fields))
     try:
-        scan_id = await _done(action, scan, form, request)
+        scan_id = await act(action, scan, form, request.caller)
     except SkyDriverError as error:
-        problems = error.problems if isinstance(error, InvalidArguments) else {"": str(error)}
-        # The same form sent again may be what was done already; a changed one is another.
-        key = form.key if isinstance(error, TemporaryError) else ""
-        return _asked(action, scan, form.fields, problems, error.http_status, key)
+        return _asked(action, scan, refused_form(form, error), error.http_status)
     return see_other(f"/ui/scan/{scan_id}?done={action.name}")
 
 
-def _asked(
-    action: Action,
-    scan: Mapping[str, Any],
-    fields: Mapping[str, str],
-    problems: Mapping[str, str] | None = None,
-    status: int = 200,
-    key: str = "",
-) -> Page:
+def _asked(action: Action, scan: Mapping[str, Any], form: Mapping[str, Any], status: int = 200) -> Page:
     data = {
-        **shown_form(fields, problems=problems, key=key),
+        **form,
         "scan": {name: scan[name] for name in ("scan_id", "phase", "event_metadata")},
         "action": asdict(action),
         "is_possible": action.is_for(scan["phase"]),
     }
     return Page("confirm.html", data, status)
-
-
-async def _done(
-    action: Action, scan: Mapping[str, Any], form: Form, request: PageRequest[NoArguments]
-) -> str:
-    """Do it; the id of the scan whose page shows it."""
-    scan_id, by = str(scan["scan_id"]), request.caller.name
-    match action.name:
-        case "abort":
-            await delete_scan.delete_scan(scan_id, delete_completed=False, by=by)
-        case "hide":
-            await delete_scan.delete_scan(scan_id, delete_completed=True, by=by)
-        case "add-workers":
-            arguments = validate(AddWorkersArguments, {"cluster": clusters_of(form.fields)})
-            await _once(form, scan_id, by, arguments)
-        case "rescan":
-            before = fields_of_request(scan["request"])
-            changes = validate(RescanArguments, changes_of(form.fields, before))
-            new_id = await idempotency_keys.take(
-                by or "", f"rescan {form.key}", content=repr(changes), scan_id=uuid4().hex
-            )
-            again = await rescan.rescan(
-                scan_id, changes, submitted_by=by, may_alert=may_send_alerts(request.caller), new_id=new_id
-            )
-            return str(again["_id"])
-    return scan_id
-
-
-async def _once(form: Form, scan_id: str, by: str | None, arguments: AddWorkersArguments) -> None:
-    """Add workers, unless this form has done so: it may be sent twice."""
-    user, key, mine = by or "", f"add-workers {form.key}", uuid4().hex
-    content = repr([scan_id, arguments.cluster])
-    if await idempotency_keys.take(user, key, content=content, scan_id=mine) != mine:
-        return
-    try:
-        await add_workers.add_workers(scan_id, arguments.cluster)
-    except SkyDriverError:
-        await idempotency_keys.release(user, key)
-        raise

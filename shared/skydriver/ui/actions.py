@@ -1,12 +1,10 @@
 """What users may do to a scan from its page: each asks once, says what will happen, and then what it did."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from skydriver.errors import InvalidArguments, NotFound
+from skydriver.errors import NotFound
 from skydriver.model.phases import COMPLETE, Phase
-from skydriver.ui.scan_form import arguments_of
 
 CONFIRMED = "confirmed"
 """The field that a form has once its user was asked."""
@@ -100,32 +98,3 @@ def actions_for(phase: str) -> list[dict[str, Any]]:
         for action in ACTIONS.values()
         if action.is_for(phase)
     ]
-
-
-def changes_of(fields: Mapping[str, str], before: Mapping[str, str]) -> dict[str, Any]:
-    """Make the arguments of a rescan: those that differ from the earlier scan's, and what becomes of it.
-
-    Args:
-        fields: of the form.
-        before: the fields as the earlier scan was asked for.
-
-    Raises:
-        InvalidArguments: a field cannot be read.
-    """
-    # The event stays, and a box that is not ticked is not sent.
-    now = {**fields, "client_logs": fields.get("client_logs", ""), "event": ""}
-    asked, former = arguments_of({**before, **now}), _arguments_before(before)
-    changes = {name: value for name, value in asked.items() if former.get(name) != value}
-    changes.pop("i3_event_id", None)
-    return {
-        **changes,
-        "abort_first": bool(fields.get("abort_first")),
-        "replace_scan": bool(fields.get("replace_scan")),
-    }
-
-
-def _arguments_before(before: Mapping[str, str]) -> dict[str, Any]:
-    try:
-        return arguments_of(before)
-    except InvalidArguments:
-        return {}

@@ -7,10 +7,11 @@ from typing import Any
 
 import orjson
 
-from skydriver.errors import InvalidArguments
+from skydriver.errors import InvalidArguments, SkyDriverError, TemporaryError
 from skydriver.model.json_text import read_json
 from skydriver.model.redaction import MASK
 from skydriver.settings import known_clusters
+from skydriver.ui.forms import Form
 
 WORKERS = "workers-"
 """Begins the name of a field that says how many workers a cluster is asked for."""
@@ -132,6 +133,35 @@ def arguments_of(fields: Mapping[str, str]) -> dict[str, Any]:
     return arguments
 
 
+def changes_of(fields: Mapping[str, str], before: Mapping[str, str]) -> dict[str, Any]:
+    """Make the arguments of a rescan: those that differ from the earlier scan's, and what becomes of it.
+
+    Args:
+        fields: of the form.
+        before: the fields as the earlier scan was asked for.
+
+    Raises:
+        InvalidArguments: a field cannot be read.
+    """
+    # The event stays, and a box that is not ticked is not sent.
+    now = {**fields, "client_logs": fields.get("client_logs", ""), "event": ""}
+    asked, former = arguments_of({**before, **now}), _arguments_before(before)
+    changes = {name: value for name, value in asked.items() if former.get(name) != value}
+    changes.pop("i3_event_id", None)
+    return {
+        **changes,
+        "abort_first": bool(fields.get("abort_first")),
+        "replace_scan": bool(fields.get("replace_scan")),
+    }
+
+
+def _arguments_before(before: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        return arguments_of(before)
+    except InvalidArguments:
+        return {}
+
+
 def clusters_of(fields: Mapping[str, str]) -> list[list[Any]]:
     """Read how many workers are asked for, by cluster; those of none are left out."""
     return [
@@ -220,6 +250,19 @@ def shown_form(
         "event": event_summary(filled["event"]),
         "key": key,
     }
+
+
+def refused_form(form: Form, error: SkyDriverError) -> dict[str, Any]:
+    """Describe a form that was sent and refused: as it was filled in, with what is wrong.
+
+    Args:
+        form: what was sent.
+        error: why it was refused.
+    """
+    problems = error.problems if isinstance(error, InvalidArguments) else {"": str(error)}
+    # The same form sent again may be what was done already; a changed one is another.
+    key = form.key if isinstance(error, TemporaryError) else ""
+    return shown_form(form.fields, problems=problems, key=key)
 
 
 def _field(argument: str) -> str:

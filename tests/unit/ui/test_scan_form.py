@@ -9,8 +9,14 @@ import pytest
 from skydriver.errors import InvalidArguments
 from skydriver.model.submission import ScanArguments, stored_request
 from skydriver.rest.arguments import validate
-from skydriver.ui.actions import changes_of
-from skydriver.ui.scan_form import arguments_of, event_summary, fields_of_request, read_nsides, shown_form
+from skydriver.ui.scan_form import (
+    arguments_of,
+    changes_of,
+    event_summary,
+    fields_of_request,
+    read_nsides,
+    shown_form,
+)
 from tests.conftest import ROOT
 
 EVENT = (ROOT / "examples" / "IC170922A.json").read_text()

@@ -57,13 +57,14 @@ async function refresh() {
       say("Your session has ended. Load the page again to log in.");
       return;
     }
+    if (answer.status !== 200 && answer.status !== 304) throw new Error(`the service answers ${answer.status}`);
+    say(""); // before the news, which are then what is said last
     if (answer.status === 200) {
       const isShown = show(await answer.text());
       etag = isShown ? answer.headers.get("ETag") ?? "" : "";
-    } else if (answer.status !== 304) throw new Error(`the service answers ${answer.status}`);
+    }
     readClock(answer);
     failures = 0;
-    say("");
     document.dispatchEvent(new CustomEvent("skydriver:refreshed"));
   } catch {
     failures += 1;

@@ -13,12 +13,11 @@ from skydriver.errors import InvalidArguments, TooLarge, TooSlow, UnsupportedEnc
 from skydriver.model.fields import Boolean
 from skydriver.model.json_text import NotUnicodeError, read_json
 from skydriver.model.manifest_projection import ProjectionArguments
-from skydriver.settings import settings
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 MAX_KEY = 255
 BODY_SHARE = 0.75
-"""The part of a function's time that a request's body may take to come."""
+"""The part of a function's remaining time that a request's body may take to come."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -94,7 +93,7 @@ async def read_body(request: Request, *, limit: int) -> bytes:
     """Read a request's body.
 
     Args:
-        request: the request.
+        request: the request; at its `state.deadline`, a time of the event loop, its function gives up.
         limit: the most bytes that are taken.
 
     Raises:
@@ -106,7 +105,8 @@ async def read_body(request: Request, *, limit: int) -> bytes:
     if coding not in ("", "identity"):
         raise UnsupportedEncoding(f"the body must not be compressed, but its Content-Encoding is '{coding}'")
     try:
-        async with asyncio.timeout(BODY_SHARE * settings().step_deadline):
+        remaining = request.state.deadline - asyncio.get_running_loop().time()
+        async with asyncio.timeout(BODY_SHARE * remaining):
             return await _read(request, limit)
     except TimeoutError:
         raise TooSlow("the request did not come in time") from None

@@ -27,7 +27,6 @@ from skydriver.telemetry.logging import configure_logging, log_context, working
 
 logger = logging.getLogger(__name__)
 
-RETRYABLE_ERRORS: tuple[type[Exception], ...] = (*OUTAGES, TimeoutError)
 LOGGED = frozenset({"scan_id"})
 """The parameters of a path that each line of the log names."""
 TO_A_COOKIE = {
@@ -89,15 +88,20 @@ def http_function(
         if method not in served.methods:
             return not_found_or_method_not_allowed(request.method, request.scope["path"], served.methods)
         try:
-            async with asyncio.timeout(settings().step_deadline):
+            async with asyncio.timeout(settings().step_deadline) as timeout:
+                request.state.deadline = timeout.when()
                 return await respond(request, match.groupdict())
         except Replaced as other:
             return led_to(other.scan_id, path, request.scope["query_string"])
         except SkyDriverError as error:
             answer = response_of_error(error)
-        except RETRYABLE_ERRORS as error:
+        except OUTAGES as error:
             logger.warning("%s: %s", line, error)
             answer = response_of_error(TemporaryError("the database does not answer; try again"))
+        except TimeoutError:
+            seconds = settings().step_deadline
+            logger.warning("%s: there was no answer within %g s", line, seconds)
+            answer = response_of_error(TemporaryError(f"there was no answer within {seconds:g} s; try again"))
         except ClientDisconnect:
             answer = error_answer(400, "the request was not complete")
         except Exception:

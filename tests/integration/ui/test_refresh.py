@@ -65,7 +65,7 @@ async def opened(page: Page, site: Site) -> None:
 async def settled(page: Page, found: Callable[[], Any]) -> None:
     """Let time pass, and refreshes follow one another, until something is found.
 
-    An answer may be under way, which the clock does not wait for: so no number of seconds is sure to be enough.
+    An answer may be under way, which the clock does not wait for: no number of seconds is sure to be enough.
     """
 
     async def look() -> bool:

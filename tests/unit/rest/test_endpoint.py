@@ -286,7 +286,9 @@ async def test_a_handler_that_takes_too_long(configure: Callable[..., None]) -> 
         return {}
 
     async with serve("GET /scan", handle) as client:
-        refused(await client.get("/scan"), 503)
+        answer = await client.get("/scan")
+    assert refused(answer, 503) == "there was no answer within 0.05 s; try again"
+    assert answer.headers["retry-after"].isdecimal()
 
 
 async def test_a_fault_of_ours_is_a_500_that_tells_nothing_of_it() -> None:

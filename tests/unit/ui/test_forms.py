@@ -1,6 +1,7 @@
 """Forms: tokens of a name and a day, and the places that they may come from."""
 
 import datetime as dt
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -61,7 +62,9 @@ def request(headers: Mapping[str, str], body: bytes = b"") -> Request:
         return {"type": "http.request", "body": body, "more_body": False}
 
     encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
-    return Request({"type": "http", "method": "POST", "path": "/ui/new", "headers": encoded}, receive)
+    state = {"deadline": math.inf}  # as http_function sets it
+    scope = {"type": "http", "method": "POST", "path": "/ui/new", "headers": encoded, "state": state}
+    return Request(scope, receive)
 
 
 @pytest.mark.parametrize(

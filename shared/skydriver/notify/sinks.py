@@ -1,4 +1,4 @@
-"""Where notifications go to: checked when it is given, encrypted where it is stored, masked where it is shown."""
+"""Where notifications go to: checked when given, encrypted where stored, masked where shown."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -100,6 +100,8 @@ def _webhook(text: str) -> str:
 
 
 def _slack(text: str) -> str:
+    if not settings().slack_host:
+        raise InvalidArguments({"protocol": "this installation sends nothing to Slack"})
     sink = _webhook(text)
     url = urlsplit(sink)
     if url.netloc != settings().slack_host:
@@ -110,6 +112,8 @@ def _slack(text: str) -> str:
 
 
 def _email(text: str) -> str:
+    if settings().smtp_host is None:
+        raise InvalidArguments({"protocol": "this installation has no mail server"})
     found = _EMAIL.fullmatch(text)
     # RFC 5321, section 4.5.3.1.
     if found is None or len(found["user"]) > 64 or len(text) > 254:

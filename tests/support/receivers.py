@@ -3,7 +3,6 @@ one that checks what Slack would, and a real SMTP server. They listen on the loo
 """
 
 import asyncio
-import contextlib
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -189,6 +188,7 @@ class Mailbox:
 @asynccontextmanager
 async def mail_receiver(
     *,
+    host: str = "127.0.0.1",
     tls: ssl.SSLContext | None = None,
     starttls: ssl.SSLContext | None = None,
     login: tuple[str, str] | None = None,
@@ -196,6 +196,7 @@ async def mail_receiver(
     """Run an SMTP server while the context lasts.
 
     Args:
+        host: where it listens.
         tls: encrypt from the beginning, by this.
         starttls: encrypt on demand, and take nothing without.
         login: the user and password that alone may send.
@@ -206,7 +207,7 @@ async def mail_receiver(
         assert isinstance(given, LoginPassword)
         name, password = given.login.decode(), given.password.decode()
         mailbox.logins.append(name)
-        return AuthResult(success=(name, password) == login)
+        return AuthResult(success=(name, password) == login, handled=False)
 
     servers: list[SMTP] = []
 
@@ -224,7 +225,7 @@ async def mail_receiver(
         )
         return servers[-1]
 
-    server = await asyncio.get_running_loop().create_server(session, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.get_running_loop().create_server(session, host, 0, ssl=tls)
     mailbox.port = server.sockets[0].getsockname()[1]
     try:
         yield mailbox

@@ -62,7 +62,7 @@ def served(folder: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[
 
 
 def answer(url: str) -> httpx.Response:
-    """Ask until somebody listens."""
+    """Ask until the port is open."""
     deadline = time.monotonic() + 30
     with httpx.Client(trust_env=False) as client:
         while True:

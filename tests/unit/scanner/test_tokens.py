@@ -1,4 +1,4 @@
-"""The scanners' own tokens: good for one scan and one attempt, for a while, and made by nobody else."""
+"""The scanners' own tokens: good for one scan and one attempt, for a while, and made by the service alone."""
 
 import time
 from collections.abc import Callable

@@ -158,7 +158,7 @@ async def test_who_does_not_speak_http_is_a_failure(answer: bytes) -> None:
 
 
 async def test_a_port_that_is_closed() -> None:
-    client = HttpSender("http://127.0.0.1:1/", timeout=5.0)
+    client = HttpSender("http://127.0.0.1:1/", timeout=60.0)
     with pytest.raises(SendError, match="ConnectionRefusedError"):
         await client.post({}, b"{}")
 

@@ -147,7 +147,7 @@ def shared() -> Path:
     return SHARED
 
 
-async def eventually(condition: Callable[[], Any], *, deadline: float = 20.0, what: str = "") -> Any:
+async def eventually(condition: Callable[[], Any], *, deadline: float = 60.0, what: str = "") -> Any:
     """Wait until a condition (plain or async) gives something true, and return that."""
     async with asyncio.timeout(deadline):
         while True:

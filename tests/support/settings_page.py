@@ -25,10 +25,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("skydriver_no_auth", "scanner_token_key"),
         *("dashboard_client_id", "dashboard_client_secret", "session_keys"),
     ),
-    "Notifications": (
-        *("subscription_keys", "subscription_insecure_sinks", "deliveries_per_minute", "slack_host"),
-        *("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "smtp_from"),
-    ),
     "Scanner images and servers": (
         *("scanner_backend", "image_tag_source", "image_tags", "image_tags_ttl", "dockerhub_url"),
         *("cvmfs_images", "v3_image_tags", "k8s_namespace", "service_image", "scanner_service_account"),
@@ -57,6 +53,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Deadlines and retries": (
         *("step_deadline", "step_lease", "call_timeout", "htcondor_timeout", "find_deadline"),
         *("retry_delay", "redrive_after", "pixel_deadline"),
+    ),
+    "Notifications": (
+        *("subscription_keys", "subscription_insecure_sinks", "deliveries_per_minute", "slack_host"),
+        *("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "smtp_from"),
     ),
     "What is kept, and for how long": (
         *("results_days", "events_days", "client_logs_days", "unclaimed_result_age"),

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 import skydriver
 from skydriver.local import mongod, ownership, s3
-from skydriver.local.data_folder import claimed, published
+from skydriver.local.data_folder import claimed, kept_key, published
 from skydriver.local.environment import clean_environment, process_environment
 from skydriver.local.errors import LocalError
 from skydriver.local.http_server import listen, serve, url
@@ -194,20 +194,12 @@ class LocalService:
             "AWS_SECRET_ACCESS_KEY": "local",
             "SCANNER_TOKEN_KEY": secrets.token_hex(32),
             "SESSION_KEYS": secrets.token_hex(32),
-            "SUBSCRIPTION_KEYS": self._kept_key(),
+            "SUBSCRIPTION_KEYS": kept_key(self._data / "subscription.key"),
             "SKYDRIVER_URL": self.url,
             "K_SINK": self.sink,
             "LOCAL_JOBS_URL": self.jobs_url,
             **self._settings,
         }
-
-    def _kept_key(self) -> str:
-        """Return the key of what outlives the service in its database, as long as its folder does."""
-        path = self._data / "subscription.key"
-        if not path.exists():
-            path.touch(mode=0o600)
-            path.write_text(secrets.token_hex(32))
-        return path.read_text()
 
     def _database(self, port: int) -> dict[str, str]:
         if self._mongodb_uri is None:

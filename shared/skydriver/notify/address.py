@@ -8,7 +8,6 @@ followed, there is no proxy, and neither a large nor a slow answer holds a deliv
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +18,8 @@ from skydriver.notify.errors import SinkRefused, SinkUnreachable
 from skydriver.settings import settings
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 MAX_ANSWER = 4096
@@ -164,7 +165,7 @@ async def _answer(answer: "httpx.Response") -> Answer:
 
 
 @cache
-def tls_context() -> ssl.SSLContext:
+def tls_context() -> "ssl.SSLContext":
     """Read the authorities' certificates once, those of `SSL_CERT_FILE` where that is set."""
     import httpx
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
 
+_LONGEST_LINE = 998
+"""Characters (RFC 5322, section 2.1.1)."""
 _QUIT = 2.0
 """Seconds that a mail server may take to say goodbye."""
 
@@ -130,11 +132,14 @@ async def mail_server() -> "AsyncIterator[SMTP]":
 
 
 async def _send(mail: "EmailMessage", sink: str) -> int:
+    from email.utils import parseaddr
+
     import aiosmtplib
 
     async with mail_server() as server:
         try:
-            await server.send_message(mail, recipients=[sink])
+            # As it is written here: the library's own way of sending messages would write it anew.
+            await server.sendmail(parseaddr(mail["From"])[1], [sink], mail.as_bytes())
         except aiosmtplib.SMTPRecipientsRefused as error:
             code = error.recipients[0].code
             if code >= 500:
@@ -147,13 +152,15 @@ async def _send(mail: "EmailMessage", sink: str) -> int:
 
 def _mail(sink: str, subject: str, name: str) -> "EmailMessage":
     """Begin a message. `EmailMessage` refuses line breaks in headers."""
+    from email import policy
     from email.message import EmailMessage
     from email.utils import formatdate, parseaddr
 
     sender = settings().smtp_from
     if sender is None:
         raise NotConfigured("SMTP_FROM")
-    mail = EmailMessage()
+    # A long address would be cut into encoded words, which no mail program reads in `List-Unsubscribe`.
+    mail = EmailMessage(policy.SMTP.clone(max_line_length=_LONGEST_LINE, cte_type="7bit"))
     mail["From"], mail["To"], mail["Subject"] = sender, sink, subject
     mail["Date"] = formatdate()
     mail["Message-ID"] = f"<{name}@{parseaddr(sender)[1].rpartition('@')[2]}>"

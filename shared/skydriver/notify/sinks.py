@@ -119,8 +119,8 @@ def _email(text: str) -> str:
     if settings().smtp_host is None:
         raise InvalidArguments({"protocol": "this installation has no mail server"})
     found = _EMAIL.fullmatch(text)
-    # RFC 5321, section 4.5.3.1.
-    if found is None or len(found["user"]) > 64 or len(text) > 254:
+    # RFC 5321, section 4.5.3.1. With `=?` begins what headers have in place of other characters (RFC 2047).
+    if found is None or len(found["user"]) > 64 or len(text) > 254 or "=?" in text:
         raise _wrong("it is no e-mail address, such as jane@icecube.wisc.edu")
     return f"{found['user']}@{found['domain'].lower()}"
 

@@ -68,6 +68,9 @@ async def test_a_message_is_plain_and_html_and_says_how_to_get_no_more(mailbox: 
     assert start == f"https://{ORIGIN}/subscriptions/sub-1/unsubscribe"
     assert unsubscribes(token, "sub-1")
     assert way_out.strip("<>") in plain
+    # RFC 8058: mail programs read it as it stands.
+    assert f"\r\nList-Unsubscribe: {way_out}\r\n".encode() in mailbox.raw[0]
+    assert max(map(len, mailbox.raw[0].splitlines())) <= 998
 
 
 async def test_a_repeat_has_the_same_message_id(mailbox: Mailbox) -> None:

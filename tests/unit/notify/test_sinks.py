@@ -79,6 +79,7 @@ def test_what_is_no_webhook(given: str) -> None:
         "Jane <jane@icecube.wisc.edu>",
         ".jane@icecube.wisc.edu",
         "jäne@icecube.wisc.edu",
+        "=?utf-8?q?a=0Ab?=@icecube.wisc.edu",
         f"{'j' * 65}@icecube.wisc.edu",
         f"jane@{'i' * 64}.edu",
         f"jane@{'.'.join(['i' * 60] * 5)}",

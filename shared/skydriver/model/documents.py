@@ -256,6 +256,19 @@ class PixelsSeen(TypedDict):
     since: float
 
 
+class Growth(TypedDict):
+    """The report that first said of so many pixels that they are done.
+
+    MongoDB's `$max` compares such objects field by field, in this order: a report of a later attempt, or of
+    more pixels, takes the place of one before; of the same number the earliest report stays.
+    """
+
+    attempt: int
+    done: int
+    minus_at: float
+    """When it came, negative: the earliest is the greatest."""
+
+
 class ScannerLease(TypedDict):
     """Who is at a scan's scanner server, and whether it is verified gone."""
 
@@ -314,6 +327,12 @@ class Scan(TypedDict):
     """The same of its queues at the message broker; missing where there were none."""
     watched: NotRequired[PixelsSeen]
     """How far the sweep has seen it come."""
+    grown: NotRequired[Growth]
+    """When its pixels last became more."""
+    stalled_since: NotRequired[float | None]
+    """Since when no pixel has been done, once that was announced; None after more have been done."""
+    first_result_at: NotRequired[float]
+    """When its first result was stored, which is announced once."""
     observation_asked_at: NotRequired[float]
     """When its scanner server last caused a look at its workers."""
     outbox_since: NotRequired[float]
@@ -412,6 +431,7 @@ class ScanReported(ScanPhase):
 
     result: ResultPointer | None
     report: Report | None
+    first_result_at: NotRequired[float]
 
 
 class ScanToGrow(ScanPhase):
@@ -568,6 +588,14 @@ class ScanAlive(ScanPhase):
     request: TimeOfPixel
     progress: NotRequired[Tallies | None]
     watched: NotRequired[PixelsSeen]
+    grown: NotRequired[Growth]
+    stalled_since: NotRequired[float | None]
+
+
+class PixelsOfScan(ScanPart):
+    """How far a scan had come, report by report."""
+
+    pixels: NotRequired[list[list[float]]]
 
 
 class ScanAttempts(ScanPhase):

@@ -85,5 +85,10 @@ TABLE: Mapping[Fact, Transition] = {
     # What happens within a phase.
     Fact.PROGRESS_REPORTED: Transition(PLACED, announces=Fact.PROGRESS_REPORTED),
     Fact.RESULT_REPORTED: Transition(PLACED, announces=Fact.RESULT_REPORTED),
+    Fact.FIRST_RESULT: Transition(PLACED, announces=Fact.FIRST_RESULT),
+    Fact.STALLED: Transition((Phase.RUNNING,), announces=Fact.STALLED),
+    Fact.RESUMED: Transition((Phase.RUNNING,), announces=Fact.RESUMED),
 }
 """The facts that change a scan; all others only ask for something, which changes it in its turn."""
+REPORTS = (Fact.PROGRESS_REPORTED, Fact.RESULT_REPORTED)
+"""Facts that are announced only where an installation wants that: each costs a report its second write."""

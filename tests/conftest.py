@@ -68,6 +68,7 @@ def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Calla
         SCANNER_TOKEN_KEY="a key that is only good for tests and long enough",
         SESSION_KEYS="the key of a test's sessions which is long enough",
         SKYSCAN_BROKER_ADDRESS="localhost",
+        SUBSCRIPTION_KEYS="the key of a test's subscriptions which is long enough",
         SCANNER_BACKEND="local",
         IMAGE_TAG_SOURCE="static",
         IMAGE_TAGS="3.1.5,3.4.0,3.21.2,3.22.1,eqscan-6207146",

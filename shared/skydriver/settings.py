@@ -91,6 +91,29 @@ class Settings(BaseModel):
     )
     dashboard_client_secret: SecretStr | None = Field(None, description="its secret")
 
+    subscription_keys: KeyList | None = Field(
+        None,
+        description="keys of 32 characters and more, separated by commas: the first encrypts subscriptions' "
+        "sinks and makes their secrets and links, all take what they have made; of functions that serve "
+        "subscriptions, or deliver",
+    )
+    subscription_insecure_sinks: bool = Field(
+        False,
+        description="webhooks may be plain HTTP, on any port and address: for one machine and tests only",
+    )
+    deliveries_per_minute: int = Field(
+        60, ge=1, description="deliveries that a subscription gets in a minute; further ones wait"
+    )
+    slack_host: str = Field("hooks.slack.com", description="where incoming webhooks of Slack are")
+    smtp_host: str | None = Field(None, description="the server that takes e-mail; not set: there is none")
+    smtp_port: int = Field(587, ge=1, description="its port")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="how connections to it are encrypted; `none`: for one machine and tests only"
+    )
+    smtp_user: str | None = Field(None, description="its user; not set: no login")
+    smtp_password: SecretStr | None = Field(None, description="the password of that user")
+    smtp_from: str | None = Field(None, description="the address that e-mail is from")
+
     scanner_backend: Literal["kubernetes", "local"] = Field(
         "local", description="where scanner servers run: as Jobs of this cluster, or on this machine"
     )

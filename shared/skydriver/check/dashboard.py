@@ -32,7 +32,7 @@ async def check_dashboard() -> str:
 def _keys() -> str:
     if settings().session_keys is None:
         raise Missing("SESSION_KEYS is not set here: make the Secret skydriver-sessions")
-    keys = keys_of(sealing.KEYS).by_id.values()
+    keys = keys_of(sealing.SESSIONS).by_id.values()
     content = {"check": True}
     if sealing.unseal("check", sealing.seal("check", content, until=time.time() + 60)) != content:
         raise Missing("SESSION_KEYS seal what they do not open: make them anew")

@@ -74,7 +74,7 @@ def session_of(cookies: Mapping[str, str]) -> Session | None:
 
     None without one, if it is not one of ours, if it is over, or if this function has no keys of sessions.
     """
-    if COOKIE not in cookies or not has_keys(sealing.KEYS):
+    if COOKIE not in cookies or not has_keys(sealing.SESSIONS):
         return None
     content = sealing.unseal(_PURPOSE, cookies[COOKIE])
     if content is None:

@@ -1,0 +1,56 @@
+"""What can go wrong with a sink, by what is to be done about it.
+
+Sentences are shown to owners of subscriptions, and kept. They hold neither a sink nor a secret: a sink of
+Slack is a secret itself.
+"""
+
+from typing import ClassVar
+
+from skydriver.errors import PermanentError, SkyDriverError, TemporaryError
+from skydriver.model.reasons import ReasonCode
+
+
+class SinkError(SkyDriverError):
+    """A notification did not go out.
+
+    Attributes:
+        code: what went wrong.
+        status: what the receiver has answered (HTTP or SMTP); None if it has not.
+    """
+
+    default: ClassVar[ReasonCode]
+    code: ReasonCode
+    status: int | None
+
+    def __init__(self, reason: str, *, status: int | None = None, code: ReasonCode | None = None) -> None:
+        self.code = code or self.default
+        self.status = status
+        super().__init__(reason)
+
+
+class SinkGone(SinkError, PermanentError):
+    """The receiver says that it is gone for good."""
+
+    default = ReasonCode.SINK_GONE
+
+
+class SinkRefused(SinkError, PermanentError):
+    """The receiver may not be called, or does not allow it: trying again will not help."""
+
+    default = ReasonCode.SINK_REFUSED
+
+
+class SinkUnreachable(SinkError, TemporaryError):
+    """There is no answer, or one that says that it failed."""
+
+    default = ReasonCode.SINK_UNREACHABLE
+
+
+class SinkBusy(SinkError, TemporaryError):
+    """The receiver asks for a pause, of `retry_after` seconds where it says so."""
+
+    default = ReasonCode.SINK_BUSY
+
+    def __init__(self, reason: str, *, status: int | None = None, retry_after: int | None = None) -> None:
+        super().__init__(reason, status=status)
+        self.retry_after = retry_after

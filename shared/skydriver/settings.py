@@ -104,6 +104,15 @@ class Settings(BaseModel):
     deliveries_per_minute: int = Field(
         60, ge=1, description="deliveries that a subscription gets in a minute; further ones wait"
     )
+    delivery_retry_delay: float = Field(
+        30.0,
+        gt=0,
+        description="seconds that a subscription waits after a delivery that failed; doubles each time, up "
+        "to an hour",
+    )
+    delivery_give_up: float = Field(
+        86400.0, gt=0, description="seconds of failed deliveries after which a subscription is suspended"
+    )
     slack_host: str = Field("hooks.slack.com", description="where incoming webhooks of Slack are")
     smtp_host: str | None = Field(None, description="the server that takes e-mail; not set: there is none")
     smtp_port: int = Field(587, ge=1, description="its port")

@@ -359,6 +359,10 @@ class WholeScan(Scan):
     history: list[HistoryLine]
     failed_tries: list[FailedTry]
     outbox: Outbox
+    unnotified: NotRequired[Outbox]
+    """What has happened that subscribers may ask for, until deliveries to them are written down."""
+    unnotified_since: NotRequired[float]
+    """Since when there is something; missing while there is nothing."""
 
 
 # --- parts of a scan ----------------------------------------------------------------------------------
@@ -598,6 +602,19 @@ class PixelsOfScan(ScanPart):
     pixels: NotRequired[list[list[float]]]
 
 
+class ScanToNotify(ScanPhase):
+    """What is said of a scan to those who have subscribed, and what they choose by."""
+
+    priority: int
+    classifiers: FreeForm
+    event_metadata: EventMetadata | None
+    outcome: str | None
+    reason: str | None
+    reason_code: str | None
+    submitted_by: str | None
+    result: ResultPointer | None
+
+
 class ScanAttempts(ScanPhase):
     """Whether attempts of a scan have ended, whose queues may be left."""
 
@@ -633,6 +650,13 @@ class OutboxOfScan(ScanPart):
     """What a scan has not published yet."""
 
     outbox: Outbox
+
+
+class UnnotifiedOfScan(ScanPart):
+    """What has happened to a scan that subscribers may ask for, and are not known to hear of."""
+
+    unnotified: Outbox
+    unnotified_since: float
 
 
 class VersionOfScan(ScanPart):

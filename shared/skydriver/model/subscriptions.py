@@ -128,6 +128,8 @@ class Subscription(TypedDict):
     """When the next delivery may be tried: its receiver is away, or wants to be left alone."""
     failures: int
     """In a row."""
+    leased_until: NotRequired[float]
+    """Until when one function may deliver: only one at a time does."""
     sent: Sent | None
 
 
@@ -154,7 +156,6 @@ class Delivery(TypedDict):
     """A `DeliveryState`."""
     tries: int
     not_before: float
-    leased_until: float
     status: int | None
     """What the receiver answered last, where it speaks HTTP or SMTP."""
     reason: str | None

@@ -31,6 +31,11 @@ class Fact(StrEnum):
     NOTIFICATION_DUE = "notification.due"
 
 
+def slot_of(fact: Fact) -> str:
+    """Name the place in an outbox that events of a fact take, of which the latest counts."""
+    return fact.value.replace(".", "_")
+
+
 class Attempt(Enum):
     """What happens to the number of a scan's attempt."""
 

@@ -16,6 +16,8 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from skydriver.errors import Busy
+from skydriver.model.documents import ScanToNotify
+from skydriver.model.reasons import Why, reason_fields
 from skydriver.model.subscriptions import (
     Asking,
     Consent,
@@ -24,6 +26,7 @@ from skydriver.model.subscriptions import (
     Subscription,
     SubscriptionState,
 )
+from skydriver.model.transitions import Fact
 from skydriver.store.escaped_names import CLASSIFIERS, escape, unescape
 from skydriver.store.mongo import collection
 
@@ -241,3 +244,100 @@ def _restored(subscription: Any) -> Subscription:
 
 def _shown(subscription: Any) -> Subscription | None:
     return None if subscription is None else _restored(subscription)
+
+
+# --- deliveries -----------------------------------------------------------------------------------------
+
+
+async def matching(scan: ScanToNotify, fact: Fact) -> list[str]:
+    """Find the active subscriptions that ask for a fact of a scan, in one round trip; their ids."""
+    event = scan["event_metadata"]
+    # A filter that is not given is `null` to MongoDB.
+    condition: Query = {
+        "state": SubscriptionState.ACTIVE,
+        "types": fact,
+        "expires_at": {"$gt": _now()},
+        "filters.scan_id": {"$in": [None, scan["_id"]]},
+        "filters.run_id": {"$in": [None, event["run_id"]] if event else [None]},
+        "filters.event_id": {"$in": [None, event["event_id"]] if event else [None]},
+        "filters.submitted_by": {"$in": [None, scan["submitted_by"]]},
+        "filters.min_priority": {"$not": {"$gt": scan["priority"]}},
+    }
+    found = collection(NAME).find(condition, {"filters.classifiers": 1})
+    return [one["_id"] async for one in found if _agrees(_restored(one)["filters"], scan)]
+
+
+def _agrees(filters: Filters, scan: ScanToNotify) -> bool:
+    """Say whether a scan has all classifiers that are asked for; `false` and 0 are two values."""
+    own = scan["classifiers"]
+    return all(
+        name in own and own[name] == value and isinstance(own[name], bool) == isinstance(value, bool)
+        for name, value in filters.get("classifiers", {}).items()
+    )
+
+
+async def lease(subscription_id: str, *, seconds: float) -> Subscription | None:
+    """Take the lease on deliveries to a subscription that may be tried now.
+
+    Returns:
+        The subscription; None if there is none, it is not active, it waits, or another has the lease.
+    """
+    now = time.time()
+    condition = {
+        **_living(subscription_id, Whose(of_all=True)),
+        "state": SubscriptionState.ACTIVE,
+        "not_before": {"$lte": now},
+        "leased_until": {"$not": {"$gt": now}},
+    }
+    return _shown(
+        await collection(NAME).find_one_and_update(
+            condition, {"$set": {"leased_until": now + seconds}}, return_document=ReturnDocument.AFTER
+        )
+    )
+
+
+async def release(subscription_id: str) -> None:
+    """Give the lease back."""
+    await collection(NAME).update_one({"_id": subscription_id}, {"$set": {"leased_until": 0.0}})
+
+
+async def reserve(subscription_id: str, *, minute: int, limit: int) -> bool:
+    """Count one more delivery in a minute (since the epoch); False if there have been as many as may be."""
+    counted = {"$cond": [{"$eq": ["$sent.minute", minute]}, {"$add": ["$sent.count", 1]}, 1]}
+    result = await collection(NAME).update_one(
+        {
+            "_id": subscription_id,
+            "$or": [{"sent": None}, {"sent.minute": {"$ne": minute}}, {"sent.count": {"$lt": limit}}],
+        },
+        [{"$set": {"sent": {"minute": minute, "count": counted}}}],
+    )
+    return bool(result.matched_count)
+
+
+async def note_success(subscription_id: str) -> None:
+    """Note that a delivery has succeeded after others had failed."""
+    await collection(NAME).update_one(
+        {"_id": subscription_id}, {"$set": {"failing_since": None, "failures": 0, "not_before": 0.0}}
+    )
+
+
+async def note_failure(subscription_id: str, *, failing_since: float, not_before: float) -> None:
+    """Note that a delivery has failed.
+
+    Args:
+        subscription_id: the subscription.
+        failing_since: when the first of the failures in a row was.
+        not_before: when the next one may be tried.
+    """
+    await collection(NAME).update_one(
+        {"_id": subscription_id},
+        {"$set": {"failing_since": failing_since, "not_before": not_before}, "$inc": {"failures": 1}},
+    )
+
+
+async def suspend(subscription_id: str, why: Why) -> None:
+    """Suspend an active subscription; its owner is shown why."""
+    await collection(NAME).update_one(
+        {"_id": subscription_id, "state": SubscriptionState.ACTIVE},
+        {"$set": {"state": SubscriptionState.SUSPENDED, "asking": None, **reason_fields(why)}},
+    )

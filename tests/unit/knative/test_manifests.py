@@ -28,7 +28,7 @@ OVERLAYS = ROOT / "knative" / "overlays"
 CRDS = ROOT.parent / "shared" / "data" / "crds"
 SECRETS = {
     *("MONGODB_URI", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "SCANNER_TOKEN_KEY"),
-    *("SESSION_KEYS", "DASHBOARD_CLIENT_SECRET"),
+    *("SESSION_KEYS", "DASHBOARD_CLIENT_SECRET", "SUBSCRIPTION_KEYS", "SMTP_PASSWORD"),
 }
 
 SKYMAPS = {
@@ -36,6 +36,8 @@ SKYMAPS = {
     *("get-skymap", "get-skymap-fits", "get-skymap-pdf", "get-skymap-png", "get-skymap-svg"),
 }
 """The functions that make products of results, in an image of their own."""
+NUMBERS = {"deliver-notification"}
+"""Those that tell numbers of results, in the same image."""
 WITHOUT_DATABASE = {"get-root", "get-docs", "get-openapi", "login", "static"}
 USERS = {
     "skydriver-s3": {
@@ -56,14 +58,17 @@ USERS = {
         *("find-skymap", *SKYMAPS),
     },
     "skydriver-dashboard-client": {"login"},
+    "skydriver-subscriptions": {"deliver-notification"},
+    "skydriver-smtp": {"deliver-notification"},
 }
 """Which functions mount which Secret beside `skydriver-database`, which all but a few need."""
 
 OPTIONAL = {
     *("skydriver-message-broker", "skydriver-broker-management"),
     *("skydriver-sessions", "skydriver-dashboard-client"),
+    *("skydriver-subscriptions", "skydriver-smtp"),
 }
-"""Secrets of a message broker and of the dashboard, which need not be there."""
+"""Secrets of a message broker, of the dashboard and of subscriptions, which need not be there."""
 GATEWAY = "gateway"
 """The function that stands before all others on a cluster, and is not needed on one machine."""
 
@@ -167,7 +172,7 @@ def test_the_image_beside_a_scanner_server_is_the_functions_own(name: str) -> No
     own = overlay(name).settings["SERVICE_IMAGE"]
     repository, tag = own.rsplit(":", 1)
     assert images.keys() == {own, f"{repository}-skymap:{tag}"}
-    assert images[f"{repository}-skymap:{tag}"] == SKYMAPS
+    assert images[f"{repository}-skymap:{tag}"] == SKYMAPS | NUMBERS
 
 
 @every_overlay
@@ -270,7 +275,7 @@ def test_a_function_mounts_the_secrets_that_it_uses_and_no_others(name: str) -> 
         given = {variable["name"]: variable["value"] for variable in container["env"]}
         assert (given.pop("FUNCTION_SOURCE"), given.pop("FUNCTION_TARGET")) == functions()[own_name]
         libraries = {"OPENBLAS_NUM_THREADS": "1", "MPLCONFIGDIR": "/tmp/matplotlib"}
-        assert given == (libraries if own_name in SKYMAPS else {})
+        assert given == (libraries if own_name in SKYMAPS | NUMBERS else {})
 
 
 @every_overlay

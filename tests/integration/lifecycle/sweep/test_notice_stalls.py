@@ -13,7 +13,6 @@ from skydriver.lifecycle.transition import apply
 from skydriver.model.phases import Phase
 from skydriver.model.transitions import Fact
 from skydriver.store.scans import overview as scan_overview
-from skydriver.store.scans import reports as scan_reports
 from tests.support.documents import change, read, report, stored
 from tests.support.parts import NOWHERE, Broker
 
@@ -30,7 +29,7 @@ async def _report(scan_id: str, done: int, *, at: float, monkeypatch: Any, attem
     assert said.progress is not None
     said.progress.tallies = {"nsides": {"8": {"done": done}}}
     with monkeypatch.context() as patch:
-        patch.setattr(scan_reports.time, "time", lambda: at)
+        patch.setattr("skydriver.store.scans.reports.time.time", lambda: at)
         await report_manifest(scan_id, attempt=attempt, report=said)
 
 

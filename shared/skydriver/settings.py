@@ -113,9 +113,11 @@ class Settings(BaseModel):
     delivery_give_up: float = Field(
         86400.0, gt=0, description="seconds of failed deliveries after which a subscription is suspended"
     )
-    slack_host: str = Field("hooks.slack.com", description="where incoming webhooks of Slack are")
+    slack_host: str = Field(
+        "hooks.slack.com", description="where incoming webhooks of Slack are; empty: nothing goes to Slack"
+    )
     smtp_host: str | None = Field(None, description="the server that takes e-mail; not set: there is none")
-    smtp_port: int = Field(587, ge=1, description="its port")
+    smtp_port: int = Field(587, ge=1, description="its port; with `tls` it is mostly 465")
     smtp_security: Literal["starttls", "tls", "none"] = Field(
         "starttls", description="how connections to it are encrypted; `none`: for one machine and tests only"
     )

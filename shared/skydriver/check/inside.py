@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from skydriver.check.dashboard import check_dashboard
 from skydriver.check.finding import Finding, Missing
+from skydriver.check.notifications import check_mail_server, check_slack
 from skydriver.check.triggers import check_triggers
 from skydriver.errors import NotAllowed, SkyDriverError
 from skydriver.eventing.events import SOURCE
@@ -199,4 +200,6 @@ CHECKS: dict[str, Check] = {
     "Triggers": check_triggers,
     "scanner images": _images,
     "worker clusters": _clusters,
+    "mail server": check_mail_server,
+    "Slack": check_slack,
 }

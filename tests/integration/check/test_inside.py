@@ -21,7 +21,7 @@ COMMANDS = {
 def complete(
     database: None, bucket: Bucket, broker: Broker, configure: Configure, tmp_path: Path
 ) -> Configure:
-    """Everything that settings name is there; one machine's service asks nobody who they are."""
+    """Everything that settings name is there; one machine's service asks for no login."""
     (tmp_path / "condor-token-sub-2").mkdir()
     (tmp_path / "condor-token-sub-2" / "token").write_text("a token of no pool\n")
     configure(CLUSTER_SECRETS=str(tmp_path))
@@ -46,7 +46,7 @@ async def test_all_is_well(complete: Configure, broker: Broker, words: list[str]
         "ok worker clusters: local, other, sub-2",
     ]
     assert code == 0
-    # One event, which nobody wants.
+    # One event, which no Trigger matches.
     assert [event.type for event in broker.events] == [CHECKED]
 
 

@@ -237,7 +237,7 @@ def test_events_are_retried_with_growing_waits_and_end_as_recorded_failures(name
         assert delivery.dead_letter == "record-failure"
         assert delivery.policy == "exponential"
         waits = sum(delivery.wait(repeat) for repeat in range(delivery.retry))
-        assert 30 < waits < 300, "long enough for a restart of MongoDB, short enough to be told of"
+        assert 30 < waits < 300, "long enough for a restart of MongoDB, short enough for an answer"
 
 
 @every_overlay

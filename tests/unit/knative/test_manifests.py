@@ -18,6 +18,7 @@ from skydriver.gateway.httproutes import http_routes
 from skydriver.local.knative import kustomize
 from skydriver.local.knative.overlay import Overlay, read_overlay
 from skydriver.local.knative.ping_source import next_tick
+from skydriver.model.transitions import Fact
 from skydriver.settings import Settings
 from tests.components import missing
 from tests.components.build import folder_of
@@ -315,6 +316,28 @@ def test_one_request_starts_one_instance(name: str) -> None:
             "autoscaling.knative.dev/target-utilization-percentage", "70"
         )
         assert template["spec"]["containerConcurrency"] * int(utilization) >= 100, service["metadata"]["name"]
+
+
+def test_examples_are_valid_triggers_with_a_delivery_of_their_own() -> None:
+    folder = ROOT / "knative" / "examples"
+    examples = kustomize.build(folder).resources
+    assert {f"{one['metadata']['name']}.yaml" for one in examples} == {
+        path.name for path in folder.glob("*.yaml") if path.name != "kustomization.yaml"
+    }
+    (broker,) = of_kind("prod", "Broker")
+    ours = {trigger["metadata"]["name"] for trigger in of_kind("prod", "Trigger")}
+    known = {f"org.icecube.skydriver.{fact}.v1" for fact in Fact}
+    for one in examples:
+        assert one["kind"] == "Trigger"
+        assert one["metadata"]["name"] not in ours
+        assert one["spec"]["broker"] == broker["metadata"]["name"]
+        assert one["spec"]["delivery"].keys() >= {"retry", "backoffPolicy", "deadLetterSink"}
+        named = set(re.findall(r"org\.icecube\.skydriver\.[\w.]+\.v1", str(one["spec"]["filters"])))
+        assert named <= known
+    if not CRDS.is_dir():
+        missing("shared", f"there is no {CRDS}")
+    schema = Draft202012Validator(schemas_by_kind()["eventing.knative.dev/v1", "Trigger"])
+    assert [error.message for one in examples for error in schema.iter_errors(one)] == []
 
 
 @pytest.mark.parametrize("name", ["local", "dev", "prod", "gateway-api"])

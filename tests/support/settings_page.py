@@ -59,10 +59,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("delivery_retry_delay", "delivery_give_up", "slack_host"),
         *("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "smtp_from"),
     ),
-    "Notifications": (
-        *("subscription_keys", "subscription_insecure_sinks", "deliveries_per_minute", "slack_host"),
-        *("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "smtp_from"),
-    ),
     "What is kept, and for how long": (
         *("results_days", "events_days", "client_logs_days", "unclaimed_result_age"),
     ),

@@ -607,6 +607,7 @@ class ScanToNotify(ScanPhase):
 
     priority: int
     classifiers: FreeForm
+    i3_event_id: str
     event_metadata: EventMetadata | None
     outcome: str | None
     reason: str | None

@@ -177,7 +177,7 @@ async def change(
     """
     condition = _living(subscription_id, whose)
     if seen is not None:
-        condition |= {name: seen[name] for name in ("state", "reason_code", "generation")}  # type: ignore[literal-required]
+        condition |= {name: seen[name] for name in ("state", "reason_code", "generation")}
     changed = dict(fields)
     if "filters" in fields:
         changed["filters"] = _escaped(fields["filters"])
@@ -249,17 +249,23 @@ def _shown(subscription: Any) -> Subscription | None:
 # --- deliveries -----------------------------------------------------------------------------------------
 
 
-async def matching(scan: ScanToNotify, fact: Fact) -> list[str]:
-    """Find the active subscriptions that ask for a fact of a scan, in one round trip; their ids."""
-    event = scan["event_metadata"]
+async def matching(scan: ScanToNotify, fact: Fact, *, run_id: int | None, event_id: int | None) -> list[str]:
+    """Find the active subscriptions that ask for a fact of a scan, in one round trip; their ids.
+
+    Args:
+        scan: the scan.
+        fact: what has happened to it.
+        run_id: of its event; None where it is not known.
+        event_id: the same.
+    """
     # A filter that is not given is `null` to MongoDB.
     condition: Query = {
         "state": SubscriptionState.ACTIVE,
         "types": fact,
         "expires_at": {"$gt": _now()},
         "filters.scan_id": {"$in": [None, scan["_id"]]},
-        "filters.run_id": {"$in": [None, event["run_id"]] if event else [None]},
-        "filters.event_id": {"$in": [None, event["event_id"]] if event else [None]},
+        "filters.run_id": {"$in": [None, run_id]},
+        "filters.event_id": {"$in": [None, event_id]},
         "filters.submitted_by": {"$in": [None, scan["submitted_by"]]},
         "filters.min_priority": {"$not": {"$gt": scan["priority"]}},
     }

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from skydriver.errors import ScanNotFound, Unprocessable
+from skydriver.lifecycle.notifications.event_ids import event_ids
 from skydriver.model.documents import ResultPointer, ScanToNotify
 from skydriver.model.subscriptions import Area, BestFit, Notification
 from skydriver.runtime.per_loop import PerLoop
@@ -56,13 +57,13 @@ async def notification_of(scan_id: str, fact: str) -> Notification:
     scan = await scan_document.get_part(scan_id, ScanToNotify)
     if scan is None:
         raise ScanNotFound(scan_id)
-    event, pointer = scan["event_metadata"], scan["result"]
+    event, pointer = await event_ids(scan), scan["result"]
     numbers = await _numbers(scan_id, pointer)
     return {
         "fact": fact,
         "scan_id": scan_id,
-        "run_id": event and event["run_id"],
-        "event_id": event and event["event_id"],
+        "run_id": event.run_id,
+        "event_id": event.event_id,
         "priority": scan["priority"],
         "submitted_by": scan["submitted_by"],
         "phase": scan["phase"],

@@ -5,6 +5,7 @@ import time
 from skydriver.errors import ScanNotFound
 from skydriver.eventing.events import Event, fact_of_type
 from skydriver.lifecycle.notifications.due import announce_due
+from skydriver.lifecycle.notifications.event_ids import event_ids
 from skydriver.model.documents import ScanToNotify
 from skydriver.model.subscriptions import NotifiedEvent
 from skydriver.model.transitions import Fact
@@ -34,7 +35,10 @@ async def notify_subscribers(event: Event) -> None:
         "time": event.time,
     }
     now = time.time()
-    found = await subscriptions.matching(scan, fact)
+    event_of_scan = await event_ids(scan)
+    found = await subscriptions.matching(
+        scan, fact, run_id=event_of_scan.run_id, event_id=event_of_scan.event_id
+    )
     new = await deliveries.insert(deliveries.new_delivery(one, notified, now=now) for one in found)
     # From here on the deliveries are looked after, whatever becomes of this function.
     await scan_outbox.mark_notified(scan_id, fact, event.id)

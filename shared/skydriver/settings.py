@@ -104,6 +104,15 @@ class Settings(BaseModel):
     deliveries_per_minute: int = Field(
         60, ge=1, description="deliveries that a subscription gets in a minute; further ones wait"
     )
+    delivery_retry_delay: float = Field(
+        30.0,
+        gt=0,
+        description="seconds that a subscription waits after a delivery that failed; doubles each time, up "
+        "to an hour",
+    )
+    delivery_give_up: float = Field(
+        86400.0, gt=0, description="seconds of failed deliveries after which a subscription is suspended"
+    )
     slack_host: str = Field(
         "hooks.slack.com", description="where incoming webhooks of Slack are; empty: nothing goes to Slack"
     )
@@ -210,6 +219,24 @@ class Settings(BaseModel):
         gt=0,
         description="seconds that a scan since v4 may go without a new pixel while workers run",
     )
+    stall_after: float = Field(
+        1800.0,
+        gt=0,
+        description="seconds without a new pixel after which a running scan counts as stalled, which is "
+        "announced and ends nothing (`PIXEL_DEADLINE` does)",
+    )
+    stall_factor: float = Field(
+        5.0,
+        ge=0,
+        description="the same as a multiple of the median time between the scan's own growths: the longer "
+        "of both counts",
+    )
+    announced_reports: str = Field(
+        "",
+        pattern=r"^(\s*|\s*scan\.(progress|result)_reported\s*(,\s*scan\.(progress|result)_reported\s*)*)$",
+        description="which reports of scanners are published as events, since something hears them: "
+        "`scan.progress_reported`, `scan.result_reported`, by commas; each costs a report a second write",
+    )
     skyscan_progress_interval_sec: float | None = Field(
         None, description="seconds between reports of progress"
     )
@@ -274,6 +301,11 @@ class Settings(BaseModel):
     def v3_tags(self) -> frozenset[str]:
         """The tags without a version that are older than v4."""
         return frozenset(filter(None, map(str.strip, self.v3_image_tags.split(","))))
+
+    @property
+    def announced(self) -> frozenset[str]:
+        """The facts of reports that are published."""
+        return frozenset(filter(None, map(str.strip, self.announced_reports.split(","))))
 
     @model_validator(mode="after")
     def _someone_is_asked(self) -> Self:

@@ -16,6 +16,7 @@ import psutil
 from pymongo.errors import PyMongoError
 
 from skydriver.model.phases import Phase
+from skydriver.model.subscriptions import DeliveryState
 from skydriver.store import rate_limit
 from tests.faults.dice import Dice
 from tests.faults.door import Manners
@@ -118,11 +119,15 @@ async def _all_over(here: World, seconds: float) -> bool:
     return False
 
 
+_UNHEARD = [{"outbox_since": {"$exists": True}}, {"unnotified_since": {"$exists": True}}]
+
+
 async def _quiet(here: World) -> None:
-    """Wait until no event is under way and no outbox holds one, and for two sweeps after that."""
+    """Wait until no event is under way or held back, nothing is to be delivered, and for two sweeps more."""
     until = time.time() + 60.0
     while time.time() < until:
-        waiting = await here.db["scans"].count_documents({"outbox_since": {"$exists": True}}, limit=1)
+        waiting = await here.db["scans"].count_documents({"$or": _UNHEARD}, limit=1)
+        waiting += await here.db["deliveries"].count_documents({"state": DeliveryState.DUE}, limit=1)
         if not waiting and not here.broker.is_busy and not here.play.jobs:
             break
         await asyncio.sleep(0.3)
@@ -173,6 +178,15 @@ async def _evidence(here: World, users: "Users", watch: Watch, disasters: "Disas
             "startup file": list(here.objects.held),
             "result without a scan": await _unclaimed(here),
             "permit": limits["running"],
+            "fact that subscribers have not heard": [
+                scan_id for scan_id, scan in scans.items() if scan.get("unnotified")
+            ],
+            "delivery that is due, or given up": [
+                row["_id"] async for row in here.db["deliveries"].find({"state": {"$ne": "DELIVERED"}})
+            ],
+            "suspended subscription": [
+                one["_id"] async for one in here.db["subscriptions"].find({"state": {"$ne": "ACTIVE"}})
+            ],
             "lease": [
                 scan_id
                 for scan_id, scan in scans.items()
@@ -184,6 +198,9 @@ async def _evidence(here: World, users: "Users", watch: Watch, disasters: "Disas
         scans_running=SCANS_RUNNING,
         letters=here.broker.letters,
         lease=STEP_LEASE,
+        heard=here.receiver.heard,
+        unanswered=here.doors["receiver"].unanswered,
+        hit=here.tally.times("deliver-notification"),
     )
 
 
@@ -229,7 +246,7 @@ class Users:
             "real_or_simulated_event": "simulated",
             "max_pixel_reco_time": 60,
             "priority": 100 if dice.happens(0.1) else dice.randint(0, 10),
-            "classifiers": {"mark": mark},
+            "classifiers": {"mark": mark, "even": self._asked % 2 == 0},
         }
         if dice.happens(0.03):
             body |= dice.choice([{"cluster": {"nowhere": 1}}, {"nsides": {}}, {"priority": "high"}])
@@ -328,7 +345,7 @@ class Disasters:
     async def _kill_a_function(self) -> None:
         name = self._dice.choice(self._here.names)
         if process := self._here.process(name):
-            self._here.tally.add("killed from outside", "a function")
+            self._here.tally.add("killed from outside", "a function", function=name)
             with suppress(psutil.NoSuchProcess):
                 process.kill()
 
@@ -336,7 +353,7 @@ class Disasters:
         """Freeze its process, for longer than a lease at times."""
         name = self._dice.choice(self._here.names)
         if process := self._here.process(name):
-            self._here.tally.add("frozen", "a function")
+            self._here.tally.add("frozen", "a function", function=name)
             self._frozen.append(process)
             with suppress(psutil.NoSuchProcess, ProcessLookupError):
                 os.kill(process.pid, signal.SIGSTOP)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -54,11 +55,24 @@ class Tally:
             return False
         return True
 
-    def add(self, kind: str, where: str) -> None:
-        """Count a fault: one write, which is whole even where the process dies right after it."""
+    def add(self, kind: str, where: str, *, function: str | None = None) -> None:
+        """Count a fault: one write, which is whole even where the process dies right after it.
+
+        Args:
+            kind: of the fault.
+            where: it was injected.
+            function: whose process it has hit, if it was one's.
+        """
         with self._lines.open("ab", buffering=0) as lines:
-            lines.write(json.dumps([kind, where]).encode() + b"\n")
+            lines.write(json.dumps([kind, where, function, time.time()]).encode() + b"\n")
 
     def counts(self) -> Counter[tuple[str, str]]:
         """Count by kind and place."""
-        return Counter((kind, where) for kind, where in map(json.loads, self._lines.read_text().splitlines()))
+        return Counter((kind, where) for kind, where, *_ in self._all())
+
+    def times(self, function: str) -> list[float]:
+        """Say when faults have hit processes of a function."""
+        return [at for _, _, hit, at in self._all() if hit == function]
+
+    def _all(self) -> list[tuple[str, str, str | None, float]]:
+        return [json.loads(line) for line in self._lines.read_text().splitlines()]

@@ -1,6 +1,7 @@
 """What stands before a part of the world: lets calls through, or not, or only half."""
 
 import asyncio
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,8 @@ class Door:
         self._opened = asyncio.Event()
         self._opened.set()
         self._hangs = False
+        self.unanswered: list[float] = []
+        """When calls had their effect whose callers may not have come to know."""
 
     async def shut(self, seconds: float, *, hangs: bool) -> None:
         """Let no call in for a while: answer 503, or not at all."""
@@ -63,6 +66,7 @@ class Door:
                 await Response("stopped", status_code=503)(scope, receive, send)
                 return
             await self._opened.wait()
+            self.unanswered.append(time.time())
         if not self._tally.on:
             await self._part(scope, receive, send)
             return
@@ -72,6 +76,7 @@ class Door:
             await Response("refused", status_code=self._dice.choice([500, 503]))(scope, receive, send)
         elif throw < manners.error + manners.lost:
             self._tally.add("answer lost", self.name)
+            self.unanswered.append(time.time())
             await self._part(scope, receive, _nowhere)
             await Response("lost", status_code=503)(scope, receive, send)
         else:
@@ -80,6 +85,7 @@ class Door:
                 receive = await _taken_in(receive)
                 # What is late has its effect all the same, also where the caller has given up.
                 await asyncio.sleep(self._dice.uniform(0.1, MAX_DELAY))
+                self.unanswered.append(time.time())
             await self._part(scope, receive, send)
 
 

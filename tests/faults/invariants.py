@@ -3,12 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from skydriver.model.phases import ALERT_PRIORITY, PLACED, Outcome, Phase
-from skydriver.model.transitions import TABLE
+from skydriver.model.transitions import TABLE, Fact
 from tests.faults.broker import Letter
 from tests.faults.play import Life, Report
+from tests.faults.subscribers import SUBSCRIPTIONS, Heard, wants
 from tests.faults.watch import Seen
 
 SLACK = 3.0
@@ -47,6 +49,9 @@ class Evidence:
         outages: when the database was away, (from, to).
         letters: events that the broker gave up.
         lease: seconds that a step holds what it works at.
+        heard: every notification that came in, in order.
+        unanswered: when receivers heard one whose sender may not have come to know.
+        hit: when faults have hit processes that deliver.
     """
 
     scans: Mapping[str, dict[str, Any]]
@@ -61,6 +66,9 @@ class Evidence:
     scans_running: int
     letters: list[Letter] = field(default_factory=list)
     lease: float = 0.0
+    heard: list[Heard] = field(default_factory=list)
+    unanswered: list[float] = field(default_factory=list)
+    hit: list[float] = field(default_factory=list)
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -74,6 +82,7 @@ def judge(evidence: Evidence) -> Verdict:
     _acknowledged(evidence, verdict)
     _results(evidence, verdict)
     _dead_letters(evidence, verdict)
+    _subscribers(evidence, verdict)
     return verdict
 
 
@@ -246,6 +255,38 @@ def _dead_letters(evidence: Evidence, verdict: Verdict) -> None:
             for at, status in letter.tries
         )
         verdict.check("every dead letter is of an injected fault", excused, f"{letter}")
+
+
+def _subscribers(evidence: Evidence, verdict: Verdict) -> None:
+    """Check that each subscriber hears what it asked for, and nothing twice without a fault's excuse."""
+    by_event: dict[tuple[str, str, str], list[Heard]] = defaultdict(list)
+    for heard in evidence.heard:
+        by_event[heard.subscription, heard.scan_id, heard.fact].append(heard)
+    for scan_id, scan in evidence.scans.items():
+        facts = {f"scan.{scan['outcome']}"}
+        if "first_result_at" in scan:
+            facts.add(Fact.FIRST_RESULT)
+        for name, filters in SUBSCRIPTIONS.items():
+            said = {fact for one, of, fact in by_event if (one, of) == (name, scan_id)}
+            expected = facts if wants(filters, scan) else set()
+            what = "every subscriber hears what it asked for" if expected else "no subscriber hears more"
+            verdict.check(what, said == expected, f"{name} of {scan_id}: {said}, not {expected}")
+    for key, heard_of_one in by_event.items():
+        ids = {heard.event_id for heard in heard_of_one}
+        verdict.check("a repeat has the same event id", len(ids) == 1, f"{key}: {ids}")
+        for first, second in pairwise(heard_of_one):
+            verdict.check(
+                "nothing is heard twice without a fault",
+                _is_excused(first, second, evidence),
+                f"{key}: {second.at - first.at:.2f} s apart",
+            )
+
+
+def _is_excused(first: Heard, second: Heard, evidence: Evidence) -> bool:
+    """Say whether, from one to the other, an answer, a function or the database was lost."""
+    faults = [*evidence.unanswered, *evidence.hit]
+    away = any(start <= second.at and first.at - SLACK <= end for start, end in evidence.outages)
+    return away or any(first.at - SLACK <= at <= second.at for at in faults)
 
 
 def _was_heard(report: Report, scan: dict[str, Any]) -> bool:

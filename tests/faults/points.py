@@ -14,9 +14,10 @@ from typing import Any
 from pymongo.errors import AutoReconnect
 
 from skydriver.eventing import outbox
+from skydriver.lifecycle.notifications import deliver_notification
 from skydriver.s3 import startup
 from skydriver.scanner.local import LocalScanners
-from skydriver.store import handled_events, i3_events, rate_limit, results
+from skydriver.store import deliveries, handled_events, i3_events, rate_limit, results, subscriptions
 from skydriver.store.scans import clusters as scan_clusters
 from skydriver.store.scans import document as scan_document
 from skydriver.store.scans import outbox as scan_outbox
@@ -35,16 +36,19 @@ STORE: dict[Any, tuple[str, ...]] = {
         "add_rescan",
     ),
     scan_clusters: ("add_clusters", "ask_for_clusters", "update_cluster"),
-    scan_outbox: ("mark_published",),
+    scan_outbox: ("mark_published", "mark_notified", "note_said_again"),
     scan_reports: ("report_progress", "report_metadata", "point_to_result", "forget_result"),
     results: ("put", "remove", "keep_only"),
     rate_limit: ("acquire", "release"),
     i3_events: ("put",),
     handled_events: ("remember",),
+    subscriptions: ("lease", "release", "reserve", "note_success", "note_failure"),
+    deliveries: ("insert", "note_delivered", "note_failure", "postpone"),
 }
 """What writes to the database: there is a point after each."""
 OUTSIDE: dict[Any, tuple[str, ...]] = {
     outbox: ("send",),
+    deliver_notification: ("send",),
     startup: ("remove",),
     LocalScanners: ("start", "stop"),
     LocalWorkers: ("start", "stop"),
@@ -70,17 +74,17 @@ def install(function: str, *, dice: Dice, odds: Odds, tally: Tally) -> None:
         if not tally.on:
             return
         if (odds.each_once and tally.first(f"{function}: {point}")) or dice.happens(odds.kill):
-            tally.add("process killed", point)
+            tally.add("process killed", point, function=function)
             os.kill(os.getpid(), signal.SIGKILL)
         if dice.happens(odds.stall):
-            tally.add("process stalled", point)
+            tally.add("process stalled", point, function=function)
             # The whole process, as a machine does that is short of memory: leases may expire meanwhile.
             time.sleep(dice.uniform(0.5, odds.longest_stall))
 
     def after_write(point: str) -> None:
         reach(point)
         if tally.on and dice.happens(odds.outage):
-            tally.add("database lost after a write", point)
+            tally.add("database lost after a write", point, function=function)
             raise AutoReconnect("injected: the answer to a write was lost")
 
     for places, before, after in ((STORE, None, after_write), (OUTSIDE, reach, reach)):

@@ -8,6 +8,7 @@ import pytest
 from tests.faults.broker import Letter
 from tests.faults.invariants import Evidence, judge
 from tests.faults.play import Life, Report
+from tests.faults.subscribers import Heard
 from tests.faults.watch import Seen
 
 SCAN = "5" * 32
@@ -64,7 +65,15 @@ DOCUMENT = {
     **ENDED,
     "history": [step["history"][0] for step in STEPS if step is not WITH_RESULT],
     "ewms_task": {"clusters": [{"uuid": "u", "attempt": 1}, {"uuid": "w", "attempt": 2}]},
+    "classifiers": {},
 }
+
+
+def heard(subscription: str, at: float, *, fact: str = "scan.finished", event_id: str = "e") -> Heard:
+    """Make a notification that has come in."""
+    return Heard(subscription, event_id, fact, SCAN, at)
+
+
 GOOD = Evidence(
     scans={SCAN: DOCUMENT},
     seen=changes(*STEPS),
@@ -78,6 +87,8 @@ GOOD = Evidence(
     scans_running=2,
     letters=[Letter("a", SCAN, ((1.0, 409), (2.0, 502))), Letter("a", SCAN, ((2.5, 409), (9.0, 409)))],
     lease=8.0,
+    heard=[heard("all", 20.0), heard("all-again", 21.0), heard("all-again", 25.0)],
+    unanswered=[21.0],
 )
 
 
@@ -147,6 +158,12 @@ WRONG = {
     "every dead letter is of an injected fault": replace(
         GOOD, letters=[Letter("a", SCAN, ((2.5, 409), (14.0, 409)))]
     ),
+    "every subscriber hears what it asked for": replace(GOOD, heard=GOOD.heard[1:]),
+    "no subscriber hears more": replace(GOOD, heard=[*GOOD.heard, heard("alerts", 22.0)]),
+    "a repeat has the same event id": replace(
+        GOOD, heard=[*GOOD.heard, heard("all-again", 26.0, event_id="another")]
+    ),
+    "nothing is heard twice without a fault": replace(GOOD, unanswered=[15.0]),
     "what is served is what was sent": replace(
         GOOD, served={SCAN: {"skyscan_result": {"a": 2}, "is_final": True}}
     ),

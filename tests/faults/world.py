@@ -33,6 +33,7 @@ from tests.faults.door import Door, Manners
 from tests.faults.objects import Objects
 from tests.faults.play import Play
 from tests.faults.points import Odds
+from tests.faults.subscribers import Receiver, subscriptions
 
 DATABASE = "SkyDriver_DB"
 CLUSTERS = """
@@ -63,6 +64,10 @@ SETTINGS = {
     "AWS_SECRET_ACCESS_KEY": "test",
     "MONGODB_DATABASE": DATABASE,
     "LOG_LEVEL": "INFO",
+    "SUBSCRIPTION_KEYS": "a key of subscriptions that is only good for tests",
+    "SUBSCRIPTION_INSECURE_SINKS": "true",
+    "DELIVERY_RETRY_DELAY": "0.3",
+    "DELIVERIES_PER_MINUTE": "10000",
 }
 
 
@@ -85,6 +90,7 @@ class World:
     database: Database
     broker: FaultyBroker
     play: Play
+    receiver: Receiver
     objects: Objects
     doors: dict[str, Door]
     names: list[str]
@@ -144,7 +150,7 @@ async def world(
         stack.push_async_callback(database.stop)
         play = Play(dice=Dice(seed, "play"), tally=tally, pace=pace)
         jobs_api = JobApi(play)  # type: ignore[arg-type]
-        objects = Objects()
+        objects, receiver = Objects(), Receiver()
         mongo: AsyncMongoClient[dict[str, Any]] = await stack.enter_async_context(
             AsyncMongoClient(database.uri, serverSelectionTimeoutMS=10_000)
         )
@@ -171,6 +177,7 @@ async def world(
             "jobs": jobs_api.app,
             "s3": objects,
             "broker": _ingress(broker),
+            "receiver": receiver,
         }
         doors = {
             name: Door(name, part, manners=manners, dice=Dice(seed, name), tally=tally)
@@ -192,6 +199,8 @@ async def world(
             "K_SINK": addresses["broker"],
             "LOCAL_JOBS_URL": addresses["jobs"] + jobs_api.prefix,
         }
+        made = subscriptions(addresses["receiver"], environment)
+        await mongo[DATABASE]["subscriptions"].insert_many(made)
         supervisor = await stack.enter_async_context(
             _processes(folder, overlay, ports, environment, seed, odds)
         )
@@ -212,6 +221,7 @@ async def world(
             database=database,
             broker=broker,
             play=play,
+            receiver=receiver,
             objects=objects,
             doors=doors,
             names=list(overlay.functions),

@@ -72,6 +72,7 @@ class Model:
     outbox: dict[str, str] = field(default_factory=dict)
     gone: bool = True
     leased: bool = False
+    has_had_result: bool = False
 
     @property
     def has_final_result(self) -> bool:
@@ -233,6 +234,9 @@ def follow(model: Model, it: Said, scan_id: str) -> None:
                 taken = True
         case "result" if now in WITH_A_SERVER and own and not model.has_final_result:
             model.result = (attempt, it.flag, str(it.number))
+            if not model.has_had_result:
+                model.has_had_result = True
+                model.outbox["scan_first_result"] = f"{scan_id}/scan.first_result/0"
             taken = True
         case "request workers" if now == "RUNNING" and own:
             if uuid not in model.clusters:
@@ -298,7 +302,13 @@ async def tell(scan_id: str, it: Said) -> None:
         case "result":
             pointer = result(is_final=it.flag, attempt=attempt, version=str(it.number))
             pointer["came_at"] = time.time()
-            await scan_reports.point_to_result(scan_id, attempt=attempt, pointer=pointer, outbox=outbox)
+            await scan_reports.point_to_result(
+                scan_id,
+                attempt=attempt,
+                pointer=pointer,
+                outbox=outbox,
+                first=outbox_entry(Fact.FIRST_RESULT, subject=scan_id, cause="0"),
+            )
         case "request workers":
             asked = outbox_entry(
                 Fact.WORKERS_REQUESTED,
@@ -353,6 +363,7 @@ async def look(scan_id: str) -> tuple[Model, Document]:
         outbox={slot: event["id"] for slot, event in scan["outbox"].items()},
         gone=scan["scanner"]["gone"],
         leased=scan["scanner"]["leased_until"] > 0,
+        has_had_result="first_result_at" in scan,
     ), scan
 
 
@@ -476,7 +487,11 @@ async def _forget() -> None:
 
 @pytest.fixture
 def machine(configure: Callable[..., None], mongodb_uri: str, database_name: str) -> Iterator[type[Scan]]:
-    configure(MONGODB_URI=mongodb_uri, MONGODB_DATABASE=database_name)
+    configure(
+        MONGODB_URI=mongodb_uri,
+        MONGODB_DATABASE=database_name,
+        ANNOUNCED_REPORTS="scan.progress_reported,scan.result_reported",
+    )
     with asyncio.Runner() as runner:
         Scan.runner = runner
         runner.run(scan_document.ensure_indexes())

@@ -52,10 +52,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Deadlines and retries": (
         *("step_deadline", "step_lease", "call_timeout", "htcondor_timeout", "find_deadline"),
-        *("retry_delay", "redrive_after", "pixel_deadline"),
+        *("retry_delay", "redrive_after", "pixel_deadline", "stall_after", "stall_factor"),
     ),
     "Notifications": (
-        *("subscription_keys", "subscription_insecure_sinks", "deliveries_per_minute", "slack_host"),
+        *("announced_reports", "subscription_keys", "subscription_insecure_sinks", "deliveries_per_minute"),
+        *("delivery_retry_delay", "delivery_give_up", "slack_host"),
         *("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "smtp_from"),
     ),
     "What is kept, and for how long": (

@@ -33,6 +33,10 @@ ELSEWHERE = {
     "gateway/forwarded_host": "tests/unit/ui/test_forms.py",
     "gateway/httproutes": "tests/unit/knative/test_manifests.py",
     "gateway/proxy": "tests/unit/functions/test_gateway.py",
+    "lifecycle/notifications/due": "tests/integration/lifecycle/notifications/test_notify_subscribers.py",
+    "lifecycle/sweep/announce_deliveries": (
+        "tests/integration/lifecycle/notifications/test_deliver_notification.py"
+    ),
     "lifecycle/scanner/scanner_ready": "tests/integration/lifecycle/workers/test_request_workers.py",
     "lifecycle/sweep/remove_old_events": "tests/integration/lifecycle/sweep/test_remove_old_results.py",
     "lifecycle/sweep/remove_old_logs": "tests/integration/lifecycle/workers/test_worker_logs.py",

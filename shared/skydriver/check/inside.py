@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from skydriver.check.dashboard import check_dashboard
 from skydriver.check.finding import Finding, Missing
 from skydriver.check.notifications import check_mail_server, check_slack
+from skydriver.check.triggers import check_triggers
 from skydriver.errors import NotAllowed, SkyDriverError
 from skydriver.eventing.events import SOURCE
 from skydriver.eventing.outbox import send
@@ -196,6 +197,7 @@ CHECKS: dict[str, Check] = {
     "Broker": _broker,
     "message broker": _message_broker,
     "Kubernetes": _kubernetes,
+    "Triggers": check_triggers,
     "scanner images": _images,
     "worker clusters": _clusters,
     "mail server": check_mail_server,

@@ -75,6 +75,7 @@ def decode(headers: Mapping[str, str], body: bytes) -> Event:
             for name, value in attributes.items()
             if name not in _CONTEXT and value is not None
         },
+        time=str(attributes.get("time") or ""),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from skydriver.model.documents import Outbox, OutboxEvent
 from skydriver.model.phases import ALERT_PRIORITY
-from skydriver.model.transitions import Fact
+from skydriver.model.transitions import Fact, slot_of
 from skydriver.telemetry import traces
 from skydriver.telemetry.logging import work
 
@@ -42,6 +42,7 @@ class Event:
         subject: the scan's id; of `observation.requested` a location.
         data: ids of what it is about.
         extensions: further attributes, which triggers can filter by.
+        time: when it was said (RFC 3339).
     """
 
     id: str
@@ -50,6 +51,7 @@ class Event:
     subject: str
     data: dict[str, Any]
     extensions: dict[str, str]
+    time: str = ""
 
 
 def outbox_entry(
@@ -87,7 +89,7 @@ def outbox_entry(
         event["tracestate"] = trace["tracestate"]
     if priority >= ALERT_PRIORITY:
         event["priorityclass"] = "alert"
-    slot = fact.value.replace(".", "_")
+    slot = slot_of(fact)
     return {f"{slot}:{event['data']['uuid']}" if "uuid" in event["data"] else slot: event}
 
 

@@ -121,7 +121,20 @@ def uuid_of(event: Event) -> str:
     Raises:
         PermanentError: it does not say so.
     """
-    uuid = event.data.get("uuid")
-    if not isinstance(uuid, str):
-        raise PermanentError("the event's data need the 'uuid' of a cluster")
-    return uuid
+    return _id_of(event, "uuid", "of a cluster")
+
+
+def delivery_of(event: Event) -> str:
+    """Read which delivery an event is about.
+
+    Raises:
+        PermanentError: it does not say so.
+    """
+    return _id_of(event, "delivery", "that is due")
+
+
+def _id_of(event: Event, name: str, what: str) -> str:
+    found = event.data.get(name)
+    if not isinstance(found, str):
+        raise PermanentError(f"the event's data need the '{name}' {what}")
+    return found

@@ -83,9 +83,15 @@ async def publish_pending(scan_id: str) -> None:
 
 
 async def send_all(events: Iterable[Mapping[str, Any]]) -> None:
-    """Hand hints to the broker that no outbox keeps, since every sweep derives them anew."""
+    """Hand hints to the broker that no outbox keeps, since every sweep derives them anew.
+
+    A broker that does not take one now is asked for no other.
+    """
     for event in events:
         try:
             await send(event)
-        except (TemporaryError, PermanentError) as error:
+        except PermanentError as error:
+            logger.error("%s of %s cannot be published: %s", event["type"], event["subject"], error)
+        except TemporaryError as error:
             logger.warning("%s of %s is left to the next sweep: %s", event["type"], event["subject"], error)
+            return

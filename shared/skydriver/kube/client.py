@@ -24,6 +24,7 @@ _PATHS = {
     "Job": "/apis/batch/v1/namespaces/{namespace}/jobs",
     "Pod": "/api/v1/namespaces/{namespace}/pods",
     "Secret": "/api/v1/namespaces/{namespace}/secrets",
+    "Trigger": "/apis/eventing.knative.dev/v1/namespaces/{namespace}/triggers",
 }
 PAGE = 500
 """Objects that a list brings at once."""

@@ -256,6 +256,19 @@ class PixelsSeen(TypedDict):
     since: float
 
 
+class Growth(TypedDict):
+    """The report that first said of so many pixels that they are done.
+
+    MongoDB's `$max` compares such objects field by field, in this order: a report of a later attempt, or of
+    more pixels, takes the place of one before; of the same number the earliest report stays.
+    """
+
+    attempt: int
+    done: int
+    minus_at: float
+    """When it came, negative: the earliest is the greatest."""
+
+
 class ScannerLease(TypedDict):
     """Who is at a scan's scanner server, and whether it is verified gone."""
 
@@ -314,6 +327,12 @@ class Scan(TypedDict):
     """The same of its queues at the message broker; missing where there were none."""
     watched: NotRequired[PixelsSeen]
     """How far the sweep has seen it come."""
+    grown: NotRequired[Growth]
+    """When its pixels last became more."""
+    stalled_since: NotRequired[float | None]
+    """Since when no pixel has been done, once that was announced; None after more have been done."""
+    first_result_at: NotRequired[float]
+    """When its first result was stored, which is announced once."""
     observation_asked_at: NotRequired[float]
     """When its scanner server last caused a look at its workers."""
     outbox_since: NotRequired[float]
@@ -340,6 +359,10 @@ class WholeScan(Scan):
     history: list[HistoryLine]
     failed_tries: list[FailedTry]
     outbox: Outbox
+    unnotified: NotRequired[Outbox]
+    """What has happened that subscribers may ask for, until deliveries to them are written down."""
+    unnotified_since: NotRequired[float]
+    """Since when there is something; missing while there is nothing."""
 
 
 # --- parts of a scan ----------------------------------------------------------------------------------
@@ -412,6 +435,7 @@ class ScanReported(ScanPhase):
 
     result: ResultPointer | None
     report: Report | None
+    first_result_at: NotRequired[float]
 
 
 class ScanToGrow(ScanPhase):
@@ -568,6 +592,28 @@ class ScanAlive(ScanPhase):
     request: TimeOfPixel
     progress: NotRequired[Tallies | None]
     watched: NotRequired[PixelsSeen]
+    grown: NotRequired[Growth]
+    stalled_since: NotRequired[float | None]
+
+
+class PixelsOfScan(ScanPart):
+    """How far a scan had come, report by report."""
+
+    pixels: NotRequired[list[list[float]]]
+
+
+class ScanToNotify(ScanPhase):
+    """What is said of a scan to those who have subscribed, and what they choose by."""
+
+    priority: int
+    classifiers: FreeForm
+    i3_event_id: str
+    event_metadata: EventMetadata | None
+    outcome: str | None
+    reason: str | None
+    reason_code: str | None
+    submitted_by: str | None
+    result: ResultPointer | None
 
 
 class ScanAttempts(ScanPhase):
@@ -605,6 +651,13 @@ class OutboxOfScan(ScanPart):
     """What a scan has not published yet."""
 
     outbox: Outbox
+
+
+class UnnotifiedOfScan(ScanPart):
+    """What has happened to a scan that subscribers may ask for, and are not known to hear of."""
+
+    unnotified: Outbox
+    unnotified_since: float
 
 
 class VersionOfScan(ScanPart):

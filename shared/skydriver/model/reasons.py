@@ -124,6 +124,10 @@ class ReasonCode(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
     """Its receiver has unsubscribed by the link in a message."""
     SUSPENDED_BY_OPERATOR = "suspended_by_operator"
+    SUBSCRIPTION_GONE = "subscription_gone"
+    """Of a delivery: its subscription has expired, or was removed."""
+    DELIVERY_FAILED = "delivery_failed"
+    """Of a delivery: a fault of the service kept it from being sent."""
 
 
 class Why(NamedTuple):

@@ -74,6 +74,14 @@ class Consent(TypedDict):
     """Deliveries a minute that it allows; None for any number."""
 
 
+class Asking(TypedDict):
+    """When a webhook is asked for its consent again."""
+
+    at: float
+    tries: int
+    """Times in a row that it has not consented."""
+
+
 class Sent(TypedDict):
     """How many deliveries went out in a minute."""
 
@@ -89,6 +97,8 @@ class Subscription(TypedDict):
     schema: int
     owner: str | None
     """As `submitted_by` of scans names users; None where there is no login."""
+    place: int
+    """Among those of its owner, from 0: no two have the same, which bounds their number."""
     protocol: str
     sink: str
     """Encrypted."""
@@ -110,12 +120,18 @@ class Subscription(TypedDict):
     """The key that its secret is derived from."""
     consent: Consent | None
     """Of a webhook."""
+    asking: Asking | None
+    """Of a webhook; None while it is suspended."""
+    confirmed_at: float | None
+    """Of an e-mail address: when it was known to be its owner's, or has agreed."""
     failing_since: float | None
     """Since when no delivery has succeeded though some were tried."""
     not_before: float
     """When the next delivery may be tried: its receiver is away, or wants to be left alone."""
     failures: int
     """In a row."""
+    leased_until: NotRequired[float]
+    """Until when one function may deliver: only one at a time does."""
     sent: Sent | None
 
 
@@ -142,7 +158,6 @@ class Delivery(TypedDict):
     """A `DeliveryState`."""
     tries: int
     not_before: float
-    leased_until: float
     status: int | None
     """What the receiver answered last, where it speaks HTTP or SMTP."""
     reason: str | None

@@ -31,6 +31,11 @@ class Fact(StrEnum):
     NOTIFICATION_DUE = "notification.due"
 
 
+def slot_of(fact: Fact) -> str:
+    """Name the place in an outbox that events of a fact take, of which the latest counts."""
+    return fact.value.replace(".", "_")
+
+
 class Attempt(Enum):
     """What happens to the number of a scan's attempt."""
 
@@ -85,5 +90,10 @@ TABLE: Mapping[Fact, Transition] = {
     # What happens within a phase.
     Fact.PROGRESS_REPORTED: Transition(PLACED, announces=Fact.PROGRESS_REPORTED),
     Fact.RESULT_REPORTED: Transition(PLACED, announces=Fact.RESULT_REPORTED),
+    Fact.FIRST_RESULT: Transition(PLACED, announces=Fact.FIRST_RESULT),
+    Fact.STALLED: Transition((Phase.RUNNING,), announces=Fact.STALLED),
+    Fact.RESUMED: Transition((Phase.RUNNING,), announces=Fact.RESUMED),
 }
 """The facts that change a scan; all others only ask for something, which changes it in its turn."""
+REPORTS = (Fact.PROGRESS_REPORTED, Fact.RESULT_REPORTED)
+"""Facts that are announced only where an installation wants that: each costs a report its second write."""

@@ -72,6 +72,8 @@ async def test_a_scan_runs_over_knatives_broker(knative: Eventing, sink: str, tm
             ("start-workers", event_type(Fact.WORKERS_REQUESTED)),
             ("tear-down", event_type(Fact.FINISHED)),
             ("stop-workers", event_type(Fact.WORKERS_UNWANTED)),
+            ("notify-subscribers", event_type(Fact.FIRST_RESULT)),
+            ("notify-subscribers", event_type(Fact.FINISHED)),
         }
 
         def done() -> set[tuple[str, str]]:

@@ -4,19 +4,27 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from skydriver.eventing.events import event_type
+from skydriver.model.transitions import Fact
 from tests.components import missing, need
 from tests.components.build import folder_of
 from tests.components.knative.eventing import Eventing
+from tests.components.kubernetes.api import Api
 from tests.support.checking import check
 from tests.support.servers import WORKER, shared_server
-from tests.system.knative.conftest import NAMESPACE
+from tests.system.knative.conftest import NAMESPACE, of_kind
 
 with need("keycloak"):
     from tests.components.keycloak.server import DASHBOARD, SECRET, Keycloak, set_up
 
 
 async def test_all_is_well_and_a_broker_that_is_not_there_is_missed(
-    knative: Eventing, sink: str, configure: Callable[..., None], mongodb_uri: str, tmp_path: Path
+    knative: Eventing,
+    api: Api,
+    sink: str,
+    configure: Callable[..., None],
+    mongodb_uri: str,
+    tmp_path: Path,
 ) -> None:
     if not folder_of("keycloak").is_dir():
         missing("keycloak", "it is not built")
@@ -45,6 +53,29 @@ async def test_all_is_well_and_a_broker_that_is_not_there_is_missed(
     assert "ok Keycloak: the realm answers" in lines
     assert "ok Broker: the Broker takes events" in lines
     assert f"ok Kubernetes: answers; 0 scanner servers in namespace '{NAMESPACE}'" in lines
+
+    triggers = len(of_kind("Trigger"))
+    assert f"ok Triggers: {triggers} in namespace '{NAMESPACE}' ask for what is announced" in lines
+    trigger = {
+        "apiVersion": "eventing.knative.dev/v1",
+        "kind": "Trigger",
+        "metadata": {"name": "progress-to-a-screen", "namespace": NAMESPACE},
+        "spec": {
+            "broker": "skydriver",
+            "filters": [{"exact": {"type": event_type(Fact.PROGRESS_REPORTED)}}],
+            "subscriber": {"uri": "http://screen.example.org/"},
+        },
+    }
+    await api.install([trigger])
+    code, lines = await check("skydriver.check")
+    assert code == 1
+    (missed,) = [line for line in lines if line.startswith("FAIL")]
+    assert missed.startswith("FAIL Triggers: Triggers ask for reports that are not announced")
+    assert "progress-to-a-screen for scan.progress_reported" in missed
+    configure(ANNOUNCED_REPORTS="scan.progress_reported")
+    code, lines = await check("skydriver.check")
+    assert code == 0, lines
+    (await api.client.delete(await api.path(trigger))).raise_for_status()
 
     configure(K_SINK=f"{sink}-of-another-name")
     code, lines = await check("skydriver.check")

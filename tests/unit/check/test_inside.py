@@ -66,6 +66,7 @@ async def test_parts_that_do_not_answer_are_told_of(configure: Configure, tmp_pa
     assert "MONGODB_URI leads to no usable MongoDB" in found["MongoDB"].words
     assert "S3 does not answer at S3_ENDPOINT_URL" in found["S3"].words
     assert "there is no way into Kubernetes from here" in found["Kubernetes"].words
+    assert "there is no way into Kubernetes from here" in found["Triggers"].words
     assert "knows no tag" in found["scanner images"].words
     assert "no credentials for sub-2" in found["worker clusters"].words
 

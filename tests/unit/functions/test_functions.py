@@ -15,6 +15,7 @@ from functions_framework.aio import create_asgi_app_from_module
 
 import skydriver
 from skydriver.gateway.route_table import RouteTable
+from skydriver.model.subscriptions import NOTIFIED
 from skydriver.model.transitions import Fact
 from skydriver.rest.arguments import NoArguments
 from tests.support.functions import SOURCES
@@ -67,7 +68,7 @@ def test_every_line_of_the_route_table_has_its_function_and_every_route_its_line
     assert served == {(route.method, route.path): route.service for route in ROUTES.routes}
 
 
-def test_every_fact_that_leads_on_is_heard_by_one_step_only() -> None:
+def test_every_fact_that_leads_on_is_heard_by_one_step_only_and_what_is_notified_by_one_more() -> None:
     heard = [
         fact for source in SOURCES if source.parent.name == "steps" for fact in function_of(source).facts
     ]
@@ -81,6 +82,9 @@ def test_every_fact_that_leads_on_is_heard_by_one_step_only() -> None:
             Fact.ABORTED,
             Fact.FAILED,
             Fact.WORKERS_UNWANTED,
+            Fact.NOTIFICATION_DUE,
+            # Beside the step that follows, those who have subscribed hear of it.
+            *NOTIFIED,
         ]
     )
 

@@ -18,6 +18,7 @@ from skydriver.gateway.httproutes import http_routes
 from skydriver.local.knative import kustomize
 from skydriver.local.knative.overlay import Overlay, read_overlay
 from skydriver.local.knative.ping_source import next_tick
+from skydriver.model.transitions import Fact
 from skydriver.settings import Settings
 from tests.components import missing
 from tests.components.build import folder_of
@@ -36,6 +37,8 @@ SKYMAPS = {
     *("get-skymap", "get-skymap-fits", "get-skymap-pdf", "get-skymap-png", "get-skymap-svg"),
 }
 """The functions that make products of results, in an image of their own."""
+NUMBERS = {"deliver-notification"}
+"""Those that tell numbers of results, in the same image."""
 WITHOUT_DATABASE = {"get-root", "get-docs", "get-openapi", "login", "static"}
 USERS = {
     "skydriver-s3": {
@@ -56,14 +59,17 @@ USERS = {
         *("find-skymap", *SKYMAPS),
     },
     "skydriver-dashboard-client": {"login"},
+    "skydriver-subscriptions": {"deliver-notification"},
+    "skydriver-smtp": {"deliver-notification"},
 }
 """Which functions mount which Secret beside `skydriver-database`, which all but a few need."""
 
 OPTIONAL = {
     *("skydriver-message-broker", "skydriver-broker-management"),
     *("skydriver-sessions", "skydriver-dashboard-client"),
+    *("skydriver-subscriptions", "skydriver-smtp"),
 }
-"""Secrets of a message broker and of the dashboard, which need not be there."""
+"""Secrets of a message broker, of the dashboard and of subscriptions, which need not be there."""
 GATEWAY = "gateway"
 """The function that stands before all others on a cluster, and is not needed on one machine."""
 
@@ -167,7 +173,7 @@ def test_the_image_beside_a_scanner_server_is_the_functions_own(name: str) -> No
     own = overlay(name).settings["SERVICE_IMAGE"]
     repository, tag = own.rsplit(":", 1)
     assert images.keys() == {own, f"{repository}-skymap:{tag}"}
-    assert images[f"{repository}-skymap:{tag}"] == SKYMAPS
+    assert images[f"{repository}-skymap:{tag}"] == SKYMAPS | NUMBERS
 
 
 @every_overlay
@@ -270,7 +276,7 @@ def test_a_function_mounts_the_secrets_that_it_uses_and_no_others(name: str) -> 
         given = {variable["name"]: variable["value"] for variable in container["env"]}
         assert (given.pop("FUNCTION_SOURCE"), given.pop("FUNCTION_TARGET")) == functions()[own_name]
         libraries = {"OPENBLAS_NUM_THREADS": "1", "MPLCONFIGDIR": "/tmp/matplotlib"}
-        assert given == (libraries if own_name in SKYMAPS else {})
+        assert given == (libraries if own_name in SKYMAPS | NUMBERS else {})
 
 
 @every_overlay
@@ -310,6 +316,28 @@ def test_one_request_starts_one_instance(name: str) -> None:
             "autoscaling.knative.dev/target-utilization-percentage", "70"
         )
         assert template["spec"]["containerConcurrency"] * int(utilization) >= 100, service["metadata"]["name"]
+
+
+def test_examples_are_valid_triggers_with_a_delivery_of_their_own() -> None:
+    folder = ROOT / "knative" / "examples"
+    examples = kustomize.build(folder).resources
+    assert {f"{one['metadata']['name']}.yaml" for one in examples} == {
+        path.name for path in folder.glob("*.yaml") if path.name != "kustomization.yaml"
+    }
+    (broker,) = of_kind("prod", "Broker")
+    ours = {trigger["metadata"]["name"] for trigger in of_kind("prod", "Trigger")}
+    known = {f"org.icecube.skydriver.{fact}.v1" for fact in Fact}
+    for one in examples:
+        assert one["kind"] == "Trigger"
+        assert one["metadata"]["name"] not in ours
+        assert one["spec"]["broker"] == broker["metadata"]["name"]
+        assert one["spec"]["delivery"].keys() >= {"retry", "backoffPolicy", "deadLetterSink"}
+        named = set(re.findall(r"org\.icecube\.skydriver\.[\w.]+\.v1", str(one["spec"]["filters"])))
+        assert named <= known
+    if not CRDS.is_dir():
+        missing("shared", f"there is no {CRDS}")
+    schema = Draft202012Validator(schemas_by_kind()["eventing.knative.dev/v1", "Trigger"])
+    assert [error.message for one in examples for error in schema.iter_errors(one)] == []
 
 
 @pytest.mark.parametrize("name", ["local", "dev", "prod", "gateway-api"])

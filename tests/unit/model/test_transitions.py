@@ -52,6 +52,9 @@ class Life:
         # Reports and the word that a scanner is ready may overtake each other.
         (Fact.PROGRESS_REPORTED, set(PLACED), None),
         (Fact.RESULT_REPORTED, set(PLACED), None),
+        (Fact.FIRST_RESULT, set(PLACED), None),
+        (Fact.STALLED, {Phase.RUNNING}, None),
+        (Fact.RESUMED, {Phase.RUNNING}, None),
     ],
 )
 def test_the_phases_that_accept_a_fact_and_what_follows(

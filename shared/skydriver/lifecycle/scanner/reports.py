@@ -26,7 +26,7 @@ from skydriver.model.reports import ClusterReport, ManifestReport
 from skydriver.model.scan import scanner_id
 from skydriver.model.transitions import Fact
 from skydriver.model.worker_pools import CondorCluster, KubernetesCluster, cluster_entry, why_dead
-from skydriver.settings import known_clusters_at
+from skydriver.settings import known_clusters_at, settings
 from skydriver.store import results
 from skydriver.store.scans import clusters as scan_clusters
 from skydriver.store.scans import document as scan_document
@@ -60,9 +60,9 @@ async def report_manifest(scan_id: str, *, attempt: int, report: ManifestReport)
     if report.progress is not None:
         said["progress"] = report.progress.model_dump()
         finished = report.progress.processing_stats.finished
-        outbox = outbox_entry(
+        outbox = _announced(
             Fact.PROGRESS_REPORTED,
-            subject=scan_id,
+            scan_id,
             cause=f"{attempt}-{'finished' if finished else report.progress.last_updated}",
         )
         scan = await scan_reports.report_progress(
@@ -82,6 +82,13 @@ async def report_manifest(scan_id: str, *, attempt: int, report: ManifestReport)
     if is_finished(scan) and scan["phase"] in PLACED:
         return await finish(scan_id, attempt=attempt)
     return scan
+
+
+def _announced(fact: Fact, scan_id: str, *, cause: str) -> Outbox:
+    """Make the entry of an outbox for a report, where this installation announces such reports."""
+    if fact not in settings().announced:
+        return {}
+    return outbox_entry(fact, subject=scan_id, cause=cause)
 
 
 async def report_cluster(scan_id: str, report: ClusterReport) -> Scan:
@@ -189,7 +196,7 @@ async def report_result(scan_id: str, *, attempt: int, content: bytes, is_final:
     """Take a scanner's result, as JSON; an empty one (`{}`) is not stored.
 
     A final result is never replaced; a repeat of it changes nothing. A partial one never takes the place of
-    one that came later.
+    one that came later. The first one of a scan is announced, once for all its attempts.
 
     Returns:
         Whether it is the scan's result now.
@@ -210,7 +217,8 @@ async def report_result(scan_id: str, *, attempt: int, content: bytes, is_final:
             return True
         check_reports(now, attempt)
     version = await results.put(scan_id, content)
-    outbox = outbox_entry(Fact.RESULT_REPORTED, subject=scan_id, cause=str(version))
+    outbox = _announced(Fact.RESULT_REPORTED, scan_id, cause=str(version))
+    first = outbox_entry(Fact.FIRST_RESULT, subject=scan_id, cause="0")
     pointer: ResultPointer = {
         "version": version,
         "is_final": is_final,
@@ -218,16 +226,21 @@ async def report_result(scan_id: str, *, attempt: int, content: bytes, is_final:
         "bytes": len(content),
         "came_at": came_at,
     }
-    taken, scan = await scan_reports.point_to_result(scan_id, attempt=attempt, pointer=pointer, outbox=outbox)
+    taken, scan = await scan_reports.point_to_result(
+        scan_id,
+        attempt=attempt,
+        pointer=pointer,
+        outbox=outbox,
+        first=first if "first_result_at" not in now else None,
+    )
     if not taken:
         await results.remove(scan_id, version)
     elif scan is not None and scan["result"]:
         await results.remove(scan_id, scan["result"]["version"])
-    if taken:
-        await publish(scan_id, outbox)
     if scan is None:
         raise ScanNotFound(scan_id)
     if taken:
+        await publish(scan_id, outbox if "first_result_at" in scan else {**outbox, **first})
         scan["result"] = pointer
     if is_finished(scan) and scan["phase"] in PLACED:
         await finish(scan_id, attempt=attempt)

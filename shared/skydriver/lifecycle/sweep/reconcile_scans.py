@@ -5,6 +5,7 @@ import time
 
 from skydriver.errors import SkyDriverError
 from skydriver.lifecycle.scanner.decide import Verdict, act, decide, watch
+from skydriver.lifecycle.sweep.notice_stalls import notice_stall
 from skydriver.lifecycle.sweep.redrive import redrive
 from skydriver.model.documents import ScanAlive
 from skydriver.scanner.backend import backend
@@ -42,4 +43,5 @@ async def _reconcile(scan: ScanAlive, server: ScannerStatus | None, listed_at: f
         # The document is an old one now: the next sweep sees to the rest.
         await act(scan, decision)
         return
+    await notice_stall(scan, listed_at)
     await redrive(scan)

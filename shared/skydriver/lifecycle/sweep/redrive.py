@@ -43,10 +43,10 @@ def overdue_events(scan: ScanAlive, *, now: float, after: float) -> Outbox:
     """
     if now - max(scan["phase_since"], scan.get("redriven", 0.0)) < after:
         return {}
-    cause = f"redriven-{now:.3f}"
+    redriven = f"redriven-{now:.3f}"
     events: Outbox = {}
 
-    def say(fact: Fact, data: dict[str, str] | None = None, priority: int = 0) -> None:
+    def say(fact: Fact, data: dict[str, str] | None = None, priority: int = 0, cause: str = redriven) -> None:
         about = f"{data['uuid']}-{cause}" if data else cause
         events.update(outbox_entry(fact, subject=scan["_id"], cause=about, data=data, priority=priority))
 
@@ -57,7 +57,8 @@ def overdue_events(scan: ScanAlive, *, now: float, after: float) -> Outbox:
             case Phase.LAUNCHING if all_gone(clusters):
                 say(Fact.REQUESTED, priority=scan["priority"])
             case Phase.STOPPING if scan["outcome"] is not None:
-                say(_SAID_AT_THE_END[Outcome(scan["outcome"])])
+                # There is one end. It is said again under the id that it has: others than ours hear it, too.
+                say(_SAID_AT_THE_END[Outcome(scan["outcome"])], cause="0")
             case Phase.RUNNING if not any(
                 # What others have started says nothing of our own.
                 cluster["attempt"] == scan["attempt"] and cluster["state"] != ClusterState.REPORTED

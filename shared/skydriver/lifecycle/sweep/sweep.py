@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from skydriver.errors import SkyDriverError
 from skydriver.lifecycle.sweep.admit_backlog import admit_backlog
+from skydriver.lifecycle.sweep.announce_deliveries import announce_deliveries
 from skydriver.lifecycle.sweep.make_indexes import make_indexes
 from skydriver.lifecycle.sweep.publish_outboxes import publish_outboxes
 from skydriver.lifecycle.sweep.reconcile_scans import reconcile_scans
@@ -42,6 +43,7 @@ async def sweep() -> dict[str, str]:
         admit_backlog,
         request_observations,
         reconcile_scans,
+        announce_deliveries,
         release_permits,
         remove_orphaned_results,
         remove_orphaned_queues,

@@ -22,7 +22,8 @@ from skydriver.model.documents import FailedTry, OutboxEvent, Scan, WholeScan, p
 from skydriver.model.phases import COMPLETE, ClusterState, Phase
 from skydriver.model.reasons import Why, cut, reason_fields
 from skydriver.model.scan import MAX_FAILED_TRIES, MAX_HISTORY, MAX_RECENT, history_entry
-from skydriver.model.transitions import TABLE, Attempt, Fact
+from skydriver.model.subscriptions import NOTIFIED
+from skydriver.model.transitions import TABLE, Attempt, Fact, slot_of
 from skydriver.store import escaped_names
 from skydriver.store.mongo import collection
 from skydriver.telemetry.logging import work
@@ -34,6 +35,7 @@ Query = dict[str, Any]
 Part = TypeVar("Part")
 
 NAME = "scans"
+NOTIFIED_SLOTS = {slot_of(fact) for fact in NOTIFIED}
 INTERNALS = dict.fromkeys(sorted(WholeScan.__annotations__.keys() - Scan.__annotations__.keys()), 0)
 """What is projected out unless asked for: it grows with a scan's age."""
 
@@ -68,7 +70,7 @@ async def ensure_indexes() -> None:
         ],
     ):
         await scans.create_index(keys)
-    for name in ("outbox_since", "redriven"):
+    for name in ("outbox_since", "unnotified_since", "redriven"):
         await scans.create_index(name, sparse=True)
     await scans.create_index("history.time")
     await scans.create_index("failed_tries.last", sparse=True)
@@ -193,11 +195,18 @@ async def advance(
 
 
 def put_into_outbox(update: Query, outbox: Mapping[str, OutboxEvent] | None, now: float) -> None:
-    """Let an update put events into the outbox, too; it must have a `$set`."""
+    """Let an update put events into the outbox, too; it must have a `$set`.
+
+    Those that subscribers may ask for are also kept until `notify_subscribers` has heard them, whatever
+    becomes of them at the broker: no other step would miss them.
+    """
     if outbox:
         for slot, event in outbox.items():
             update["$set"][f"outbox.{slot}"] = event
         update["$min"] = {"outbox_since": now}
+        for slot in outbox.keys() & NOTIFIED_SLOTS:
+            update["$set"][f"unnotified.{slot}"] = outbox[slot]
+            update["$min"]["unnotified_since"] = now
 
 
 async def note_failed_try(

@@ -2,7 +2,8 @@
 
 from pymongo import ASCENDING
 
-from skydriver.model.documents import Outbox, OutboxOfScan, projection
+from skydriver.model.documents import Outbox, OutboxOfScan, UnnotifiedOfScan, projection
+from skydriver.model.transitions import Fact, slot_of
 from skydriver.store.mongo import collection
 from skydriver.store.scans.document import NAME, get_part
 
@@ -32,6 +33,44 @@ async def mark_published(scan_id: str, slot: str, event_id: str) -> None:
             {
                 "$set": {
                     "outbox_since": {"$cond": [{"$eq": ["$outbox", {}]}, "$$REMOVE", "$outbox_since"]},
+                }
+            },
+        ],
+    )
+
+
+async def unnotified(*, before: float, limit: int) -> list[UnnotifiedOfScan]:
+    """Find scans with events that `notify_subscribers` has not heard for long, the oldest first."""
+    cursor = collection(NAME).find({"unnotified_since": {"$lt": before}}, projection(UnnotifiedOfScan))
+    found: list[UnnotifiedOfScan] = (
+        await cursor.sort("unnotified_since", ASCENDING).limit(limit).to_list(limit)
+    )
+    return found
+
+
+async def note_said_again(scan_id: str, *, seen: float, now: float) -> bool:
+    """Note that what was not heard since `seen` is said again; False if another has done so."""
+    result = await collection(NAME, durable=False).update_one(
+        {"_id": scan_id, "unnotified_since": seen}, {"$set": {"unnotified_since": now}}
+    )
+    return bool(result.matched_count)
+
+
+async def mark_notified(scan_id: str, fact: Fact, event_id: str) -> None:
+    """Note that the deliveries of an event are written down, unless a newer one has taken its slot.
+
+    Where that is lost with the database's primary, they are written down again, which changes nothing.
+    """
+    slot = slot_of(fact)
+    await collection(NAME, durable=False).update_one(
+        {"_id": scan_id, f"unnotified.{slot}.id": event_id},
+        [
+            {"$unset": f"unnotified.{slot}"},
+            {
+                "$set": {
+                    "unnotified_since": {
+                        "$cond": [{"$eq": ["$unnotified", {}]}, "$$REMOVE", "$unnotified_since"]
+                    },
                 }
             },
         ],

@@ -8,7 +8,9 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 
 from skydriver.model.documents import (
+    Growth,
     OutboxEvent,
+    PixelsOfScan,
     Report,
     ResultPointer,
     Scan,
@@ -70,8 +72,10 @@ async def report_progress(
     report: Report = {"attempt": attempt, "finished": finished, "order": order, "at": now}
     update: Query = {"$set": {"last_updated": now, "report": report, **fields, **metadata}}
     put_into_outbox(update, outbox, now)
-    point = [now, pixels_done(fields.get("progress")), attempt]
-    update["$push"] = {"pixels": {"$each": [point], "$slice": -MAX_POINTS}}
+    done = pixels_done(fields.get("progress"))
+    update["$push"] = {"pixels": {"$each": [[now, done, attempt]], "$slice": -MAX_POINTS}}
+    growth: Growth = {"attempt": attempt, "done": done, "minus_at": -now}
+    update["$max"] = {"grown": growth}
     scan: Scan | None = await collection(NAME).find_one_and_update(
         condition, update, projection=INTERNALS, return_document=ReturnDocument.AFTER
     )
@@ -101,31 +105,60 @@ def _write_once(metadata: Mapping[str, Any]) -> list[Query]:
 
 
 async def point_to_result(
-    scan_id: str, *, attempt: int, pointer: ResultPointer, outbox: Mapping[str, OutboxEvent]
+    scan_id: str,
+    *,
+    attempt: int,
+    pointer: ResultPointer,
+    outbox: Mapping[str, OutboxEvent],
+    first: Mapping[str, OutboxEvent] | None = None,
 ) -> tuple[bool, ScanReported | None]:
     """Let a scan's result be the one that `pointer` names, never after a final one, or after a later one.
+
+    Args:
+        scan_id: the scan.
+        attempt: the attempt that reports; only the scan's current one is heard.
+        pointer: to the stored result.
+        outbox: events to publish.
+        first: further events, if it is the first result of the scan; None where it is known not to be.
 
     Returns:
         Whether it was taken, and the scan as it was *before*.
     """
     now = time.time()
+    condition: Query = {
+        "_id": scan_id,
+        "attempt": attempt,
+        "phase": {"$in": list(TABLE[Fact.RESULT_REPORTED].accepts)},
+        "result.is_final": {"$ne": True},
+        **({} if pointer["is_final"] else {"result.came_at": {"$not": {"$gt": pointer["came_at"]}}}),
+    }
     update: Query = {"$set": {"last_updated": now, "result": pointer}}
     put_into_outbox(update, outbox, now)
-    before: ScanReported | None = await collection(NAME).find_one_and_update(
-        {
-            "_id": scan_id,
-            "attempt": attempt,
-            "phase": {"$in": list(TABLE[Fact.RESULT_REPORTED].accepts)},
-            "result.is_final": {"$ne": True},
-            **({} if pointer["is_final"] else {"result.came_at": {"$not": {"$gt": pointer["came_at"]}}}),
-        },
-        update,
-        projection=projection(ScanReported),
-        return_document=ReturnDocument.BEFORE,
-    )
-    if before is not None:
-        return True, before
+    ways: list[tuple[Query, Query]] = [({}, update)]
+    if first is not None:
+        marked: Query = {"$set": {**update["$set"], "first_result_at": now}}
+        put_into_outbox(marked, {**outbox, **first}, now)
+        # The second way is for a result that was not quick enough to be the first.
+        ways = [
+            ({"first_result_at": {"$exists": False}}, marked),
+            ({"first_result_at": {"$exists": True}}, update),
+        ]
+    for is_first, way in ways:
+        before: ScanReported | None = await collection(NAME).find_one_and_update(
+            {**condition, **is_first},
+            way,
+            projection=projection(ScanReported),
+            return_document=ReturnDocument.BEFORE,
+        )
+        if before is not None:
+            return True, before
     return False, await get_part(scan_id, ScanReported)
+
+
+async def pixel_history(scan_id: str) -> list[list[float]]:
+    """Read how far a scan had come: `[time, pixels done, attempt]` of each of its latest reports."""
+    scan = await get_part(scan_id, PixelsOfScan)
+    return scan.get("pixels", []) if scan else []
 
 
 async def with_old_results(*, ended_before: float, limit: int) -> list[str]:

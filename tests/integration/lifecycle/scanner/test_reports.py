@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from skydriver.errors import Conflict, NotFound, NotTaken
+from skydriver.eventing.events import event_type
 from skydriver.lifecycle.scanner.reports import report_cluster, report_manifest, report_result
 from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
 from skydriver.lifecycle.sweep.reconcile_scans import reconcile_scans
@@ -14,6 +16,7 @@ from skydriver.model.phases import PLACED, Outcome, Phase, scan_state
 from skydriver.model.reports import CondorClusterReport, ManifestReport
 from skydriver.model.transitions import Fact
 from skydriver.model.worker_pools import CondorLocation
+from skydriver.runtime.per_loop import PerLoop
 from skydriver.store import results
 from skydriver.store.mongo import collection
 from skydriver.store.scans import document as scan_document
@@ -21,6 +24,7 @@ from skydriver.store.scans import outbox as scan_outbox
 from skydriver.store.scans import reports as scan_reports
 from tests.support.documents import METADATA, change, cluster, read, report, result, stored
 from tests.support.parts import Broker, Jobs
+from tests.support.trips import Trips
 
 EARLY, LATE = "2024-06-18 12:00:01", "2024-06-18 12:00:02"
 CONTENT = b'{"a":1}'
@@ -33,6 +37,12 @@ CLUSTER = CondorClusterReport(
 )
 
 pytestmark = pytest.mark.usefixtures("database")
+
+
+@pytest.fixture
+def announced(configure: Callable[..., None]) -> None:
+    """An installation where something hears the reports of scanners."""
+    configure(ANNOUNCED_REPORTS="scan.progress_reported, scan.result_reported")
 
 
 async def _progress(scan_id: str, said: ManifestReport | None = None, attempt: int = 1) -> Any:
@@ -58,7 +68,7 @@ async def _versions(scan_id: str) -> set[str]:
     return set(await collection(results.NAME).distinct("version", {"scan_id": scan_id}))
 
 
-async def test_progress_is_stored_and_said(broker: Broker) -> None:
+async def test_progress_is_stored_and_said(broker: Broker, announced: None) -> None:
     scan_id = await stored(Phase.RUNNING)
     answer = await _progress(scan_id, report(EARLY, **METADATA))
     after = await read(scan_id)
@@ -71,7 +81,53 @@ async def test_progress_is_stored_and_said(broker: Broker) -> None:
     assert event.data == {}  # ids, not state
 
 
-async def test_an_older_report_is_answered_but_changes_nothing(broker: Broker) -> None:
+async def test_a_report_that_nothing_hears_is_one_write_and_no_event(
+    broker: Broker, trips: Trips, configure: Callable[..., None]
+) -> None:
+    scan_id = await stored(Phase.RUNNING, first_result_at=1.0)
+    await PerLoop.close_all()
+    await _progress(scan_id, report(EARLY))
+    assert [asked for asked in trips.asked if asked not in ("hello", "endSessions")] == ["findAndModify"]
+    await _result(scan_id)
+    assert broker.events == []
+    assert (await read(scan_id))["outbox"] == {}
+    # Each is a choice of its own.
+    configure(ANNOUNCED_REPORTS="scan.result_reported")
+    await _progress(scan_id, report(LATE))
+    await _result(scan_id, b"2")
+    assert [event.type for event in broker.events] == [event_type(Fact.RESULT_REPORTED)]
+
+
+async def test_the_first_result_of_a_scan_is_said_once_whatever_attempt(broker: Broker) -> None:
+    scan_id = await stored(Phase.RUNNING)
+    assert not await _result(scan_id, b"{}")
+    assert broker.events == []
+    await asyncio.gather(*(_result(scan_id, str(n).encode()) for n in range(5)), return_exceptions=True)
+    [first] = broker.events
+    assert (first.type, first.subject, first.data) == (event_type(Fact.FIRST_RESULT), scan_id, {})
+    await change(scan_id, attempt=2)
+    await _result(scan_id, b"6", attempt=2)
+    await _result(scan_id, b"7", attempt=2, final=True)
+    assert broker.heard(Fact.FIRST_RESULT) == [first]
+
+
+async def test_a_first_result_that_is_final_is_said_as_well(broker: Broker) -> None:
+    scan_id = await stored(Phase.RUNNING)
+    await _finished(scan_id)
+    await _result(scan_id, final=True)
+    assert len(broker.heard(Fact.FIRST_RESULT, scan_id)) == 1
+    assert len(broker.heard(Fact.FINISHED, scan_id)) == 1
+
+
+async def test_a_result_that_is_not_taken_is_no_first_result(broker: Broker) -> None:
+    scan_id = await stored(Phase.RUNNING, attempt=2)
+    with pytest.raises(NotTaken):
+        await _result(scan_id)
+    assert "first_result_at" not in await read(scan_id)
+    assert broker.events == []
+
+
+async def test_an_older_report_is_answered_but_changes_nothing(broker: Broker, announced: None) -> None:
     scan_id = await stored(Phase.RUNNING)
     await _progress(scan_id, report(LATE))
     before = await read(scan_id)
@@ -235,7 +291,7 @@ async def test_an_unknown_scan_is_told_so() -> None:
 
 
 async def test_a_result_is_stored_and_said_and_its_old_version_removed(
-    broker: Broker, monkeypatch: pytest.MonkeyPatch
+    broker: Broker, announced: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(results, "CHUNK_BYTES", 5)
     scan_id = await stored(Phase.RUNNING)
@@ -368,7 +424,7 @@ async def test_halves_of_different_attempts_do_not_finish_a_scan(broker: Broker)
     await _is_finished(scan_id, broker)
 
 
-async def test_reports_are_taken_while_the_broker_is_down() -> None:
+async def test_reports_are_taken_while_the_broker_is_down(announced: None) -> None:
     scan_id = await stored(Phase.RUNNING, clusters=[cluster("a")])
     await _progress(scan_id, report(EARLY))
     await _progress(scan_id, report(LATE))
@@ -376,6 +432,6 @@ async def test_reports_are_taken_while_the_broker_is_down() -> None:
     await _result(scan_id, b"2")
     outbox = await scan_outbox.read_outbox(scan_id)
     # One of a kind: the newest.
-    assert set(outbox) == {"scan_progress_reported", "scan_result_reported"}
+    assert set(outbox) == {"scan_progress_reported", "scan_result_reported", "scan_first_result"}
     assert outbox["scan_progress_reported"]["id"].endswith(LATE)
     assert outbox["scan_result_reported"]["id"].endswith(str((await read(scan_id))["result"]["version"]))

@@ -1,0 +1,140 @@
+"""What a receiver is told of a scan: as it is when it is told, with the numbers of its stored result."""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from skydriver.errors import ScanNotFound, Unprocessable
+from skydriver.lifecycle.notifications.event_ids import event_ids
+from skydriver.model.documents import ResultPointer, ScanToNotify
+from skydriver.model.subscriptions import Area, BestFit, Notification
+from skydriver.runtime.per_loop import PerLoop
+from skydriver.settings import settings
+from skydriver.store import results
+from skydriver.store.scans import document as scan_document
+
+if TYPE_CHECKING:
+    from bson import ObjectId
+
+logger = logging.getLogger(__name__)
+
+NUMBERS_SHARE = 0.2
+"""The part of a function's time that the numbers of a result may take: it is told of without them then."""
+MAX_KEPT = 100
+
+Numbers = tuple[BestFit, Area] | None
+
+
+class _Known:
+    """The numbers of results that were read lately: many receivers are told of the same one.
+
+    One result is read at a time, since each may be large.
+    """
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.numbers: OrderedDict[ObjectId, Numbers] = OrderedDict()
+
+
+async def _forget(known: _Known) -> None:
+    known.numbers.clear()
+
+
+_known = PerLoop(_Known, _forget)
+
+
+async def notification_of(scan_id: str, fact: str) -> Notification:
+    """Make a notification.
+
+    Args:
+        scan_id: the scan.
+        fact: what it is told of.
+
+    Raises:
+        ScanNotFound: there is no such scan.
+    """
+    scan = await scan_document.get_part(scan_id, ScanToNotify)
+    if scan is None:
+        raise ScanNotFound(scan_id)
+    event, pointer = await event_ids(scan), scan["result"]
+    numbers = await _numbers(scan_id, pointer)
+    return {
+        "fact": fact,
+        "scan_id": scan_id,
+        "run_id": event.run_id,
+        "event_id": event.event_id,
+        "priority": scan["priority"],
+        "submitted_by": scan["submitted_by"],
+        "phase": scan["phase"],
+        "outcome": scan["outcome"],
+        "reason": scan["reason"],
+        "reason_code": scan["reason_code"],
+        "is_final": bool(pointer and pointer["is_final"]),
+        "best_fit": numbers and numbers[0],
+        "area": numbers and numbers[1],
+        "links": _links(scan),
+    }
+
+
+def _links(scan: ScanToNotify) -> dict[str, str]:
+    base, scan_id = settings().skydriver_url.rstrip("/"), scan["_id"]
+    links = {"page": f"{base}/ui/scan/{scan_id}", "manifest": f"{base}/scan/{scan_id}/manifest"}
+    if scan["result"] is not None and "version" in scan["result"]:
+        links |= {
+            "result": f"{base}/scan/{scan_id}/result",
+            "skymap": f"{base}/scan/{scan_id}/skymap",
+            "png": f"{base}/scan/{scan_id}/skymap.png",
+            "fits": f"{base}/scan/{scan_id}/skymap.fits",
+        }
+    return links
+
+
+async def _numbers(scan_id: str, pointer: ResultPointer | None) -> Numbers:
+    """Read the best fit and the area off a scan's result; None where it has none, or they take too long."""
+    if pointer is None or "version" not in pointer:
+        return None
+    known, version = _known.get(), pointer["version"]
+    try:
+        async with asyncio.timeout(NUMBERS_SHARE * settings().step_deadline), known.lock:
+            if version not in known.numbers:
+                content = await results.whole(scan_id, pointer)
+                if content is None:  # a newer result has just taken its place
+                    return None
+                known.numbers[version] = await asyncio.to_thread(_read, content)
+                if len(known.numbers) > MAX_KEPT:
+                    known.numbers.popitem(last=False)
+            return known.numbers[version]
+    except TimeoutError:
+        logger.warning("scan %s: its result is told of without numbers, which take too long", scan_id)
+        return None
+
+
+def _read(content: bytes) -> Numbers:
+    """Work out the numbers, in a thread; None where the result shows no direction."""
+    try:
+        import orjson
+
+        from skydriver.skymap.definitions import PROBABILITIES, Definition, Level
+        from skydriver.skymap.probability import skymap
+        from skydriver.skymap.regions import regions
+        from skydriver.skymap.result import Result
+        from skydriver.skymap.summary import best_fit
+    except ModuleNotFoundError as error:
+        logger.warning("results are told of without numbers: there is no package %s here", error.name)
+        return None
+    try:
+        plain = skymap(Result.read(orjson.loads(content)))
+        (region,) = regions(plain, Definition.PROBABILITY, (Level.L90,))
+        fit = best_fit(plain)
+    except (Unprocessable, MemoryError) as error:
+        logger.info("a result is told of without numbers: %s", error or type(error).__name__)
+        return None
+    return (
+        {"ra_deg": fit["ra"], "dec_deg": fit["dec"], "nside": fit["nside"]},
+        {
+            "level": PROBABILITIES[Level.L90],
+            "definition": Definition.PROBABILITY,
+            "area_deg2": round(float(region.area_deg2), 6),
+        },
+    )

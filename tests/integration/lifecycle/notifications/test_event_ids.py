@@ -1,0 +1,43 @@
+"""Run and event of a scan are known before its scanner has said them, where the i3 event names them."""
+
+from typing import Any
+
+import pytest
+
+from skydriver.lifecycle.notifications.event_ids import EventIds, event_ids, read_ids
+from skydriver.model.documents import ScanToNotify
+from skydriver.model.phases import Phase
+from skydriver.store import i3_events
+from skydriver.store.scans import document as scan_document
+from tests.support.documents import METADATA, stored, written
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+async def _ids(**fields: Any) -> EventIds:
+    scan = await scan_document.get_part(await stored(Phase.STOPPING, **fields), ScanToNotify)
+    assert scan is not None
+    return await event_ids(scan)
+
+
+async def test_what_the_scanner_says_counts_and_before_that_the_event(database: None) -> None:
+    event = await i3_events.put(written({"value": {"data": {"run_id": 7, "event_id": 8}}}))
+    assert await _ids(i3_event_id=event) == (7, 8)
+    said = METADATA["event_metadata"]
+    assert await _ids(i3_event_id=event, event_metadata=said) == (said["run_id"], said["event_id"])
+    assert await _ids(i3_event_id="removed") == (None, None)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[]",
+        b"1",
+        b"{}",
+        b'{"value": 1}',
+        b'{"value": {"data": []}}',
+        b'{"value": {"data": {"run_id": "7"}}}',
+    ],
+)
+def test_an_event_that_names_none_has_none(content: bytes) -> None:
+    assert read_ids(content) == (None, None)

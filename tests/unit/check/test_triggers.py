@@ -1,0 +1,43 @@
+"""Which Triggers ask for reports of scanners; that such ones are found is told in tests/system/kubernetes."""
+
+from typing import Any
+
+import pytest
+
+from skydriver.check.triggers import asks_for
+from skydriver.model.transitions import Fact
+
+PROGRESS = "org.icecube.skydriver.scan.progress_reported.v1"
+RESULT = "org.icecube.skydriver.scan.result_reported.v1"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"filter": {"attributes": {"type": PROGRESS}}},
+        {"filters": [{"exact": {"type": PROGRESS, "subject": "s"}}]},
+        {"filters": [{"prefix": {"type": "org.icecube.skydriver.scan.progress"}}]},
+        {"filters": [{"suffix": {"type": "_reported.v1"}}]},
+        {"filters": [{"any": [{"exact": {"type": RESULT}}, {"all": [{"exact": {"type": PROGRESS}}]}]}]},
+        {"filters": [{"cesql": f"type = '{PROGRESS}' AND subject = 's'"}]},
+    ],
+)
+def test_a_filter_that_names_reports_asks_for_them(spec: dict[str, Any]) -> None:
+    assert asks_for(spec, Fact.PROGRESS_REPORTED)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {"filter": {"attributes": {"priorityclass": "alert"}}},
+        {"filters": []},
+        {"filters": [{"exact": {"type": RESULT}}]},
+        {"filters": [{"prefix": {"type": "org.icecube.skydriver.scan."}}]},
+        {"filters": [{"prefix": {"subject": "s"}}]},
+        {"filters": [{"not": {"exact": {"type": PROGRESS}}}]},
+        {"filters": [{"cesql": "type LIKE 'org.icecube.skydriver.scan.%'"}]},
+    ],
+)
+def test_others_do_not(spec: dict[str, Any]) -> None:
+    assert not asks_for(spec, Fact.PROGRESS_REPORTED)

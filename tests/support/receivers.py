@@ -235,8 +235,8 @@ async def mail_receiver(
     finally:
         server.close()
         for one in servers:
-            if one.transport is not None:
-                one.transport.close()
+            if isinstance(one.transport, asyncio.WriteTransport):
+                one.transport.abort()
         handlers = [one._handler_coroutine for one in servers if one._handler_coroutine is not None]
         for handler in handlers:
             handler.cancel()

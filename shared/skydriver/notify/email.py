@@ -97,11 +97,10 @@ async def mail_server() -> "AsyncIterator[SMTP]":
     given = settings()
     if given.smtp_host is None or given.smtp_from is None:
         raise NotConfigured("SMTP_HOST" if given.smtp_host is None else "SMTP_FROM")
+    password = None if given.smtp_user is None else secret("smtp_password")
     server = aiosmtplib.SMTP(
         hostname=given.smtp_host,
         port=given.smtp_port,
-        username=given.smtp_user,
-        password=None if given.smtp_user is None else secret("smtp_password"),
         # The library would ask the network for it, on the event loop.
         local_hostname=origin() or "localhost",
         timeout=given.call_timeout,
@@ -109,9 +108,13 @@ async def mail_server() -> "AsyncIterator[SMTP]":
         start_tls=given.smtp_security == "starttls",
         tls_context=None if given.smtp_security == "none" else tls_context(),
     )
+    transport: asyncio.BaseTransport | None = None
     try:
         async with asyncio.timeout(given.call_timeout):
             await server.connect()
+            transport = server.transport
+            if given.smtp_user is not None and password is not None:
+                await server.login(given.smtp_user, password)
             yield server
         # What was taken is taken, whatever becomes of the connection.
         with suppress(aiosmtplib.SMTPException):
@@ -129,6 +132,9 @@ async def mail_server() -> "AsyncIterator[SMTP]":
         raise SinkUnreachable(f"the mail server cannot be used ({type(error).__name__})") from None
     finally:
         server.close()
+        if isinstance(transport, asyncio.WriteTransport):
+            # An end of TLS that the server does not answer would keep the connection for long.
+            transport.abort()
 
 
 async def _send(mail: "EmailMessage", sink: str) -> int:

@@ -95,7 +95,7 @@ async def running(data: Path, **settings: str) -> AsyncIterator[Skydriver]:
 
 @asynccontextmanager
 async def running_on(
-    mongodb_uri: str, data: Path, *, port: int | None = None, **settings: str
+    mongodb_uri: str, data: Path, port: int | None = None, /, **settings: str
 ) -> AsyncIterator[Skydriver]:
     """Run a service on a database and a data folder, at a port that is asked for or at any free one."""
     async with (

@@ -171,7 +171,7 @@ class _Drawing:
         self._contours(axes, view, self.regions, LINES, scale=0.7)
         self._contours(axes, view, self.others, SECOND_LINES, scale=0.7)
         self._full_sky_graticule(axes, view)
-        bar = self.figure.add_axes((0.3, 0.085, 0.4, 0.022))
+        bar = self.figure.add_axes((0.37, 0.085, 0.31, 0.022))
         ticks = [low, high] if high > low else [low]
         colours = self.figure.colorbar(image, cax=bar, orientation="horizontal", ticks=ticks)
         colours.ax.set_xticklabels([f"{tick:.1f}" for tick in ticks])

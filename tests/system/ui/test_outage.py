@@ -22,14 +22,14 @@ async def test_a_page_goes_on_once_the_service_is_back(browser: Browser, tmp_pat
     with empty_database() as uri:
         async with watched_page(browser, address, patience_ms=PATIENCE_MS, base_url=address) as page:
             state, away = page.locator("#state"), page.locator("#away")
-            async with running_on(uri, data, port=port) as skydriver:
+            async with running_on(uri, data, port) as skydriver:
                 await page.goto(f"/ui/scan/{await skydriver.submit(**SLOW)}")
                 await expect(state).to_contain_text("RUNNING")
                 await expect(page.locator("#map")).to_have_attribute("data-view", "full")
             await expect(away).to_contain_text("The service does not answer.")
             await expect(state).to_contain_text("RUNNING")
             await expect(page.locator("#map canvas")).to_be_visible()
-            async with running_on(uri, data, port=port):
+            async with running_on(uri, data, port):
                 await expect(away).to_be_hidden()
                 await expect(state).to_contain_text("ENDED, attempt 2 finished")
                 await expect(page.locator("dl[data-summary]")).to_contain_text("Right ascension")

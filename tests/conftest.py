@@ -69,6 +69,7 @@ def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Calla
         SESSION_KEYS="the key of a test's sessions which is long enough",
         SKYSCAN_BROKER_ADDRESS="localhost",
         SUBSCRIPTION_KEYS="the key of a test's subscriptions which is long enough",
+        SLACK_HOST="127.0.0.1:1",
         SCANNER_BACKEND="local",
         IMAGE_TAG_SOURCE="static",
         IMAGE_TAGS="3.1.5,3.4.0,3.21.2,3.22.1,eqscan-6207146",
@@ -146,7 +147,7 @@ def shared() -> Path:
     return SHARED
 
 
-async def eventually(condition: Callable[[], Any], *, deadline: float = 20.0, what: str = "") -> Any:
+async def eventually(condition: Callable[[], Any], *, deadline: float = 60.0, what: str = "") -> Any:
     """Wait until a condition (plain or async) gives something true, and return that."""
     async with asyncio.timeout(deadline):
         while True:

@@ -6,7 +6,7 @@ from typing import Any
 from skydriver.rest.arguments import NoArguments
 from skydriver.rest.auth import Role
 from skydriver.rest.endpoint import RequestContext, endpoint
-from skydriver.settings import settings
+from skydriver.rest.overview import limits
 from skydriver.store import rate_limit
 from skydriver.store.scans import overview as scan_overview
 
@@ -30,10 +30,5 @@ async def get_backlog(request: RequestContext[NoArguments]) -> dict[str, Any]:
             }
             for scan in await scan_overview.backlog()
         ],
-        "limits": {
-            "starts_per_minute": settings().starts_per_minute,
-            "started": started,
-            "scans_running": settings().scans_running,
-            "running": running,
-        },
+        "limits": limits(started=started, running=running)._asdict(),
     }

@@ -55,7 +55,7 @@ class TemporaryError(SkyDriverError):
 
     http_status = 503
     broker_status = 503
-    retry_after = 5
+    retry_after: int | None = 5
 
 
 class Full(TemporaryError):

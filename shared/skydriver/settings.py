@@ -104,9 +104,11 @@ class Settings(BaseModel):
     deliveries_per_minute: int = Field(
         60, ge=1, description="deliveries that a subscription gets in a minute; further ones wait"
     )
-    slack_host: str = Field("hooks.slack.com", description="where incoming webhooks of Slack are")
+    slack_host: str = Field(
+        "hooks.slack.com", description="where incoming webhooks of Slack are; empty: nothing goes to Slack"
+    )
     smtp_host: str | None = Field(None, description="the server that takes e-mail; not set: there is none")
-    smtp_port: int = Field(587, ge=1, description="its port")
+    smtp_port: int = Field(587, ge=1, description="its port; with `tls` it is mostly 465")
     smtp_security: Literal["starttls", "tls", "none"] = Field(
         "starttls", description="how connections to it are encrypted; `none`: for one machine and tests only"
     )

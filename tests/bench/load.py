@@ -1,4 +1,4 @@
-"""Puts load on a server: `python -m tests.bench.load`, a process of its own so that it slows nobody's loop.
+"""Puts load on a server: `python -m tests.bench.load`, a process of its own so that it slows no other loop.
 
 Standard input names the port, the connections, the seconds (or the number of requests), and a file with the
 requests, which are sent one after the other over all connections; standard output tells what came of it.

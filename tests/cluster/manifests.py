@@ -85,7 +85,7 @@ def _fitted(one: Object) -> Object:
             container.setdefault("resources", {})["requests"] = {"cpu": "10m", "memory": "32Mi"}
             for variable in container.get("env", ()):
                 if "configMapKeyRef" in variable.get("valueFrom", {}):
-                    # Images of integrations that nobody has here.
+                    # Images of integrations that are not used here.
                     del variable["valueFrom"]
                     variable["value"] = "not installed"
     return one

@@ -5,7 +5,7 @@ A component is a package beside this module with a module `build` that has:
     VERSION: str                  part of the cache key: change it whenever the outcome would differ
     def build(folder: Path) -> None   builds into the (empty) folder; raises Unbuildable with the reason
 
-A component that cannot be built on this machine is told of and left out; its tests then say so.
+A component that cannot be built on this machine is named and left out; its tests then say so.
 """
 
 import fcntl

@@ -42,7 +42,7 @@ class Door:
         self._hangs = False
 
     async def shut(self, seconds: float, *, hangs: bool) -> None:
-        """Let nobody in for a while: answer 503, or not at all."""
+        """Let no call in for a while: answer 503, or not at all."""
         self._tally.add("stopped, hanging" if hangs else "stopped, answering 503", self.name)
         self._hangs = hangs
         self._opened.clear()

@@ -1,4 +1,4 @@
-"""Keeps a process for every function, as Knative does: whoever dies is replaced.
+"""Keeps a process for every function, as Knative does: one that dies is replaced.
 
     python -m tests.faults.functions PLAN
 
@@ -83,7 +83,7 @@ def main() -> None:
             _serve(name, apps[name], listeners[name], plan, generations[name])
         running[pid] = name
         generations[name] += 1
-        # Whoever wants to stop one from outside finds it here.
+        # What stops one from outside finds it here.
         (Path(plan["folder"]) / f"{name}.pid").write_text(str(pid))
 
     for name in apps:

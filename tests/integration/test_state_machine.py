@@ -101,7 +101,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Said:
-    """Something that is said of a scan, by somebody who has looked at it before.
+    """Something that is said of a scan, by a function that has looked at it before.
 
     Attributes:
         what: a fact, or another change.

@@ -49,6 +49,20 @@ class Loopback:
 
 
 @contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve on the loopback while the context lasts; the address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
 def loopback() -> Iterator[Loopback]:
     """Run such a server while the context lasts."""
     scripted = Loopback()
@@ -78,13 +92,5 @@ def loopback() -> Iterator[Loopback]:
 
         def log_message(self, *_: object) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    scripted.url = f"http://127.0.0.1:{server.server_port}"
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(Handler) as scripted.url:
         yield scripted
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -148,7 +148,7 @@ class Servers:
                     self._servers[name] = _Server(name, self._folder / name)
             try:
                 asking.send((True, self._servers[name].found.result()))
-            except BaseException as error:  # said to whoever asks, now and later
+            except BaseException as error:  # said to each that asks, now and later
                 asking.send((False, f"{type(error).__name__}: {error}"))
 
 

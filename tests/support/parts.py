@@ -78,7 +78,7 @@ class Broker:
 
 
 class Keycloak:
-    """Stands for a Keycloak: it gives whoever asks a token that it gave nobody before."""
+    """Stands for a Keycloak: each call gets a token that was not given before."""
 
     def __init__(self) -> None:
         self.given: list[str] = []
@@ -213,7 +213,7 @@ class Jobs:
 
 
 class Bucket:
-    """The bucket of startup files, as whoever holds a presigned URL sees it."""
+    """The bucket of startup files, as the holder of a presigned URL sees it."""
 
     async def put(self, scanner_id: str) -> None:
         """Put a startup file, as a scanner server's uploader does."""

@@ -54,6 +54,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("step_deadline", "step_lease", "call_timeout", "htcondor_timeout", "find_deadline"),
         *("retry_delay", "redrive_after", "pixel_deadline"),
     ),
+    "Notifications": (
+        *("subscription_keys", "subscription_insecure_sinks", "deliveries_per_minute", "slack_host"),
+        *("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "smtp_from"),
+    ),
     "What is kept, and for how long": (
         *("results_days", "events_days", "client_logs_days", "unclaimed_result_age"),
     ),

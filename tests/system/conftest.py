@@ -99,7 +99,7 @@ async def running_on(mongodb_uri: str, data: Path, **settings: str) -> AsyncIter
 
 @contextmanager
 def empty_database() -> Iterator[str]:
-    """Name a database that nobody has (a URI with its name), and drop it at the end of the context."""
+    """Name a database that is not in use (a URI with its name), and drop it at the end of the context."""
     name = new_database_name()
     uri = urlsplit(shared_mongodb())._replace(path=f"/{name}").geturl()
     yield uri

@@ -75,7 +75,7 @@ async def test_deleted_in_mid_run(skydriver: Skydriver) -> None:
     assert len(await skydriver.jobs()) == 2
     answer = await skydriver.call("DELETE", f"/scan/{scan_id}")
     assert answer["manifest"]["is_deleted"] is True
-    status = await skydriver.ended(scan_id, deadline=20)
+    status = await skydriver.ended(scan_id, deadline=60)
     assert status["scan_state"] == "STOPPED__PARTIAL_RESULT_GENERATED"
     assert status["outcome"] == "aborted"
     assert await skydriver.jobs() == {}

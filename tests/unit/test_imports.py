@@ -1,6 +1,6 @@
 """What functions may import: cold starts are paid in modules, so each kind of function has a budget of them.
 
-Lists of modules, not times: a machine's mood is nobody's fault.
+Lists of modules, not times: times depend on the machine.
 """
 
 import os

@@ -79,7 +79,7 @@ def test_each_file_that_may_be_installed_is_named_by_its_hash(name: str) -> None
 
 @each
 def test_no_lock_says_where_from(name: str) -> None:
-    """Hashes say what is installed; from where is the business of whoever installs."""
+    """Hashes say what is installed; from where is the installer's business."""
     assert not re.search(r"://|--(extra-)?index-url|--find-links|--trusted-host", (ROOT / name).read_text())
 
 

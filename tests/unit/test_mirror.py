@@ -52,6 +52,8 @@ ELSEWHERE = {
     "model/images": "tests/unit/scanner/test_image_sources.py",
     "model/manifest_projection": "tests/unit/rest/test_views.py",
     "model/reasons": "tests/integration/lifecycle/test_transition_fail.py",
+    "notify/errors": "tests/integration/notify/test_webhook.py",
+    "notify/send": "tests/integration/notify/test_webhook.py",
     "rest/http_function": "tests/unit/functions/test_functions.py",
     "rest/jwks": "tests/unit/rest/test_auth.py",
     "rest/openapi/operations": "tests/integration/rest/openapi/test_document.py",

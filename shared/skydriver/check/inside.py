@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from skydriver.check.dashboard import check_dashboard
 from skydriver.check.finding import Finding, Missing
+from skydriver.check.notifications import check_mail_server, check_slack
 from skydriver.errors import NotAllowed, SkyDriverError
 from skydriver.eventing.events import SOURCE
 from skydriver.eventing.outbox import send
@@ -197,4 +198,6 @@ CHECKS: dict[str, Check] = {
     "Kubernetes": _kubernetes,
     "scanner images": _images,
     "worker clusters": _clusters,
+    "mail server": check_mail_server,
+    "Slack": check_slack,
 }

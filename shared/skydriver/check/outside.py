@@ -17,6 +17,9 @@ AT_ONCE = 4
 TRIES = 5
 PAUSE = 2.0
 """Seconds between them. An ingress may lead nowhere for a moment, where a function is started or ended."""
+DOCUMENT = "/openapi.json"
+PAGES = "/ui"
+"""Below it are pages, which the document does not describe."""
 
 
 async def check_outside(
@@ -35,32 +38,55 @@ async def check_outside(
         async with gate:
             return await _ask(client, route, pause)
 
-    return list(await asyncio.gather(*(ask(route) for route in table.routes)))
+    *found, interface = await asyncio.gather(
+        *(ask(route) for route in table.routes), _interface(client, table, pause)
+    )
+    return [*found, interface]
+
+
+async def _interface(client: httpx.AsyncClient, table: RouteTable, pause: float) -> Finding:
+    """Check that the service describes the interface that is checked: another one answers, too."""
+    what = "the interface's document"
+    try:
+        document = (await _answer(client, "GET", DOCUMENT, pause)).json()
+    except (httpx.HTTPError, ValueError) as error:
+        return Finding(what, False, f"{DOCUMENT} cannot be read ({type(error).__name__}): is this SkyDriver?")
+    paths = document.get("paths") if isinstance(document, dict) else None
+    described = paths if isinstance(paths, dict) else {}
+    missing = [
+        f"{route.method} {route.path}"
+        for route in table.routes
+        if not route.path.startswith(PAGES) and route.method.lower() not in described.get(route.path, {})
+    ]
+    if missing:
+        return Finding(what, False, f"it lacks {', '.join(missing)}: is this SkyDriver, and of this version?")
+    return Finding(what, True, "it describes each of these routes")
 
 
 async def _ask(client: httpx.AsyncClient, route: Route, pause: float) -> Finding:
     what = f"{route.method} {route.path}"
     try:
-        answer = await _answer(client, route)
-        for _ in range(TRIES - 1):
-            if answer.status_code not in (502, 503, 504) or _sentence(answer) is not None:
-                break
-            await asyncio.sleep(pause)
-            answer = await _answer(client, route)
+        answer = await _answer(client, route.method, re.sub(r"\{\w+\}", "0", route.path), pause)
     except httpx.HTTPError as error:
         return Finding(what, False, f"no answer: {type(error).__name__}")
     if answer.status_code >= 500:
         return Finding(
             what, False, f"{route.service} answers {answer.status_code}: {_sentence(answer) or 'no reason'}"
         )
-    if answer.status_code in (404, 405) and _sentence(answer) in (None, "Not Found", "Method Not Allowed"):
-        return Finding(what, False, "there is no answer behind it: is this SkyDriver, and of this version?")
+    if answer.status_code in (404, 405) and _sentence(answer) is None:
+        return Finding(what, False, f"it leads nowhere ({answer.status_code}): is {route.service} installed?")
     return Finding(what, True, f"{route.service} answers {answer.status_code}")
 
 
-async def _answer(client: httpx.AsyncClient, route: Route) -> httpx.Response:
-    body: dict[str, object] | None = None if route.method == "GET" else {}
-    return await client.request(route.method, re.sub(r"\{\w+\}", "0", route.path), json=body)
+async def _answer(client: httpx.AsyncClient, method: str, path: str, pause: float) -> httpx.Response:
+    body: dict[str, object] | None = None if method == "GET" else {}
+    answer = await client.request(method, path, json=body)
+    for _ in range(TRIES - 1):
+        if answer.status_code not in (502, 503, 504) or _sentence(answer) is not None:
+            break
+        await asyncio.sleep(pause)
+        answer = await client.request(method, path, json=body)
+    return answer
 
 
 def _sentence(answer: httpx.Response) -> str | None:

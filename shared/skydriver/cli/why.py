@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from skydriver.cli.screen import duration
-from skydriver.model.holdups import LONG_SECONDS, QUIET_SECONDS, predicted_end
+from skydriver.model.holdups import LIVE, LONG_SECONDS, QUIET_SECONDS, predicted_end
 from skydriver.model.phases import ALERT_PRIORITY
 from skydriver.model.reasons import ReasonCode
 from skydriver.model.tallies import read_tallies
 
 Json = Mapping[str, Any]
 
-_LIVE = ("started", "reported", None)
+_LIVE = (*LIVE, None)
 _TRIED_AGAIN = (ReasonCode.WORKERS_START_REFUSED, ReasonCode.WORKERS_START_NO_ROOM)
 _GIVEN_UP = (
     ReasonCode.WORKERS_START_IMPOSSIBLE,

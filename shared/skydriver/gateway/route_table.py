@@ -4,16 +4,17 @@ Knative routes by host only. Whatever puts all functions behind one address (the
 matches method and path here, so that no route is listed twice.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.routing import compile_path
 
-_PARAMETER = "{}"
+_PARAMETER = re.compile(r"\{\w+\}")
 
 
 class Route(BaseModel):
@@ -45,20 +46,21 @@ class MethodNotAllowed:
     allowed: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class _Node:
-    """The routes that share their first segments."""
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """The routes of one path, by their methods."""
 
-    services: dict[str, str] = field(default_factory=dict)
-    children: dict[str, "_Node"] = field(default_factory=dict)
+    pattern: re.Pattern[str]
+    services: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class RouteTable:
-    """The table, ready to be matched in one step a segment."""
+    """The table, ready to be matched."""
 
     routes: tuple[Route, ...]
-    _root: _Node
+    _paths: tuple[_Path, ...]
+    """Where several match, the one that counts comes first."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -78,16 +80,14 @@ class RouteTable:
         Raises:
             ValueError: two entries serve the same requests.
         """
-        root = _Node()
-        for route in routes:
-            node = root
-            for segment in _segments(route.path):
-                key = _PARAMETER if segment.startswith("{") else segment
-                node = node.children.setdefault(key, _Node())
-            if route.method in node.services:
+        paths: dict[str, _Path] = {}
+        for route in sorted(routes, key=_literals_first):
+            shape = _PARAMETER.sub("{}", route.path)
+            path = paths.setdefault(shape, _Path(compile_path(route.path)[0], {}))
+            if route.method in path.services:
                 raise ValueError(f"two routes for {route.method} {route.path}")
-            node.services[route.method] = route.service
-        return cls(tuple(routes), root)
+            path.services[route.method] = route.service
+        return cls(tuple(routes), tuple(paths.values()))
 
     @property
     def services(self) -> frozenset[str]:
@@ -106,26 +106,12 @@ class RouteTable:
             method: in capitals; a route that answers GET answers HEAD, too.
             path: decoded, without the query.
         """
-        if not path.startswith("/"):
-            return NotFound()
-        services = _find(self._root, _segments(path))
-        if services is None:
-            return NotFound()
-        return services.get("GET" if method == "HEAD" else method) or MethodNotAllowed(
-            tuple(sorted(services))
-        )
+        for one in self._paths:
+            if one.pattern.fullmatch(path):
+                service = one.services.get("GET" if method == "HEAD" else method)
+                return service or MethodNotAllowed(tuple(sorted(one.services)))
+        return NotFound()
 
 
-def _segments(path: str) -> tuple[str, ...]:
-    return () if path == "/" else tuple(path[1:].split("/"))
-
-
-def _find(node: _Node, segments: tuple[str, ...]) -> Mapping[str, str] | None:
-    if not segments:
-        return MappingProxyType(node.services) if node.services else None
-    head, *tail = segments
-    for key in (head, _PARAMETER):
-        child = node.children.get(key)
-        if child is not None and head and (found := _find(child, tuple(tail))) is not None:
-            return found
-    return None
+def _literals_first(route: Route) -> list[bool]:
+    return [segment.startswith("{") for segment in route.path.split("/")]

@@ -1,6 +1,8 @@
-"""The data folder: one local service at a time works on it, and says there where it is."""
+"""The data folder: one local service at a time works on it, says there where it is, and keeps its key."""
 
 import fcntl
+import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,3 +37,18 @@ def published(data: Path, url: str) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+def kept_key(path: Path) -> str:
+    """Read a key that only the user of the folder may read; made up if need be.
+
+    What it has encrypted is in the database, which outlives the service.
+    """
+    if not path.exists():
+        # Whole or not at all.
+        new = path.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+        new.rename(path)
+    return path.read_text()

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 import skydriver
 from skydriver.local import mongod, ownership, s3
-from skydriver.local.data_folder import claimed, published
+from skydriver.local.data_folder import claimed, kept_key, published
 from skydriver.local.environment import clean_environment, process_environment
 from skydriver.local.errors import LocalError
 from skydriver.local.http_server import listen, serve, url
@@ -194,6 +194,7 @@ class LocalService:
             "AWS_SECRET_ACCESS_KEY": "local",
             "SCANNER_TOKEN_KEY": secrets.token_hex(32),
             "SESSION_KEYS": secrets.token_hex(32),
+            "SUBSCRIPTION_KEYS": kept_key(self._data / "subscription.key"),
             "SKYDRIVER_URL": self.url,
             "K_SINK": self.sink,
             "LOCAL_JOBS_URL": self.jobs_url,

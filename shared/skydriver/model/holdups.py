@@ -23,7 +23,8 @@ REMOVAL_SECONDS = 600.0
 """Seconds after which a removal is said to take long."""
 
 _TIME_LEFT = re.compile(r"(?:(\d{1,6}) days?, )?(\d{1,6}):(\d\d):(\d\d)")
-_LIVE = (ClusterState.STARTED, ClusterState.REPORTED)
+LIVE = (ClusterState.STARTED, ClusterState.REPORTED)
+"""States of clusters whose workers count."""
 
 
 class HoldUp(NamedTuple):
@@ -129,7 +130,7 @@ def _running(scan: Mapping[str, Any], now: float) -> HoldUp | None:
     if (progress.get("processing_stats") or {}).get("finished"):
         return None
     own = [one for one in scan["ewms_task"]["clusters"] if one["attempt"] == scan["attempt"]]
-    live = [one for one in own if one["state"] in _LIVE]
+    live = [one for one in own if one["state"] in LIVE]
     if not live:
         said = [_place(one) for one in own if one["reason"]]
         reason = f"No workers have been started yet{': ' if said else ''}{'; '.join(said)}"

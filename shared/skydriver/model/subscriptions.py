@@ -21,6 +21,8 @@ NOTIFIED: tuple[Fact, ...] = (
     Fact.RESUMED,
 )
 """What a subscription may ask for."""
+TEST_FACT = "subscription.test"
+"""The `fact` of a notification that only tries a subscription: no scan is behind it."""
 
 
 class Protocol(StrEnum):
@@ -175,9 +177,10 @@ class BestFit(TypedDict):
 
 
 class Area(TypedDict):
-    """The region that holds 90 %, and by which definition."""
+    """The region that holds 90 %, and by which definition (`skydriver.skymap.definitions`)."""
 
     level: float
+    """What it holds, from 0 to 1."""
     definition: str
     area_deg2: float
 

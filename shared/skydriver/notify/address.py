@@ -8,7 +8,6 @@ followed, there is no proxy, and neither a large nor a slow answer holds a deliv
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +18,8 @@ from skydriver.notify.errors import SinkRefused, SinkUnreachable
 from skydriver.settings import settings
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 MAX_ANSWER = 4096
@@ -118,23 +119,23 @@ async def _call(method: str, sink: str, headers: Mapping[str, str], body: bytes,
 
     url = httpx.URL(sink)
     _check(url)
-    port = url.port or (443 if url.scheme == "https" else 80)
-    addresses = await addresses_of(url.host, port)
-    # A client a call: connections are found again by their address, which several names may share.
-    async with httpx.AsyncClient(
-        timeout=seconds, trust_env=False, follow_redirects=False, verify=tls_context()
-    ) as client:
+    addresses = await addresses_of(url.host, url.port or (443 if url.scheme == "https" else 80))
+    # So that none of them uses up the time of all.
+    connecting = seconds / (len(addresses) + 1)
+    # A transport a call, since connections are kept by their address, which several names may share. Not a
+    # client: it would log what it calls, and a sink of Slack is a secret.
+    async with httpx.AsyncHTTPTransport(verify=tls_context(), trust_env=False) as transport:
         for address in addresses:
             # Of what was checked only the address is called; the name is what its certificate must have.
-            request = client.build_request(
+            request = httpx.Request(
                 method,
                 url.copy_with(host=address),
                 headers={**headers, "Host": url.netloc.decode(), "Accept-Encoding": "identity"},
                 content=body,
-                extensions={"sni_hostname": url.raw_host.decode()},
+                extensions={"sni_hostname": url.raw_host.decode(), "timeout": {"connect": connecting}},
             )
             try:
-                return await _answer(client, request)
+                return await _answer(await transport.handle_async_request(request))
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failure: httpx.HTTPError = error
             except httpx.HTTPError as error:
@@ -150,8 +151,7 @@ def _check(url: "httpx.URL") -> None:
         raise SinkRefused("its address must begin with https://, and be at port 443")
 
 
-async def _answer(client: "httpx.AsyncClient", request: "httpx.Request") -> Answer:
-    answer = await client.send(request, stream=True)
+async def _answer(answer: "httpx.Response") -> Answer:
     try:
         body = b""
         if answer.is_error:
@@ -165,7 +165,7 @@ async def _answer(client: "httpx.AsyncClient", request: "httpx.Request") -> Answ
 
 
 @cache
-def tls_context() -> ssl.SSLContext:
+def tls_context() -> "ssl.SSLContext":
     """Read the authorities' certificates once, those of `SSL_CERT_FILE` where that is set."""
     import httpx
 

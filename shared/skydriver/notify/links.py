@@ -1,4 +1,4 @@
-"""Links in e-mail that need no login: each has a token that only the service can have made, for one purpose."""
+"""Links in e-mail that need no login: each has a token of one purpose, which only the service can make."""
 
 import time
 from hashlib import sha256

@@ -64,10 +64,15 @@ def signed_headers(secret: str, event_id: str, body: bytes, *, now: int) -> dict
         now: seconds since the epoch.
     """
     name = message_id(event_id)
-    key = base64.b64decode(secret.removeprefix(_PREFIX))
-    code = hmac.digest(key, f"{name}.{now}.".encode() + body, "sha256")
     return {
         "webhook-id": name,
         "webhook-timestamp": str(now),
-        "webhook-signature": f"v1,{base64.b64encode(code).decode()}",
+        "webhook-signature": signature(secret, name, now, body),
     }
+
+
+def signature(secret: str, message: str, now: int, body: bytes) -> str:
+    """Sign a message by its id, the time (seconds since the epoch) and its body."""
+    key = base64.b64decode(secret.removeprefix(_PREFIX))
+    code = hmac.digest(key, f"{message}.{now}.".encode() + body, "sha256")
+    return f"v1,{base64.b64encode(code).decode()}"

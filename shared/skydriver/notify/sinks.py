@@ -1,4 +1,4 @@
-"""Where notifications go to: checked when it is given, encrypted where it is stored, masked where it is shown."""
+"""Where notifications go to: checked when given, encrypted where stored, masked where shown."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -15,6 +15,8 @@ from skydriver.settings import settings
 MAX_SINK = 2000
 _PURPOSE = "the sink of a subscription"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9a-fA-F:.]+")
+"""A name, an IPv4 or an IPv6 address; httpx writes other characters in another way."""
 _EMAIL = re.compile(
     rf"(?P<user>[a-z0-9!#$%&'*+/=?^_`{{|}}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{{|}}~-]+)*)"
     rf"@(?P<domain>{_LABEL}(?:\.{_LABEL})*)",
@@ -86,12 +88,14 @@ def _webhook(text: str) -> str:
     insecure = settings().subscription_insecure_sinks
     if url.scheme != "https" and not (insecure and url.scheme == "http"):
         raise _wrong("it must begin with https://")
-    if not url.host:
+    if _HOST.fullmatch(url.raw_host.decode()) is None:
         raise _wrong("it names no host")
     if url.userinfo:
         raise _wrong("it may not hold a user or a password")
     if url.fragment or "#" in text:
         raise _wrong("it may have no part after '#'")
+    if url.scheme == "https" and url.port == 443:
+        url = url.copy_with(port=None)
     if url.port is not None and not insecure:
         raise _wrong("it must be at port 443")
     if url.port == 0:
@@ -100,6 +104,8 @@ def _webhook(text: str) -> str:
 
 
 def _slack(text: str) -> str:
+    if not settings().slack_host:
+        raise InvalidArguments({"protocol": "this installation sends nothing to Slack"})
     sink = _webhook(text)
     url = urlsplit(sink)
     if url.netloc != settings().slack_host:
@@ -110,9 +116,11 @@ def _slack(text: str) -> str:
 
 
 def _email(text: str) -> str:
+    if settings().smtp_host is None:
+        raise InvalidArguments({"protocol": "this installation has no mail server"})
     found = _EMAIL.fullmatch(text)
-    # RFC 5321, section 4.5.3.1.
-    if found is None or len(found["user"]) > 64 or len(text) > 254:
+    # RFC 5321, section 4.5.3.1. With `=?` begins what headers have in place of other characters (RFC 2047).
+    if found is None or len(found["user"]) > 64 or len(text) > 254 or "=?" in text:
         raise _wrong("it is no e-mail address, such as jane@icecube.wisc.edu")
     return f"{found['user']}@{found['domain'].lower()}"
 

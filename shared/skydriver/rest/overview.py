@@ -47,6 +47,16 @@ class OverviewArguments(BaseModel):
     ended_limit: int = Field(PAGE, ge=1, le=MAX_PAGE, description="list so many of them")
 
 
+def limits(*, started: int, running: int) -> Limits:
+    """Say within which limits scans are started, and how much of them is used."""
+    return Limits(
+        starts_per_minute=settings().starts_per_minute,
+        started=started,
+        scans_running=settings().scans_running,
+        running=running,
+    )
+
+
 async def read_overview(asked: OverviewArguments) -> dict[str, Any]:
     """Read the service at a glance, in three round trips at once, each by an index.
 
@@ -58,15 +68,10 @@ async def read_overview(asked: OverviewArguments) -> dict[str, Any]:
         scan_overview.under_way(limit=MAX_RUNNING),
         scan_overview.backlog_page(skip=asked.backlog_skip, limit=asked.backlog_limit),
     )
-    limits = Limits(
-        starts_per_minute=settings().starts_per_minute,
-        started=rate_limit.started_lately(figures.starts, now=now),
-        scans_running=settings().scans_running,
-        running=figures.running,
-    )
+    used = limits(started=rate_limit.started_lately(figures.starts, now=now), running=figures.running)
     queued = figures.phases.get(Phase.QUEUED, Group())
     shown = [_under_way(scan, now) for scan in running]
-    problems = [*_problems(figures, limits, now), *_alerts_held_up(shown)]
+    problems = [*_problems(figures, used, now), *_alerts_held_up(shown)]
     return {
         "is_well": not problems,
         "problems": problems,
@@ -81,14 +86,14 @@ async def read_overview(asked: OverviewArguments) -> dict[str, Any]:
             {"location": location, "since": since, "reason": reason}
             for location, (since, reason) in figures.silent.items()
         ],
-        "limits": limits._asdict(),
+        "limits": used._asdict(),
         "running": shown,
         "backlog": {
             "total": queued.n,
             "since": queued.since,
             "skip": asked.backlog_skip,
             "entries": [
-                _waiting(scan, place, now, limits, queued.alerts)
+                _waiting(scan, place, now, used, queued.alerts)
                 for place, scan in enumerate(waiting, start=asked.backlog_skip + 1)
             ],
         },

@@ -59,7 +59,7 @@ DISCARD_SESSION_KEYRING_ON_STARTUP = False
 RUNBENCHMARKS = 0
 # Its log says what it was asked.
 SCHEDD_DEBUG = D_COMMAND
-# Seconds: nobody waits here for thousands of machines.
+# Seconds: there are no thousands of machines to wait for here.
 NEGOTIATOR_INTERVAL = 1
 NEGOTIATOR_MIN_INTERVAL = 1
 NEGOTIATOR_CYCLE_DELAY = 1
@@ -82,7 +82,7 @@ class Pool:
         folder: of its own; `log/` has the daemons' logs.
         collector: the collector's address, `HOST:PORT`.
         schedd: the schedd's name.
-        user: who may submit; all jobs that are told of or removed are theirs.
+        user: who may submit; all jobs that are listed or removed are theirs.
         token: of that user.
     """
 
@@ -115,9 +115,9 @@ class Pool:
         return jobs
 
     def submit(self, *clusters: tuple[dict[str, str], int], spool: bool = False) -> list[int]:
-        """Submit clusters (a description, and how many jobs), as somebody else with our token would.
+        """Submit clusters (a description, and how many jobs), as another user with our token would.
 
-        With `spool` the submissions are left half done, as by somebody who died.
+        With `spool` the submissions are left half done, as by a client that died.
         """
         task = {**self.location, "clusters": clusters, "spool": spool}
         with tempfile.TemporaryDirectory() as folder:

@@ -31,7 +31,7 @@ WEBHOOKS = {"eventing-webhook": "webhook", "inmemorychannel-webhook": "channel_c
 _WITHOUT_LEADER = ("filter", "ingress")
 _IMAGES = "ko://knative.dev/eventing/cmd/"
 _PORT, _TLS_PORT = 8080, 8443
-_POD_ADDRESS = "192.0.2.1"  # Endpoints must not have a loopback address; nobody calls this one
+_POD_ADDRESS = "192.0.2.1"  # Endpoints must not have a loopback address; this one is never called
 _DEADLINE = 120.0
 _POLL = 0.1
 
@@ -141,7 +141,7 @@ async def _is_ready(api: Api, addresses: Mapping[str, str]) -> bool:
         for hook in await api.all(f"/apis/admissionregistration.k8s.io/v1/{kind}")
     ]
     crds = await api.all("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
-    # Where there is but one version, nothing is ever converted, and nobody cares.
+    # Where there is but one version, nothing is ever converted.
     converted = [crd for crd in crds if len(crd["spec"]["versions"]) > 1]
     calls = [call for one in [*hooks, *converted] for call in _calls(one)]
     return all("caBundle" in call for call in calls)
@@ -223,7 +223,7 @@ class _Nodes:
         kubeconfig.write_text(self._plane.kubeconfig_of(await self._api.token_of(account, NAMESPACE)))
         self._children[program] = await self._processes.start(
             program,
-            # Nobody else is there to lead; leases would only make the start slower.
+            # There is no other instance to lead; leases would only make the start slower.
             [str(self._built / program), *(() if program in _WITHOUT_LEADER else ("--disable-ha",))],
             environment={
                 **_environment(deployment),
@@ -252,7 +252,7 @@ def _environment(deployment: Object) -> dict[str, str]:
         if "fieldRef" in source:
             values[variable["name"]] = fields[source["fieldRef"]["fieldPath"]]
         elif "configMapKeyRef" in source:
-            values[variable["name"]] = "an image of a part that nobody runs here"
+            values[variable["name"]] = "an image of a part that does not run here"
         else:
             values[variable["name"]] = variable.get("value", "")
     return values

@@ -49,7 +49,7 @@ class Names:
         host = request.headers["host"].partition(":")[0]
         address = self._addresses.get(await self._resolve(host))
         if address is None:
-            return _bad_gateway(f"nobody is called {host}")
+            return _bad_gateway(f"there is no host {host}")
         try:
             answer = await self._client.request(
                 request.method,

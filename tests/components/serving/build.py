@@ -22,7 +22,7 @@ PROGRAMS = ("controller", "webhook", "autoscaler", "activator", "queue")
 _MODULE = Path(__file__).parent / "module"
 _SERVING, _NETWORKING, _CACHING = "knative.dev/serving", "knative.dev/networking", "knative.dev/caching"
 _LEFT_OUT = ("300-knativecertificate.yaml", "activator-hpa.yaml", "webhook-hpa.yaml", "999-cache.yaml")
-"""Manifests of options that nobody has here: certificates by cert-manager, more instances, image caches."""
+"""Manifests of options that are not used here: certificates by cert-manager, more instances, image caches."""
 
 
 def build(folder: Path) -> None:

@@ -21,10 +21,10 @@ COMMANDS = {
 def complete(
     database: None, bucket: Bucket, broker: Broker, configure: Configure, tmp_path: Path
 ) -> Configure:
-    """Everything that settings name is there; one machine's service asks nobody who they are."""
+    """Everything that settings name is there; one machine's service asks for no login."""
     (tmp_path / "condor-token-sub-2").mkdir()
     (tmp_path / "condor-token-sub-2" / "token").write_text("a token of no pool\n")
-    configure(CLUSTER_SECRETS=str(tmp_path))
+    configure(CLUSTER_SECRETS=str(tmp_path), SLACK_HOST="")
     return configure
 
 
@@ -43,9 +43,11 @@ async def test_all_is_well(complete: Configure, broker: Broker, words: list[str]
         "ok Kubernetes: not used: scanner servers are processes of this machine",
         "ok scanner images: 5 tags of the scanner's image are known",
         "ok worker clusters: local, other, sub-2",
+        "ok mail server: none: notifications cannot go out by e-mail (SMTP_HOST)",
+        "ok Slack: not used (SLACK_HOST is empty)",
     ]
     assert code == 0
-    # One event, which nobody wants.
+    # One event, which no Trigger matches.
     assert [event.type for event in broker.events] == [CHECKED]
 
 
@@ -61,4 +63,4 @@ async def test_what_is_wrong_is_told_and_the_rest_still_checked(
         "FAIL S3: S3 refuses bucket 'another' (404): make it, or allow it",
         "FAIL Broker: K_SINK leads to no Broker that takes events: the event broker answered 404",
     ]
-    assert sum(line.startswith("ok") for line in lines) == 8
+    assert sum(line.startswith("ok") for line in lines) == 10

@@ -44,7 +44,7 @@ class CommandLine:
             "PYTHONUNBUFFERED": "1",
             "COLUMNS": "200",
         }
-        # Files, not pipes: nobody has to empty them, and what is not asked for is there after a failure.
+        # Files, not pipes: they need not be emptied, and what is not asked for is there after a failure.
         with (self.folder / "out").open("w") as out, (self.folder / "err").open("w") as err:
             return subprocess.Popen(
                 [sys.executable, "-m", "skydriver.cli.main", *args],

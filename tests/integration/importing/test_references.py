@@ -41,7 +41,7 @@ def folder(request: pytest.FixtureRequest, shared: Path) -> Path:
 
 @pytest_asyncio.fixture
 async def told(folder: Path, former: Former) -> AsyncIterator[list[str]]:
-    """The database of that folder, imported; what was told of it."""
+    """The database of that folder, imported, with the report on it."""
     former.load(folder)
     before = former.contents()
     ewms = folder / "ewms.json"

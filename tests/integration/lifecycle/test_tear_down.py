@@ -107,7 +107,7 @@ async def test_an_unknown_scan_is_refused_for_good(jobs: Jobs) -> None:
     assert await scan_document.get("nobody") is None
 
 
-async def test_whoever_holds_the_lease_is_waited_for(jobs: Jobs, bucket: Bucket, broker: Broker) -> None:
+async def test_the_holder_of_the_lease_is_waited_for(jobs: Jobs, bucket: Bucket, broker: Broker) -> None:
     scan_id = await _over(jobs, bucket)
     await change(scan_id, scanner__leased_until=time.time() + 60)
     with pytest.raises(Busy):

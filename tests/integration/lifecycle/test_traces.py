@@ -1,4 +1,4 @@
-"""A scan's events go on with its trace, whoever makes them, and whenever they get to the broker."""
+"""A scan's events go on with its trace, of any function, and whenever they get to the broker."""
 
 import pytest
 

@@ -52,7 +52,7 @@ async def test_two_users_with_the_same_key_have_two_scans(api: Api, issuer: Real
     assert await count() == 2
 
 
-async def test_nobody_raises_a_rescan_to_an_alert_without_the_role(api: Api, issuer: Realm) -> None:
+async def test_a_rescan_becomes_an_alert_only_with_the_role(api: Api, issuer: Realm) -> None:
     ada = user(issuer, "ada")
     first = (await api.answer("POST", "/scan", scan_arguments(priority=99), ada)).json()["scan_id"]
     before = await read(first)

@@ -1,4 +1,4 @@
-"""Paths, methods and queries that v1's clients, or nobody, would send."""
+"""Paths, methods and queries that v1's clients send, or that no client should."""
 
 from pathlib import PurePosixPath
 

@@ -1,4 +1,4 @@
-"""Users are led from a scan to the rescan that has taken its place, and nobody else is."""
+"""Users are led from a scan to the rescan that has taken its place; scanners and the system are not."""
 
 from collections.abc import Callable
 

@@ -318,7 +318,7 @@ CONDOR = {
 STATUSES = {"Running": {"Tasking": 9}, "Held: (26, 8) too long": {"null": 1}}
 
 
-async def test_somebody_elses_clusters_are_reported_by_their_uuid(
+async def test_clusters_of_others_are_reported_by_their_uuid(
     api: Api, scan_id: str, scanner: Scanner, configure: Callable[..., None]
 ) -> None:
     path = f"/scan/{scan_id}/manifest"

@@ -75,7 +75,7 @@ def test_outcomes_are_given_back(queue: PixelQueue, worker: Worker) -> None:
     queue.put([ONE])
     worker.lease()
     assert worker.ask("PUT", "/a%20scan/leases/1", OUTCOME) == (204, None)
-    reco = queue.collect(timeout=10)
+    reco = queue.collect(timeout=60)
     assert reco is not None
     assert (reco.id, reco.fit, reco.started, reco.runtime) == (
         ONE,

@@ -85,7 +85,7 @@ def test_any_other_refusal_is_final_at_once(recorder: Recorder, attitude: Attitu
     assert len(recorder.calls) == 1
 
 
-def test_nobody_there(without_waits: list[float]) -> None:
+def test_a_service_that_is_not_there(without_waits: list[float]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     with pytest.raises(CallError):

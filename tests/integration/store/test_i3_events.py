@@ -18,7 +18,7 @@ async def test_an_event_comes_back_as_it_was() -> None:
     assert stored is not None and orjson.loads(stored) == event
 
 
-async def test_equal_events_are_stored_once_whoever_sends_them() -> None:
+async def test_equal_events_of_several_users_are_stored_once() -> None:
     ids = await asyncio.gather(
         *(i3_events.put(written({"run_id": 1, "event_id": 2})) for _ in range(5)),
         i3_events.put(written({"event_id": 2, "run_id": 1})),

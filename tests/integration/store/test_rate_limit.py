@@ -88,7 +88,7 @@ async def test_one_scan_at_once_takes_one_permit() -> None:
     assert await rate_limit.holders() == ["s0"]
 
 
-async def test_nobody_holds_anything_before_the_first_permit() -> None:
+async def test_no_permit_is_held_before_the_first_one() -> None:
     assert await rate_limit.holders() == []
     await rate_limit.release(["s0"])
     assert await rate_limit.holders() == []

@@ -125,7 +125,7 @@ async def test_wrong_answers_are_repeated_and_end_as_dead_letters(
         await eventually(noted)
 
 
-async def test_whoever_publishes_waits_for_no_handler(knative: Eventing, sink: str, tmp_path: Path) -> None:
+async def test_a_publisher_waits_for_no_handler(knative: Eventing, sink: str, tmp_path: Path) -> None:
     done = asyncio.Event()
 
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:

@@ -38,6 +38,7 @@ async def test_all_is_well_and_a_broker_that_is_not_there_is_missed(
         KUBECONFIG=str(knative.plane.kubeconfig),
         K8S_NAMESPACE=NAMESPACE,
         CLUSTER_SECRETS=str(tmp_path),
+        SLACK_HOST="",
     )
     code, lines = await check("skydriver.check")
     assert code == 0, lines

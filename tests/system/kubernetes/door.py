@@ -49,7 +49,7 @@ class Door:
                 await asyncio.gather(*self._tasks)
 
     def _accept(self, listener: socket.socket) -> None:
-        with suppress(BlockingIOError, ConnectionAbortedError):  # whoever called has gone again
+        with suppress(BlockingIOError, ConnectionAbortedError):  # the caller has gone again
             connection, _ = listener.accept()
             task = asyncio.create_task(self._come(connection))
             self._tasks.add(task)

@@ -42,7 +42,7 @@ MAY = {
     "observe-workers": {"jobs": {"list"}, "pods": {"list"}},
     "stop-workers": {"jobs": {"get", "delete"}, "secrets": {"delete"}, "pods": {"list"}},
 }
-"""What each function may do; whoever is not named here may do nothing."""
+"""What each function may do; one that is not named here may do nothing."""
 
 
 def built(name: str) -> list[Object]:
@@ -110,7 +110,7 @@ async def test_each_function_may_do_what_it_needs_and_nothing_else(api: Api) -> 
     accounts = {one["metadata"]["name"] for one in built("prod") if one["kind"] == "ServiceAccount"}
     assert accounts > MAY.keys()
     for account in sorted(accounts):
-        # Whoever may do nothing is asked the least of it.
+        # One that may do nothing is asked for the least.
         resources, verbs = (RESOURCES, VERBS) if account in MAY else (RESOURCES[:5:2], ("get", "create"))
         asked = [(verb, group, resource) for group, resource in resources for verb in verbs]
         answers = await asyncio.gather(*(_may(api, namespace, account, *one) for one in asked))

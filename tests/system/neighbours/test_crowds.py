@@ -33,7 +33,7 @@ async def test_a_client_that_never_ends_its_request(here: Neighbourhood) -> None
 
 
 async def test_more_scans_than_the_backlog_holds(here: Neighbourhood) -> None:
-    """Whoever asks is told to come again, and when; a realtime alert is always taken."""
+    """The caller is told to come again, and when; a realtime alert is always taken."""
     headers = here.user(skydriver_role="realtime")
     async with AsyncMongoClient[dict[str, Any]](here.uri) as client:
         scans = client.get_default_database()["scans"]

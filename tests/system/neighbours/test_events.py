@@ -1,4 +1,4 @@
-"""Events that nobody of ours has sent."""
+"""Events that no function of ours has sent."""
 
 from typing import Any
 

@@ -59,8 +59,8 @@ async def test_parts_that_do_not_answer_are_told_of(configure: Configure, tmp_pa
     )
     found = await look()
     good = {what for what, finding in found.items() if finding.good}
-    # The message broker is asked only where its management API is configured.
-    assert good == {"settings", "message broker"}
+    # The message broker is asked only where its management API is configured, as is a mail server.
+    assert good == {"settings", "message broker", "mail server"}
     assert found["Keycloak"].words == "nothing answers at AUTH_OPENID_URL: ConnectError"
     assert "K_SINK leads to no Broker that takes events" in found["Broker"].words
     assert "MONGODB_URI leads to no usable MongoDB" in found["MongoDB"].words

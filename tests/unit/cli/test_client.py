@@ -89,7 +89,7 @@ def test_retries_have_an_end(service: Any) -> None:
         client.backlog()
 
 
-def test_nobody_there(unreachable: str) -> None:
+def test_a_service_that_is_not_there(unreachable: str) -> None:
     with (
         Client(Address(unreachable, "a note"), timeout_seconds=0.0) as client,
         pytest.raises(Unreachable, match=r"No service answers at .* \(from a note\)") as error,

@@ -20,7 +20,7 @@ def test_snapshot(running: dict[str, Any], manifest: dict[str, Any]) -> None:
     assert not snapshot.succeeded
 
 
-def test_snapshot_of_a_scan_that_nobody_has_reported_on() -> None:
+def test_snapshot_of_a_scan_without_a_report() -> None:
     queued = {
         "scan_state": "PENDING__PRESTARTUP",
         "is_deleted": False,

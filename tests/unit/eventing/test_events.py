@@ -45,7 +45,7 @@ def test_no_two_facts_share_a_type_or_a_slot() -> None:
 
 
 @given(st.sampled_from(Fact), st.text(min_size=1), st.text(min_size=1), st.text(min_size=1))
-def test_a_retry_has_the_same_id_whoever_says_it(fact: Fact, subject: str, cause: str, other: str) -> None:
+def test_a_retry_by_any_function_has_the_same_id(fact: Fact, subject: str, cause: str, other: str) -> None:
     def event_id(cause: str, function: str = "one") -> Any:
         with working(function, "an event"):
             return only(outbox_entry(fact, subject=subject, cause=cause))[1]["id"]

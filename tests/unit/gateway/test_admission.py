@@ -35,7 +35,7 @@ def test_one_too_many_is_refused_until_another_ends() -> None:
             assert under_way.enter_context(admission.admitted("status")) is None
 
 
-async def test_whoever_asks_beyond_is_told_when_to_come_back() -> None:
+async def test_one_request_too_many_is_told_when_to_come_back() -> None:
     go_on = asyncio.Event()
 
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:

@@ -39,7 +39,7 @@ def test_the_image_for_skymaps_is_that_of_functions_with_more_libraries() -> Non
     assert "--require-hashes -r requirements-skymap.lock" in stages["libraries"]
 
 
-def test_it_runs_as_nobody_special_and_by_a_number() -> None:
+def test_it_runs_as_an_ordinary_user_named_by_a_number() -> None:
     (user,) = instructions("USER")
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user)
 

@@ -28,7 +28,7 @@ OVERLAYS = ROOT / "knative" / "overlays"
 CRDS = ROOT.parent / "shared" / "data" / "crds"
 SECRETS = {
     *("MONGODB_URI", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "SCANNER_TOKEN_KEY"),
-    *("SESSION_KEYS", "DASHBOARD_CLIENT_SECRET"),
+    *("SESSION_KEYS", "DASHBOARD_CLIENT_SECRET", "SUBSCRIPTION_KEYS", "SMTP_PASSWORD"),
 }
 
 SKYMAPS = {
@@ -232,7 +232,7 @@ def test_events_are_retried_with_growing_waits_and_end_as_recorded_failures(name
         assert delivery.dead_letter == "record-failure"
         assert delivery.policy == "exponential"
         waits = sum(delivery.wait(repeat) for repeat in range(delivery.retry))
-        assert 30 < waits < 300, "long enough for a restart of MongoDB, short enough to be told of"
+        assert 30 < waits < 300, "long enough for a restart of MongoDB, short enough for an answer"
 
 
 @every_overlay

@@ -100,7 +100,7 @@ async def test_an_api_server_that_hangs_is_not_waited_for(pair: tuple[Api, Kuber
     api.answers, api.delay = [(200, {})], 1.5
     with pytest.raises(TemporaryError, match="Kubernetes does not answer"):
         await cluster.get("Job", "j")
-    assert len(api.asked) == 1, "whoever calls decides on another try"
+    assert len(api.asked) == 1, "the caller decides on another try"
 
 
 async def test_long_lists_come_in_pages(pair: tuple[Api, Kubernetes]) -> None:

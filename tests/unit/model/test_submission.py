@@ -260,7 +260,7 @@ def test_a_stored_request_can_be_sent_back() -> None:
     again = validate(ScanArguments, {**stored, "priority": 7})
     assert (again.cluster, again.worker_memory) == (first.cluster, 4_000_000_000)
     assert (again.scanner_server_env, again.i3_event_id, again.priority) == ({"A": "b"}, "0a" * 32, 7)
-    # Whoever sends it back changes it by arguments; elsewhere two names of one argument are a mistake.
+    # A client that sends it back changes it by arguments; elsewhere two names of one argument are a mistake.
     changed = validate(ScanArguments, {**stored, "cluster": {"sub-2": 1}, "worker_memory": "5G"})
     assert (changed.cluster, changed.worker_memory) == ([("sub-2", 1)], 5_000_000_000)
     with pytest.raises(InvalidArguments, match="cluster and request_clusters are the same"):

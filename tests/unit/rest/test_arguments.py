@@ -183,7 +183,7 @@ def test_a_problem_within_an_argument_is_named_by_its_place() -> None:
         (ManifestReport, {"scan_metadata": {"a\0": 1}}, "scan_metadata", "a null character"),
     ],
 )
-def test_a_problem_is_told_in_the_words_of_whoever_made_it(
+def test_a_problem_is_told_in_the_words_of_its_validator(
     model: type[BaseModel], arguments: dict[str, Any], name: str, sentence: str
 ) -> None:
     ((found, words),) = problems(model, arguments).items()

@@ -191,7 +191,7 @@ async def test_the_name_of_who_asks(keycloak: Keycloak, claims: dict[str, Any], 
         ({"groups": None, "skydriver_role": "realtime"}, {Role.REALTIME}),
         ({"groups": None, "skydriver_role": "System"}, set()),
         ({"groups": None, "skydriver_role": True}, set()),
-        # nobody becomes a scanner by a claim
+        # no claim makes a scanner
         ({"groups": None, "skydriver_role": "scanner"}, set()),
         ({"groups": None, "skydriver_role": ["user", "scanner"]}, set()),
         ({"skydriver_role": "system"}, {Role.USER, Role.SYSTEM}),
@@ -357,7 +357,7 @@ async def test_keys_are_fetched_once_for_many_tokens(keycloak: Keycloak) -> None
     assert keycloak.fetches == 1
 
 
-async def test_whoever_asks_while_keys_are_being_fetched_waits_for_them(keycloak: Keycloak) -> None:
+async def test_a_caller_waits_while_keys_are_being_fetched(keycloak: Keycloak) -> None:
     """The first calls of a fresh process come at once: none of them may be refused for that."""
     tokens = [keycloak.token(preferred_username=str(n)) for n in range(8)]
     callers = await asyncio.gather(*(who(f"Bearer {token}") for token in tokens))

@@ -62,7 +62,7 @@ def served(folder: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[
 
 
 def answer(url: str) -> httpx.Response:
-    """Ask until somebody listens."""
+    """Ask until the port is open."""
     deadline = time.monotonic() + 30
     with httpx.Client(trust_env=False) as client:
         while True:
@@ -79,7 +79,7 @@ def test_it_serves_the_function_that_the_environment_names(tmp_path: Path) -> No
         # Garbage is collected once the function serves, but not that of its imports.
         assert answer(f"{url}/some/path").json() == {"path": "/some/path", "collects": True, "frozen": True}
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == -signal.SIGTERM
+        assert process.wait(timeout=60) == -signal.SIGTERM
     # What clients still hold, such as spans of a trace, is not lost with the process.
     assert (tmp_path / "closed").read_text() == "a client"
 

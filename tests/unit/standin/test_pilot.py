@@ -127,7 +127,9 @@ def test_outside_of_a_job_nothing_is_said(caplog: pytest.LogCaptureFixture) -> N
     assert caplog.text == ""
 
 
-def test_a_worker_works_on_even_if_nobody_listens(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_worker_works_on_even_if_its_server_does_not_listen(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     pilot(tmp_path).start()
     assert "FileNotFoundError" in caplog.text
     (tmp_path / ".chirp.config").write_text("garbage")

@@ -1,4 +1,4 @@
-"""Spans as a collector gets them, over its own protocol; and that nothing is there for whoever has none."""
+"""Spans as a collector gets them, over its own protocol; and that there are none without a collector."""
 
 import os
 import subprocess
@@ -59,7 +59,7 @@ def made(fact: Fact = Fact.REQUESTED) -> Any:
     return event
 
 
-async def test_a_request_goes_on_with_the_trace_of_whoever_asks(collector: Collector) -> None:
+async def test_a_request_goes_on_with_its_callers_trace(collector: Collector) -> None:
     events = []
 
     @endpoint("GET /scan/{scan_id}/manifest", roles=(Role.USER,))

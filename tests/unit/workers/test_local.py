@@ -169,6 +169,6 @@ async def test_a_cluster_is_stopped_by_its_uuid(loopback: Loopback) -> None:
     assert len(loopback.asked) == 1
 
 
-def test_an_orchestrator_that_nobody_knows() -> None:
+def test_an_unknown_orchestrator() -> None:
     with pytest.raises(NotImplementedError, match="slurm"):
         backend("slurm")

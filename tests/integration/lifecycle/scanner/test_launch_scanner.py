@@ -247,7 +247,7 @@ async def test_where_there_is_merely_no_room_a_scan_waits_however_long(
 
 
 async def test_a_server_of_a_start_that_seemed_refused_makes_room_for_another(jobs: Jobs) -> None:
-    """What it says while the scan is in the backlog is heard by nobody, so it must not be waited for."""
+    """What it says while the scan is in the backlog is not heard, so it must not be waited for."""
     scan_id = await stored()
     name = f"skyscan-{scan_id}"
     jobs.lose_answer("PUT")

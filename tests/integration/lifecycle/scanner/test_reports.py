@@ -342,7 +342,7 @@ async def test_both_at_once_finish_the_scan_once(broker: Broker) -> None:
 async def test_a_repeat_of_either_finishes_what_a_crash_left(broker: Broker) -> None:
     for repeat in (_finished, lambda scan_id: _result(scan_id, final=True)):
         scan_id = await stored(Phase.RUNNING, clusters=[cluster("a")])
-        # Both are stored, but whoever stored the second one died.
+        # Both are stored, but the function that stored the second one died.
         outbox: dict[str, Any] = {}
         version = await results.put(scan_id, CONTENT)
         pointer = result(is_final=True, version=version)

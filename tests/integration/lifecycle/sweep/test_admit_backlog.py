@@ -85,7 +85,7 @@ async def test_a_scan_that_has_to_wait_holds_up_no_other(configure: Configure) -
     assert await rate_limit.holders() == [ready]
 
 
-async def test_whoever_goes_on_with_a_scan_needs_no_event_for_it(broker: Broker) -> None:
+async def test_a_function_goes_on_with_a_scan_without_an_event_for_it(broker: Broker) -> None:
     mine, other = await stored(), await stored()
     assert await admit_backlog(caller=mine) == 2
     assert [event.subject for event in broker.heard(Fact.REQUESTED)] == [other]

@@ -1,4 +1,4 @@
-"""What has happened is counted, whoever did it and however often it is counted."""
+"""What has happened is counted once, whichever function did it and however often one looks."""
 
 import asyncio
 import datetime as dt

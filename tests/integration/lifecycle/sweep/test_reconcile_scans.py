@@ -24,7 +24,7 @@ FINISHED = {"attempt": 1, "finished": True, "order": "", "at": 0.0}
 
 
 async def test_a_scan_that_has_both_last_words_finishes(jobs: Jobs, broker: Broker) -> None:
-    """Whoever stored the second one died before it could say so."""
+    """The function that stored the second one died before it could say so."""
     ids = [
         await stored(phase, result=result(is_final=True), report=FINISHED)
         for phase in (Phase.LAUNCHING, Phase.STARTING, Phase.RUNNING)
@@ -78,7 +78,7 @@ async def test_a_server_that_died_is_launched_again_up_to_so_many_times(
     after = await read(scan_id)
     assert (after["phase"], after["attempt"]) == (Phase.LAUNCHING, 2)
     assert len(broker.heard(Fact.REQUESTED, scan_id)) == 1
-    # The dead server belongs to nobody any more: it is removed with the next sweep.
+    # The dead server belongs to no scan any more: it is removed with the next sweep.
     await reconcile_scans()
     assert jobs.names == set()
 

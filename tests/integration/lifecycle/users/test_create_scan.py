@@ -89,7 +89,7 @@ async def test_what_cannot_be_is_refused_and_not_stored(wrong: dict[str, Any], b
     assert broker.events == []
 
 
-async def test_an_alert_of_somebody_who_may_send_none_is_refused_and_not_stored(broker: Broker) -> None:
+async def test_an_alert_of_a_user_who_may_send_none_is_refused_and_not_stored(broker: Broker) -> None:
     with pytest.raises(Forbidden):
         await create_scan(arguments(priority=100), submitted_by="someone", may_alert=False)
     assert await _stored() == 0

@@ -122,11 +122,11 @@ async def test_an_older_look_does_not_replace_a_newer(jobs: Jobs) -> None:
     scan_id = await stored(Phase.RUNNING, clusters=[cluster("a")])
     newer = {"statuses": {"Held": {"null": 1}}, "dead_since": 5.0}
 
-    async def somebody_looks_later() -> None:
+    async def another_looks_later() -> None:
         fields = {**newer, "observed_at": time.time()}
         assert await scan_clusters.update_cluster(scan_id, "a", fields, states=[ClusterState.STARTED])
 
-    jobs.before("GET", somebody_looks_later)
+    jobs.before("GET", another_looks_later)
     await observe_workers(HERE)
     assert (await clusters_of(scan_id))["a"].items() >= newer.items()
 

@@ -255,7 +255,7 @@ async def test_workers_that_were_aborted_before_are_not_started(jobs: Jobs) -> N
     assert jobs.calls == []
 
 
-async def test_workers_that_are_not_recorded_are_found_by_whoever_stops_them(
+async def test_workers_that_are_not_recorded_are_found_when_they_are_stopped(
     jobs: Jobs, bucket: Bucket
 ) -> None:
     """The answer of a start was lost: the cluster counts as not started, but its job is there."""

@@ -250,7 +250,7 @@ async def test_a_deaf_process_is_killed(host: Host, monkeypatch: pytest.MonkeyPa
 async def test_a_second_deletion_takes_no_later_job_of_the_same_name(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody would end a job that the host has forgotten."""
+    """A job that the host has forgotten would never be ended."""
     await host.put("job", SLEEP)
     both = asyncio.gather(*(host.http.delete("/jobs/job") for _ in range(2)))
     # As soon as the first one has forgotten it, there is a new one.

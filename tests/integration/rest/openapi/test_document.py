@@ -96,7 +96,7 @@ async def test_a_manifest_is_as_documented(api: Api) -> None:
     jsonschema.Draft202012Validator(schema).validate(manifest)
 
 
-async def test_the_page_is_whole_and_asks_nobody_else(api: Api) -> None:
+async def test_the_page_is_whole_and_asks_no_other_host(api: Api) -> None:
     page = await api.http.get("/docs")
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'self'" in page.headers["content-security-policy"]

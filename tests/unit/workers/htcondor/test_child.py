@@ -198,7 +198,7 @@ def test_a_stopped_cluster_is_removed_once() -> None:
     assert len(schedd.told) == 1
 
 
-def test_a_cluster_that_somebody_else_has_started_is_removed_by_its_number() -> None:
+def test_a_cluster_that_others_have_started_is_removed_by_its_number() -> None:
     schedd = MadeUp([job(123)])
     assert _stop(schedd, time.time() + 10, cluster_id=123) == 0
     [(_, which)] = schedd.told

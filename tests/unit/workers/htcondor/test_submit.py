@@ -159,7 +159,7 @@ def test_the_startup_file_is_named_by_its_url(url: str, name: str) -> None:
 def _expand(text: str) -> str:
     """Expand macros as the submit language does, where only `$(DOLLAR)` stands for anything."""
     parts = text.split("$(DOLLAR)")
-    assert all("$" not in part for part in parts), "a macro of somebody else's"
+    assert all("$" not in part for part in parts), "a macro that is not ours"
     return "$".join(parts)
 
 

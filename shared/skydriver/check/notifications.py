@@ -1,0 +1,50 @@
+"""Checks what notifications go out by: the mail server, and Slack."""
+
+from skydriver.check.finding import Missing
+from skydriver.notify.address import call
+from skydriver.notify.email import mail_server
+from skydriver.notify.errors import SinkError
+from skydriver.settings import settings
+
+
+async def check_mail_server() -> str:
+    """Connect to the mail server and log in, as a delivery does; nothing is sent.
+
+    Raises:
+        Missing: something is not as it must be; the message says what to do.
+        NotConfigured: a setting is missing.
+    """
+    given = settings()
+    if given.smtp_host is None:
+        return "none: notifications cannot go out by e-mail (SMTP_HOST)"
+    if given.smtp_user is not None and given.smtp_password is None:
+        return "its login is not tried here: ask in deliver-notification, which has the password"
+    try:
+        async with mail_server():
+            pass
+    except SinkError as error:
+        raise Missing(
+            f"{error}: compare SMTP_HOST, SMTP_PORT, SMTP_SECURITY, SMTP_USER and SMTP_PASSWORD"
+        ) from (error)
+    login = "without a login" if given.smtp_user is None else f"as {given.smtp_user}"
+    return f"takes connections ({given.smtp_security}), {login}"
+
+
+async def check_slack() -> str:
+    """Ask Slack's host for an answer, whatever it is.
+
+    Raises:
+        Missing: there is none.
+    """
+    host = settings().slack_host
+    if not host:
+        return "not used (SLACK_HOST is empty)"
+    if settings().subscription_keys is None:
+        return "not tried here: ask in deliver-notification, which sends there"
+    try:
+        await call("HEAD", f"https://{host}/", {})
+    except SinkError as error:
+        raise Missing(
+            f"{host}: {error}: let functions reach it, or set SLACK_HOST to nothing where there is no Slack"
+        ) from error
+    return f"{host} answers"

@@ -1,0 +1,74 @@
+"""What a check says of the mail server and of Slack's host."""
+
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from skydriver.check.finding import Missing
+from skydriver.check.notifications import check_mail_server, check_slack
+from skydriver.notify.address import tls_context
+from tests.components.kubernetes.control_plane import make_certificates
+from tests.support.receivers import Reply, mail_receiver, receiver
+
+Configure = Callable[..., None]
+LOGIN = ("skydriver", "a password of mail")
+
+
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
+    make_certificates(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.crt"))
+    tls_context.cache_clear()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.crt", tmp_path / "server.key")
+    yield context
+    tls_context.cache_clear()
+
+
+async def test_the_mail_server_is_logged_in_to_and_sent_nothing(
+    configure: Configure, tls: ssl.SSLContext
+) -> None:
+    async with mail_receiver(starttls=tls, login=LOGIN) as mailbox:
+        configure(
+            SMTP_HOST="localhost",
+            SMTP_PORT=str(mailbox.port),
+            SMTP_FROM="skydriver@icecube.test",
+            SMTP_USER=LOGIN[0],
+        )
+        assert "ask in deliver-notification" in await check_mail_server()
+        configure(SMTP_PASSWORD=LOGIN[1])
+        assert await check_mail_server() == "takes connections (starttls), as skydriver"
+        assert mailbox.logins == [LOGIN[0]]
+        assert not mailbox.messages
+        configure(SMTP_PASSWORD="another password")
+        with pytest.raises(Missing, match="SMTP_PASSWORD") as missing:
+            await check_mail_server()
+        assert "another password" not in str(missing.value)
+
+
+async def test_no_mail_server_is_no_fault_and_one_that_is_away_is(configure: Configure) -> None:
+    assert (await check_mail_server()).startswith("none")
+    configure(SMTP_HOST="127.0.0.1", SMTP_PORT="1", SMTP_FROM="skydriver@icecube.test", CALL_TIMEOUT="5")
+    with pytest.raises(Missing, match="SMTP_HOST"):
+        await check_mail_server()
+
+
+async def test_slack_is_asked_for_any_answer(configure: Configure, tls: ssl.SSLContext) -> None:
+    async with receiver(tls=tls) as slack:
+        slack.on("HEAD", Reply(404))
+        configure(SLACK_HOST=f"localhost:{slack.port}", SUBSCRIPTION_INSECURE_SINKS="true")
+        assert await check_slack() == f"localhost:{slack.port} answers"
+    with pytest.raises(Missing, match="SLACK_HOST"):
+        await check_slack()
+
+
+async def test_slack_that_is_not_used_is_not_asked(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(SLACK_HOST="")
+    assert "not used" in await check_slack()
+    monkeypatch.delenv("SUBSCRIPTION_KEYS")
+    configure(SLACK_HOST="hooks.slack.com")  # not called
+    assert "not tried here" in await check_slack()

@@ -11,7 +11,9 @@ from typing import Any, NotRequired, Required, Union, get_args, get_origin, is_t
 from pymongo.monitoring import CommandListener
 
 from skydriver.model import documents
+from skydriver.model import subscriptions as subscription_types
 from skydriver.store import (
+    confirmations,
     counters,
     handled_events,
     i3_events,
@@ -20,6 +22,7 @@ from skydriver.store import (
     observation_leases,
     rate_limit,
     results,
+    subscriptions,
     sweeps,
 )
 from skydriver.store.scans import document as scan_document
@@ -36,6 +39,9 @@ TYPES: Mapping[str, Any] = {
     observation_leases.NAME: documents.ObservationLease,
     counters.NAME: documents.Totals,
     sweeps.NAME: documents.SweepRecord,
+    subscriptions.NAME: subscription_types.Subscription,
+    subscriptions.DELIVERIES: subscription_types.Delivery,
+    confirmations.NAME: subscription_types.Confirmations,
 }
 _LOGICAL = ("$and", "$or", "$nor")
 

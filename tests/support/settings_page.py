@@ -56,6 +56,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Notifications": (
         *("subscription_keys", "subscription_insecure_sinks", "deliveries_per_minute", "slack_host"),
+        *("max_subscriptions", "confirmations_a_day"),
         *("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "smtp_from"),
     ),
     "What is kept, and for how long": (

@@ -1,9 +1,9 @@
 """The `subscriptions` collection: who wants to hear of what, until each expires.
 
-What has expired is gone for each reader at once, though MongoDB removes it up to a minute later. The number of a
-user's subscriptions is bounded by their places: an index lets each place of a user be taken once, so whatever
-happens at the same time, there are never more than places. A count that is kept beside them would be wrong
-whenever MongoDB removes one.
+What has expired is gone for each reader at once, though MongoDB removes it up to a minute later. The number
+of a user's subscriptions is bounded by their places: an index lets each place of a user be taken once, so
+whatever happens at the same time, there are never more than places. A count that is kept beside them would
+be wrong whenever MongoDB removes one.
 """
 
 import datetime as dt
@@ -174,7 +174,7 @@ async def change(
     """
     condition = _living(subscription_id, whose)
     if seen is not None:
-        condition |= {name: seen[name] for name in ("state", "reason_code", "generation")}  # type: ignore[literal-required]
+        condition |= {name: seen[name] for name in ("state", "reason_code", "generation")}
     changed = dict(fields)
     if "filters" in fields:
         changed["filters"] = _escaped(fields["filters"])

@@ -125,6 +125,11 @@ class Settings(BaseModel):
     smtp_password: SecretStr | None = Field(None, description="the password of that user")
     smtp_from: str | None = Field(None, description="the address that e-mail is from")
 
+    max_subscriptions: int = Field(20, ge=1, description="subscriptions that a user may have at once")
+    confirmations_a_day: int = Field(
+        20, ge=1, description="e-mails a day by which a user may ask others for their consent"
+    )
+
     scanner_backend: Literal["kubernetes", "local"] = Field(
         "local", description="where scanner servers run: as Jobs of this cluster, or on this machine"
     )

@@ -11,8 +11,9 @@ from typing import Any, NotRequired, Required, Union, get_args, get_origin, is_t
 from pymongo.monitoring import CommandListener
 
 from skydriver.model import documents
-from skydriver.model import subscriptions as subscription_documents
+from skydriver.model import subscriptions as subscription_types
 from skydriver.store import (
+    confirmations,
     counters,
     deliveries,
     handled_events,
@@ -39,8 +40,9 @@ TYPES: Mapping[str, Any] = {
     observation_leases.NAME: documents.ObservationLease,
     counters.NAME: documents.Totals,
     sweeps.NAME: documents.SweepRecord,
-    subscriptions.NAME: subscription_documents.Subscription,
-    deliveries.NAME: subscription_documents.Delivery,
+    subscriptions.NAME: subscription_types.Subscription,
+    deliveries.NAME: subscription_types.Delivery,
+    confirmations.NAME: subscription_types.Confirmations,
 }
 _LOGICAL = ("$and", "$or", "$nor")
 

@@ -53,8 +53,14 @@ async def pages(skydriver: Skydriver) -> dict[str, str]:
         await skydriver.submit(**SLOW)
     stopped = await skydriver.submit(**SLOW)
     await skydriver.call("DELETE", f"/scan/{stopped}")
+    slack = "https://hooks.slack.com/services/T0/B0/X"
+    await skydriver.call(
+        "POST", "/subscriptions", protocol="SLACK", sink=slack, filters={"min_priority": 100}
+    )
+    await skydriver.call("POST", "/subscriptions", protocol="HTTP", sink=f"{skydriver.service.url}/docs")
     return {
         "now": "/ui",
+        "subscriptions": "/ui/subscriptions",
         "scan": f"/ui/scan/{finished}",
         "rescan": f"/ui/scan/{again['scan_id']}",
         "running": f"/ui/scan/{at_work}",

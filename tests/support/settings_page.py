@@ -56,7 +56,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Notifications": (
         *("announced_reports", "subscription_keys", "subscription_insecure_sinks", "deliveries_per_minute"),
-        *("delivery_retry_delay", "delivery_give_up", "slack_host"),
+        *(
+            "delivery_retry_delay",
+            "delivery_give_up",
+            "max_subscriptions",
+            "confirmations_a_day",
+            "slack_host",
+        ),
         *("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "smtp_from"),
     ),
     "What is kept, and for how long": (

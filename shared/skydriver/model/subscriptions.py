@@ -135,6 +135,15 @@ class Subscription(TypedDict):
     sent: Sent | None
 
 
+class Confirmations(TypedDict):
+    """How many others a user has asked for their consent by e-mail; `_id` is a digest of user and day."""
+
+    _id: str
+    schema: int
+    count: int
+    at: dt.datetime
+
+
 class NotifiedEvent(TypedDict):
     """The attributes of the event that a delivery is about."""
 

@@ -34,6 +34,16 @@ def confirms(token: str, subscription_id: str, sink: str) -> bool:
     return content == {"id": subscription_id, "sink": _digest(sink)}
 
 
+def may_confirm(token: str, subscription_id: str) -> bool:
+    """Check a token of `confirm_token` as far as that needs no sink, thus before one is looked for.
+
+    Raises:
+        NotConfigured: this function does not have the keys.
+    """
+    content = unseal(_CONFIRM, token, keys=KEYS)
+    return content is not None and content["id"] == subscription_id
+
+
 def unsubscribe_token(subscription_id: str) -> str:
     """Make the token that ends a subscription; it is good as long as the subscription is.
 

@@ -44,12 +44,14 @@ class Caller:
         roles: what they are.
         scanner: for a scanner, the scan it may speak for.
         session_id: of the session whose cookie says so; it may have been ended (`sessions.unless_ended`).
+        email: their address, if the issuer has verified it.
     """
 
     name: str | None
     roles: frozenset[Role]
     scanner: ScannerToken | None = None
     session_id: str | None = None
+    email: str | None = None
 
 
 ANONYMOUS = Caller(None, frozenset({Role.USER, Role.SYSTEM, Role.REALTIME}))
@@ -110,12 +112,12 @@ def of_session(request: Request) -> Caller | None:
     if session is None:
         return None
     roles = frozenset(role for role in Role if role in session.roles)
-    return Caller(session.name, roles, session_id=session.id)
+    return Caller(session.name, roles, session_id=session.id, email=session.email)
 
 
 def caller_of(claims: Mapping[str, Any]) -> Caller:
     """Say who has a token's claims, which were verified."""
-    return Caller(_name(claims), _roles(claims))
+    return Caller(_name(claims), _roles(claims), email=_email(claims))
 
 
 def may_send_alerts(caller: Caller) -> bool:
@@ -160,6 +162,12 @@ def _name(claims: Mapping[str, Any]) -> str | None:
         if isinstance(claims.get(claim), str):
             return str(claims[claim])
     return None
+
+
+def _email(claims: Mapping[str, Any]) -> str | None:
+    """Read the address, if the issuer says that it has verified it (OpenID Connect Core, section 5.1)."""
+    email = claims.get("email")
+    return email if isinstance(email, str) and claims.get("email_verified") is True else None
 
 
 def _roles(claims: Mapping[str, Any]) -> frozenset[Role]:

@@ -30,6 +30,7 @@ class RequestContext(Generic[Arguments]):
     Attributes:
         arguments: validated.
         caller: who asks.
+        names: the parameters of the path.
         scan_id: of the path, where it has one.
         attempt: of the scanner server that speaks; 1 unless its id or its token says otherwise.
         headers: of the request.
@@ -38,6 +39,7 @@ class RequestContext(Generic[Arguments]):
 
     arguments: Arguments
     caller: Caller
+    names: Mapping[str, str]
     scan_id: str
     attempt: int
     headers: Mapping[str, str]
@@ -61,7 +63,7 @@ class EndpointInfo:
     Attributes:
         name: the function's.
         method: in capitals; GET stands for HEAD, too.
-        path: with `{scan_id}` where it names a scan.
+        path: with `{scan_id}` where it names a scan, and `{subscription_id}` where a subscription.
         roles: one of them is needed to call it; empty: none is.
         arguments: their model.
         answer: the name of the answer's model in `rest.openapi.schemas`; None where it is no JSON.
@@ -144,7 +146,9 @@ def endpoint(
             body = b"" if method == "GET" else await read_body(request, limit=limit())
             if body_holds_arguments:
                 given |= parse_body(body, content_type=request.headers.get("content-type", ""))
-            call = RequestContext(validate(arguments, given), caller, scan_id, attempt, request.headers, body)
+            call = RequestContext(
+                validate(arguments, given), caller, names, scan_id, attempt, request.headers, body
+            )
             content = await sessions.unless_ended(caller.session_id, _handled(handle, call, method))
             return content if isinstance(content, Response) else json_response(content)
 

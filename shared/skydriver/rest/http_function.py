@@ -27,7 +27,7 @@ from skydriver.telemetry.logging import configure_logging, log_context, working
 
 logger = logging.getLogger(__name__)
 
-LOGGED = frozenset({"scan_id"})
+LOGGED = frozenset({"scan_id", "subscription_id"})
 """The parameters of a path that each line of the log names."""
 TO_A_COOKIE = {
     "Cross-Origin-Resource-Policy": "same-origin",

@@ -5,7 +5,7 @@ Nothing is stored of a session but that it was ended: that is looked up beside t
 
 import asyncio
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TypeVar
 
@@ -42,12 +42,14 @@ class Session:
         name: the user's.
         roles: their names.
         until: when it ends, in seconds since the epoch.
+        email: the user's address, if the issuer has verified it.
     """
 
     id: str
     name: str | None
     roles: frozenset[str]
     until: float
+    email: str | None = None
 
 
 def seal(session: Session) -> str:
@@ -57,8 +59,17 @@ def seal(session: Session) -> str:
         Forbidden: it would be too long, since the user's name is.
         NotConfigured: this function does not have the keys.
     """
-    content = {"i": session.id, "n": session.name, "r": sorted(session.roles), "e": session.until}
+    content = {
+        "i": session.id,
+        "n": session.name,
+        "r": sorted(session.roles),
+        "e": session.until,
+        "m": session.email,
+    }
     sealed = sealing.seal(_PURPOSE, content, until=session.until)
+    if len(sealed) > MAX_COOKIE and session.email is not None:
+        # A login is worth more than an address that a form is filled in with.
+        return seal(replace(session, email=None))
     if len(sealed) > MAX_COOKIE:
         raise Forbidden("authorization failed: the name of this account is too long for a session")
     return sealed
@@ -79,7 +90,8 @@ def session_of(cookies: Mapping[str, str]) -> Session | None:
     content = sealing.unseal(_PURPOSE, cookies[COOKIE])
     if content is None:
         return None
-    return Session(content["i"], content["n"], frozenset(content["r"]), content["e"])
+    # Sessions of an earlier version name no address.
+    return Session(content["i"], content["n"], frozenset(content["r"]), content["e"], email=content.get("m"))
 
 
 async def unless_ended(session_id: str | None, answer: Awaitable[Answer]) -> Answer:

@@ -2,8 +2,8 @@
 
 What has expired is gone for each reader at once, though MongoDB removes it up to a minute later. The number
 of a user's subscriptions is bounded by their places: an index lets each place of a user be taken once, so
-whatever happens at the same time, there are never more than places. A count that is kept beside them would be
-wrong whenever MongoDB removes one.
+whatever happens at the same time, there are never more than places. A count that is kept beside them would
+be wrong whenever MongoDB removes one.
 """
 
 import datetime as dt
@@ -27,11 +27,11 @@ from skydriver.model.subscriptions import (
     SubscriptionState,
 )
 from skydriver.model.transitions import Fact
+from skydriver.store.deliveries import NAME as DELIVERIES
 from skydriver.store.escaped_names import CLASSIFIERS, escape, unescape
 from skydriver.store.mongo import collection
 
 NAME = "subscriptions"
-DELIVERIES = "deliveries"
 MAX_SHOWN_DELIVERIES = 20
 
 Query = dict[str, Any]

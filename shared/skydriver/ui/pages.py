@@ -92,6 +92,7 @@ def page(
     roles: tuple[Role, ...] = (Role.USER,),
     arguments: type[Arguments] = NoArguments,  # type: ignore[assignment]
     limit: Callable[[], int] = lambda: settings().max_body_bytes,
+    by_signed_link: bool = False,
 ) -> Callable[[Handler[Arguments]], HttpFunction]:
     """Make an HTTP function of a page's handler.
 
@@ -103,6 +104,8 @@ def page(
         roles: one of them is needed to see it; empty: none is, and nothing is known of who asks.
         arguments: the model of the arguments of its query.
         limit: says the most bytes that a form may have.
+        by_signed_link: whether a link that we have signed says who may, in place of a login: mail programs
+            send its form, too (RFC 8058), and those are no page of ours.
     """
     methods, path = line.split(" ")
 
@@ -112,7 +115,8 @@ def page(
         async def respond(request: Request, names: Mapping[str, str]) -> Response:
             form = None
             if request.method == "POST":
-                forms.check_origin(request)
+                if not by_signed_link:
+                    forms.check_origin(request)
                 form = await forms.read_form(request, limit=limit())
             elif not forms.is_own_host(request):
                 return _at_own_address(request)
@@ -138,7 +142,9 @@ def page(
             except forms.StaleForm:
                 text = _again(form or Form(), request, caller, STALE)
                 return HTMLResponse(text, HTTPStatus.FORBIDDEN, _headers())
-            return answer if isinstance(answer, Response) else _shown(request, answer, caller)
+            return (
+                answer if isinstance(answer, Response) else _shown(request, answer, caller if roles else None)
+            )
 
         return http_function(handle, info, respond, parameter=PARAMETER, shown=_error)
 
@@ -159,13 +165,14 @@ async def _has_ended(caller: Caller) -> bool:
     return caller.session_id is not None and await sessions.is_ended(caller.session_id)
 
 
-def _shown(request: Request, page: Page, caller: Caller) -> Response:
+def _shown(request: Request, page: Page, caller: Caller | None) -> Response:
     """Show a page, unless the client has shown the same before.
 
     A page is not kept by the browser: each showing has forms of its own. Only a module that refreshes what
     it shows asks whether there is something new.
     """
-    seen = orjson.dumps([version(), page.template, caller.name, page.data], default=str)
+    name = None if caller is None else caller.name
+    seen = orjson.dumps([version(), page.template, name, page.data], default=str)
     etag = etag_of(seen)
     tag = f"W/{etag}"
     if page.status == HTTPStatus.OK and is_known(request.headers, etag):

@@ -101,9 +101,9 @@ def arguments_of(fields: Mapping[str, str]) -> dict[str, Any]:
         "docker_tag": fields.get("docker_tag", "").strip(),
         "reco_algo": fields.get("reco_algo", "").strip(),
         "real_or_simulated_event": fields.get("real_or_simulated_event", ""),
-        "max_pixel_reco_time": _number(fields.get("max_pixel_reco_time", "")),
-        "priority": _number(fields.get("priority", "") or "0"),
-        "predictive_scanning_threshold": _number(fields.get("predictive_scanning_threshold", "") or "1"),
+        "max_pixel_reco_time": read_number(fields.get("max_pixel_reco_time", "")),
+        "priority": read_number(fields.get("priority", "") or "0"),
+        "predictive_scanning_threshold": read_number(fields.get("predictive_scanning_threshold", "") or "1"),
         "debug_mode": ["client-logs"] if fields.get("client_logs") else [],
     }
     try:
@@ -112,12 +112,12 @@ def arguments_of(fields: Mapping[str, str]) -> dict[str, Any]:
         problems["nsides"] = str(error)
     for name in ("classifiers", "scanner_server_env"):
         try:
-            arguments[name] = _values(fields.get(name, ""))
+            arguments[name] = read_labels(fields.get(name, ""))
         except ValueError as error:
             problems[name] = str(error)
     for name in ("max_worker_runtime", "worker_memory", "worker_disk", "scanner_server_memory"):
         if text := fields.get(name, "").strip():
-            arguments[name] = _number(text)
+            arguments[name] = read_number(text)
     clusters = clusters_of(fields)
     if clusters:
         arguments["cluster"] = clusters
@@ -165,7 +165,7 @@ def _arguments_before(before: Mapping[str, str]) -> dict[str, Any]:
 def clusters_of(fields: Mapping[str, str]) -> list[list[Any]]:
     """Read how many workers are asked for, by cluster; those of none are left out."""
     return [
-        [name.removeprefix(WORKERS), _number(text)]
+        [name.removeprefix(WORKERS), read_number(text)]
         for name, text in fields.items()
         if name.startswith(WORKERS) and text.strip() not in ("", "0")
     ]
@@ -182,11 +182,16 @@ def read_nsides(text: str) -> dict[str, Any]:
         nside, colon, extension = part.partition(":")
         if not colon or nside in found:
             raise ValueError("must be like 8:0 64:12 512:24, each nside once")
-        found[nside] = _number(extension)
+        found[nside] = read_number(extension)
     return found
 
 
-def _values(text: str) -> dict[str, Any]:
+def read_labels(text: str) -> dict[str, Any]:
+    """Read labels: a line `NAME=VALUE` each.
+
+    Raises:
+        ValueError: a line is none.
+    """
     found: dict[str, Any] = {}
     for line in filter(None, map(str.strip, text.splitlines())):
         name, equals, value = line.partition("=")
@@ -200,7 +205,7 @@ def _values(text: str) -> dict[str, Any]:
     return found
 
 
-def _number(text: str) -> Any:
+def read_number(text: str) -> Any:
     """Read a number; what is none stays as it is, so that it is refused in the interface's own words."""
     text = text.strip()
     if _WHOLE.fullmatch(text):

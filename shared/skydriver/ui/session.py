@@ -97,7 +97,9 @@ async def finish(code: str, state: str, cookies: Mapping[str, str]) -> Response:
     # How long Keycloak's own session may go on without being used; 0: as long as it likes.
     seconds = float(tokens.get("refresh_expires_in") or 0) or sessions.MAX_SECONDS
     until = asked_at + min(seconds, sessions.MAX_SECONDS)
-    session = Session(secrets.token_urlsafe(16), caller.name, frozenset(caller.roles), until)
+    session = Session(
+        secrets.token_urlsafe(16), caller.name, frozenset(caller.roles), until, email=caller.email
+    )
     cookie = (sessions.seal(session), int(until - time.time()))
     return _with_cookies(see_other(own_path(kept["next"])), {sessions.COOKIE: cookie, LOGIN_COOKIE: ("", 0)})
 

@@ -12,6 +12,7 @@ from skydriver.local.knative.overlay import Overlay, read_overlay
 from skydriver.runtime.http_client import http_client
 from tests.conftest import ROOT
 from tests.integration.rest.api import Api
+from tests.integration.rest.receivers import Mailbox, Webhook, mailbox, webhook
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +39,23 @@ async def api(database: None, overlay: Overlay, configure: Callable[..., None]) 
 async def scan_id(api: Api) -> str:
     """A scan that waits to be started."""
     return str((await api.submit())["scan_id"])
+
+
+@pytest_asyncio.fixture
+async def hook() -> AsyncIterator[Webhook]:
+    """A webhook that consents."""
+    async with webhook() as one:
+        yield one
+
+
+@pytest_asyncio.fixture
+async def mails(configure: Callable[..., None]) -> AsyncIterator[Mailbox]:
+    """A mail server, and all that it was given."""
+    async with mailbox() as box:
+        configure(
+            SMTP_HOST="127.0.0.1",
+            SMTP_PORT=str(box.port),
+            SMTP_SECURITY="none",
+            SMTP_FROM="SkyDriver <skydriver@icecube.wisc.edu>",
+        )
+        yield box

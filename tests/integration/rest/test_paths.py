@@ -14,6 +14,8 @@ READS = [route.path for route in ROUTES if route.method == "GET"]
 UNREADABLE = {
     **dict.fromkeys((route.path for route in ROUTES if route.max_requests), 404),
     "/skymaps": 400,
+    "/subscriptions/{subscription_id}": 404,
+    **{f"/subscriptions/{{subscription_id}}/{action}": 400 for action in ("confirm", "unsubscribe")},
     "/ui/login": 303,
 }
 """What a scan without a result, a call without arguments, or one where no login is needed is answered."""
@@ -24,7 +26,12 @@ CHANGES = {"date", "transfer-encoding"}
 @pytest.mark.parametrize("path", READS)
 async def test_head_of_whatever_can_be_read(api: Api, scan_id: str, path: str) -> None:
     code = UNREADABLE.get(path, 200)
-    path = path.format(scan_id=scan_id, file=PurePosixPath(static_url("style.css")).name)
+    named = {
+        "scan_id": scan_id,
+        "subscription_id": "5d2e",
+        "file": PurePosixPath(static_url("style.css")).name,
+    }
+    path = path.format(**named)
     whole, head = await api.http.get(path), await api.http.head(path)
     assert (whole.status_code, head.status_code, head.content) == (code, code, b"")
     shown, told = (

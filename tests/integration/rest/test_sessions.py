@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
-from skydriver.rest.sessions import COOKIE, MAX_COOKIE, Session, end, seal
+from skydriver.rest.sessions import COOKIE, MAX_COOKIE, Session, end, seal, session_of
 from skydriver.store import ended_sessions
 from skydriver.store.scans import document as scan_document
 from tests.integration.rest.api import Api
@@ -135,3 +136,12 @@ async def test_a_cookie_is_small_and_hides_its_user(configure: Callable[..., Non
     value = seal(session(name="j" * 255))
     assert len(value) < MAX_COOKIE
     assert "jjjj" not in value
+
+
+async def test_a_session_knows_the_verified_address_unless_that_makes_it_too_long(
+    configure: Callable[..., None],
+) -> None:
+    one = Session("id", "ada", frozenset({"user"}), time.time() + 60, email="ada@icecube.wisc.edu")
+    assert session_of({COOKIE: seal(one)}) == one
+    long = replace(one, email=f"{'a' * 700}@icecube.wisc.edu")
+    assert session_of({COOKIE: seal(long)}) == replace(one, email=None)

@@ -24,7 +24,7 @@ from starlette.requests import Request
 from skydriver.errors import Forbidden, TemporaryError
 from skydriver.rest import auth
 from skydriver.rest import jwks as issuers
-from skydriver.rest.auth import Caller, Role, authenticate, may_send_alerts
+from skydriver.rest.auth import Caller, Role, authenticate, caller_of, may_send_alerts
 from skydriver.rest.endpoint import RequestContext, endpoint
 from skydriver.scanner.tokens import ScannerToken, make_scanner_token
 from tests.support.loopback import Answer, Loopback
@@ -533,3 +533,20 @@ async def test_what_a_client_is_answered(keycloak: Keycloak) -> None:
     keycloak.clock.ahead += issuers.REFETCH + 1
     status, body = await get(keycloak.token("another"))
     assert (status, body["code"]) == (503, 503)
+
+
+@pytest.mark.parametrize(
+    ("claims", "email"),
+    [
+        ({"email": "ada@icecube.wisc.edu", "email_verified": True}, "ada@icecube.wisc.edu"),
+        ({"email": "ada@icecube.wisc.edu", "email_verified": False}, None),
+        ({"email": "ada@icecube.wisc.edu", "email_verified": "true"}, None),
+        ({"email": "ada@icecube.wisc.edu"}, None),
+        ({"email": ["ada@icecube.wisc.edu"], "email_verified": True}, None),
+        ({"email_verified": True}, None),
+    ],
+)
+def test_an_address_counts_only_where_the_issuer_has_verified_it(
+    configure: Any, claims: dict[str, Any], email: str | None
+) -> None:
+    assert caller_of(claims).email == email

@@ -20,6 +20,7 @@ from skydriver.lifecycle.sweep.remove_old_logs import remove_old_logs
 from skydriver.lifecycle.sweep.remove_old_results import remove_old_results
 from skydriver.lifecycle.sweep.remove_orphaned_queues import remove_orphaned_queues
 from skydriver.lifecycle.sweep.remove_orphaned_results import remove_orphaned_results
+from skydriver.lifecycle.sweep.renew_consents import renew_consents
 from skydriver.lifecycle.sweep.request_observations import request_observations
 from skydriver.lifecycle.sweep.send_metrics import send_metrics
 from skydriver.store import sweeps
@@ -50,6 +51,7 @@ async def sweep() -> dict[str, str]:
         remove_old_logs,
         remove_old_results,
         remove_old_events,
+        renew_consents,
         send_metrics,
     ):
         await _try(duty, failed)

@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document of the REST interface, made of what the route functions say of themselves."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -32,7 +33,10 @@ _ERRORS = {
         "The token is missing or not valid, or the role is not sufficient",
         "authorization failed: this needs the role user",
     ),
-    404: ("There is no such scan, or it was deleted", f"there is no scan '{SCAN_ID}'"),
+    404: (
+        "There is no such scan or subscription, or it was deleted or has expired",
+        f"there is no scan '{SCAN_ID}'",
+    ),
     405: ("The path is served by other methods only", "PUT is not served at /scans/find, but POST"),
     408: ("The body did not come in time", "the request did not come in time"),
     409: (
@@ -49,7 +53,8 @@ _ERRORS = {
         "There is no notice of a partial result. Ask again when the scan is over.",
     ),
     429: (
-        "So many scans or requests wait that no more are taken; try again later",
+        "So many scans or requests wait, or so many others were asked by e-mail, that no more are taken; try "
+        "again later",
         "the backlog is full: 10000 scans are waiting",
     ),
     500: ("A fault of the service", "a fault of the service; it has been logged"),
@@ -107,7 +112,11 @@ def _version() -> str:
         return "0"
 
 
-_TAKES_SCANS = ("/scan", "/scan/{scan_id}/actions/rescan")
+_LIMITED = {
+    *(("POST", "/scan"), ("POST", "/scan/{scan_id}/actions/rescan")),
+    *(("POST", "/subscriptions"), ("PATCH", "/subscriptions/{subscription_id}")),
+}
+"""Routes that take no more than so much."""
 
 Schemas = Mapping[tuple[Any, JsonSchemaMode], dict[str, Any]]
 
@@ -160,15 +169,14 @@ def _who(route: EndpointInfo) -> str:
 
 
 def _path_parameters(route: EndpointInfo) -> list[dict[str, Any]]:
-    if "{scan_id}" not in route.path:
-        return []
     return [
         {
-            "name": "scan_id",
+            "name": name,
             "in": "path",
             "required": True,
             "schema": {"type": "string", "pattern": "^[A-Za-z0-9_]+$", "examples": [SCAN_ID]},
         }
+        for name in re.findall(r"{(\w+)}", route.path)
     ]
 
 
@@ -179,7 +187,8 @@ def _headers(route: EndpointInfo) -> list[dict[str, Any]]:
         {
             "name": IDEMPOTENCY_KEY,
             "in": "header",
-            "description": "the same key within 24 hours, with the same arguments, is the same scan",
+            "description": "the same key within 24 hours, with the same arguments, is the same scan, or the "
+            "same subscription",
             "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY},
         }
     ]
@@ -191,7 +200,7 @@ def _is_skymap(route: EndpointInfo) -> bool:
 
 
 def _takes_key(route: EndpointInfo) -> bool:
-    return (route.method, route.path) == ("POST", "/scan")
+    return (route.method, route.path) in (("POST", "/scan"), ("POST", "/subscriptions"))
 
 
 def _query_parameters(route: EndpointInfo) -> list[dict[str, Any]]:
@@ -248,7 +257,7 @@ def _error_references(route: EndpointInfo) -> dict[str, Any]:
     codes = [400, 405, 500, 502, 503]
     if route.roles:
         codes.append(403)
-    if "{scan_id}" in route.path or route.redirects:
+    if "{" in route.path or route.redirects:
         codes.append(404)
     if _is_skymap(route):
         codes += [422, 429, 501]
@@ -256,7 +265,7 @@ def _error_references(route: EndpointInfo) -> dict[str, Any]:
         codes.append(409)
     if route.method != "GET":
         codes += [408, 413, 415]
-    if route.path in _TAKES_SCANS:
+    if (route.method, route.path) in _LIMITED:
         codes.append(429)
     return {str(code): {"$ref": f"#/components/responses/{code}"} for code in sorted(codes)}
 

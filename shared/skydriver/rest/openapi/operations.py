@@ -11,6 +11,7 @@ TAGS: Mapping[str, str] = {
     "Results": "What a scan has found: the result, and the skymap's numbers, files and pictures",
     "Find": "Find scans, and see what waits",
     "Workers": "The workers of a scan, and logs",
+    "Subscriptions": "Be told of scans: by a webhook, Slack or e-mail",
     "Scanner reports": "What scanner servers report of their own scan",
     "Service": "The service itself, and this document",
 }
@@ -105,6 +106,24 @@ _REGION = {
     "clipped": False,
 }
 _NOTE = {"code": "stand_in", "text": "The likelihood is made up."}
+_SUBSCRIPTION_ID = "9f0c2b7de4a14c0f8d5b6a3e1c7f2d48"
+_SUBSCRIPTION = {
+    "subscription_id": _SUBSCRIPTION_ID,
+    "owner": "ada",
+    "protocol": "HTTP",
+    "sink": "https://hooks.example.org/…",
+    "types": ["scan.first_result", "scan.finished"],
+    "filters": {"min_priority": 100},
+    "state": "ACTIVE",
+    "reason": None,
+    "reason_code": None,
+    "created_at": 1718712000.0,
+    "expires_at": 1726488000.0,
+    "consented_at": 1718712000.5,
+    "allowed_rate": None,
+    "failing_since": None,
+}
+_WITH_SECRET = {**_SUBSCRIPTION, "secret": "whsec_bm90IGEgc2VjcmV0LCBidXQgYW4gZXhhbXBsZSBvZiBvbmU="}
 _WORKFORCE = {
     "workflow_id": SCAN_ID,
     "statuses": {"RUNNING": {"Tasking": 24}},
@@ -408,6 +427,65 @@ OPERATIONS: Mapping[str, Operation] = {
         "Workers",
         "Where the logs of a scan's scanner server and workers are",
         answer={"scanner_server": {"url": "https://logs.example.org/d/1"}, "worker_clusters": []},
+    ),
+    "create_subscription": Operation(
+        "Subscriptions",
+        "Subscribe: the subscription, with a webhook's secret",
+        {
+            "protocol": "HTTP",
+            "sink": "https://hooks.example.org/scans",
+            "types": ["scan.first_result", "scan.finished"],
+            "filters": {"min_priority": 100},
+        },
+        _WITH_SECRET,
+    ),
+    "find_subscriptions": Operation(
+        "Subscriptions",
+        "The subscriptions of a user; to operators those of all",
+        answer={"subscriptions": [_SUBSCRIPTION]},
+    ),
+    "get_subscription": Operation(
+        "Subscriptions",
+        "A subscription, and what has become of its deliveries",
+        answer={
+            **_SUBSCRIPTION,
+            "deliveries": [
+                {
+                    "event_id": f"{SCAN_ID}/scan.finished/1",
+                    "type": "org.icecube.skydriver.scan.finished.v1",
+                    "scan_id": SCAN_ID,
+                    "state": "DELIVERED",
+                    "tries": 1,
+                    "status": 200,
+                    "reason": None,
+                    "reason_code": None,
+                    "created_at": 1718715950.0,
+                    "not_before": 1718715950.0,
+                    "delivered_at": 1718715951.0,
+                }
+            ],
+        },
+    ),
+    "change_subscription": Operation(
+        "Subscriptions",
+        "Change, renew or activate a subscription; operators suspend it: the subscription",
+        {"expires_in_days": 90},
+        _SUBSCRIPTION,
+    ),
+    "delete_subscription": Operation("Subscriptions", "Remove a subscription: an empty object", answer={}),
+    "test_subscription": Operation(
+        "Subscriptions",
+        "Try a subscription: what its receiver has answered",
+        answer={
+            "event_id": "test/subscription.test/5d2e7f0a9c4b4f5e8a1b6c3d2e4f7a90",
+            "is_delivered": True,
+            "status": 200,
+            "reason": None,
+            "reason_code": None,
+        },
+    ),
+    "rotate_subscription_secret": Operation(
+        "Subscriptions", "A new secret for a webhook: the subscription, with the secret", answer=_WITH_SECRET
     ),
     "patch_manifest": Operation(
         "Scanner reports", "Report a scan's progress: its manifest", _REPORT, _MANIFEST

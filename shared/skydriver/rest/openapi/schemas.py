@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from skydriver.model.phases import ClusterState, Outcome, Phase
 from skydriver.model.reasons import ReasonCode
 from skydriver.model.reports import EventMetadata
+from skydriver.model.subscriptions import DeliveryState, Protocol, SubscriptionState
 
 
 class _Answer(BaseModel):
@@ -631,3 +632,79 @@ class GcnNotice(_Answer):
     notice: dict[str, Any] = Field(description="the fields that are known, by GCN's schema")
     missing: list[MissingField]
     warnings: list[Note]
+
+
+class Filters(_Answer):
+    """Which scans a subscription is about: those that match all that is given."""
+
+    scan_id: str = ""
+    run_id: int = 0
+    event_id: int = 0
+    min_priority: int = 0
+    submitted_by: str = ""
+    classifiers: dict[str, str | bool | int | float | None] = Field(default_factory=dict)
+
+
+class Subscription(_Answer):
+    """A subscription."""
+
+    subscription_id: str
+    owner: str | None = Field(description="null where there is no login")
+    protocol: Protocol
+    sink: str = Field(description="masked", examples=["https://hooks.example.org/…"])
+    types: list[str] = Field(examples=[["scan.first_result", "scan.finished"]])
+    filters: Filters
+    state: SubscriptionState
+    reason: str | None = Field(description="why it is as it is, in a sentence")
+    reason_code: ReasonCode | None = Field(description="the same for programs")
+    created_at: float = Field(description="seconds since the epoch")
+    expires_at: float = Field(description="when it is gone unless it is renewed, seconds since the epoch")
+    consented_at: float | None = Field(description="when its webhook has consented, seconds since the epoch")
+    allowed_rate: int | None = Field(
+        description="deliveries a minute that its webhook allows; null: any number"
+    )
+    failing_since: float | None = Field(description="since when no delivery has succeeded")
+
+
+class SubscriptionWithSecret(Subscription):
+    """A subscription and, this once, the secret of a webhook."""
+
+    secret: str | None = Field(description="signs deliveries to a webhook (HMAC); else null")
+
+
+class ShownDelivery(_Answer):
+    """What has become of a notification."""
+
+    event_id: str = Field(description="the same in each repeat")
+    type: str = Field(examples=["org.icecube.skydriver.scan.finished.v1"])
+    scan_id: str
+    state: DeliveryState
+    tries: int
+    status: int | None = Field(description="what the receiver has answered last (HTTP or SMTP)")
+    reason: str | None = Field(description="why the last try has failed, in a sentence")
+    reason_code: ReasonCode | None = Field(description="the same for programs")
+    created_at: float = Field(description="seconds since the epoch")
+    not_before: float = Field(description="when the next try may be, seconds since the epoch")
+    delivered_at: float | None = Field(description="seconds since the epoch")
+
+
+class SubscriptionWithDeliveries(Subscription):
+    """A subscription and its latest deliveries, the newest first."""
+
+    deliveries: list[ShownDelivery]
+
+
+class Subscriptions(_Answer):
+    """Subscriptions, those of a user by their age."""
+
+    subscriptions: list[Subscription]
+
+
+class Tried(_Answer):
+    """What a receiver has answered to a test."""
+
+    event_id: str
+    is_delivered: bool
+    status: int | None = Field(description="what the receiver has answered (HTTP or SMTP)")
+    reason: str | None = Field(description="why it was not taken, in a sentence")
+    reason_code: ReasonCode | None = Field(description="the same for programs")

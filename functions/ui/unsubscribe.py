@@ -1,0 +1,20 @@
+"""`GET|POST /subscriptions/SUBSCRIPTION_ID/unsubscribe`: the reader of an address wants no more."""
+
+from skydriver.lifecycle.subscriptions import unsubscribe as lifecycle
+from skydriver.ui.links import LinkArguments, asked_to_unsubscribe, unsubscribed
+from skydriver.ui.pages import Page, PageRequest, page
+
+
+@page(
+    "GET|POST /subscriptions/{subscription_id}/unsubscribe",
+    roles=(),
+    arguments=LinkArguments,
+    by_signed_link=True,
+)
+async def unsubscribe(request: PageRequest[LinkArguments]) -> Page:
+    """Show a button; with it, or at a mail program's own word (RFC 8058), send no more."""
+    subscription_id, token = request.names["subscription_id"], request.arguments.token
+    if request.form is None:
+        return asked_to_unsubscribe(await lifecycle.check_unsubscription(subscription_id, token))
+    await lifecycle.unsubscribe(subscription_id, token)
+    return unsubscribed()

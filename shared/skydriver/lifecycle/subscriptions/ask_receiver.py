@@ -1,0 +1,132 @@
+"""Asking the receiver of a subscription whether it wants to be told.
+
+A webhook says so in the handshake of CloudEvents (`http-webhook.md`, section 4), the reader of an e-mail
+address by a link that only they get. An address that the issuer of a user's token has verified is that
+user's own. Slack's webhooks are secrets that are made for their channel: to have one is the consent.
+"""
+
+import time
+
+from skydriver.errors import NotConfigured, TooMany
+from skydriver.model.reasons import ReasonCode, Why, reason_fields
+from skydriver.model.subscriptions import Protocol, Subscription, SubscriptionState
+from skydriver.notify.errors import SinkError, SinkGone, SinkRefused
+from skydriver.notify.sinks import open_sink
+from skydriver.settings import settings
+from skydriver.store import confirmations
+from skydriver.store.subscriptions import Change
+
+DAY = 86400.0
+CONSENT_SECONDS = 30 * DAY
+"""After so long a webhook is asked again."""
+FIRST_DELAY = 60.0
+MAX_DELAY = 6 * 3600.0
+TRIES_WHILE_ACTIVE = 10
+"""Times in a row that a webhook which has consented may be away when it is asked again: half a day."""
+MAX_TRIES = 30
+"""Times in a row that a webhook is asked without consent, before it is left alone: five days."""
+
+
+async def ask_receiver(subscription: Subscription, *, email: str | None) -> Change:
+    """Ask a receiver, and say what the subscription is to be by what it answers.
+
+    Args:
+        subscription: as it is.
+        email: its owner's address, if that is verified.
+
+    Raises:
+        NotConfigured: this function lacks keys, or a mail server.
+        TooMany: its owner has asked many others by e-mail today.
+        SinkError: the mail server does not take the question.
+    """
+    match subscription["protocol"]:
+        case Protocol.HTTP:
+            return await ask_webhook(subscription)
+        case Protocol.EMAIL:
+            return await _ask_reader(subscription, email)
+        case _:
+            return _active()
+
+
+async def ask_webhook(subscription: Subscription) -> Change:
+    """Ask a webhook for its consent.
+
+    Without it, the subscription waits and the webhook is asked again, with growing pauses. One that has
+    consented before and is away goes on for half a day; one that is never heard of is left alone in the end.
+
+    Raises:
+        NotConfigured: this function lacks keys.
+    """
+    # Few functions call receivers.
+    from skydriver.notify import webhook
+
+    try:
+        consent = await webhook.ask_consent(open_sink(subscription["_id"], subscription["sink"]))
+    except NotConfigured:
+        raise
+    except SinkError as error:
+        return _without_consent(subscription, error)
+    return {**_active(), "consent": consent, "asking": {"at": time.time() + CONSENT_SECONDS, "tries": 0}}
+
+
+def _without_consent(subscription: Subscription, error: SinkError) -> Change:
+    tries = 1 if subscription["asking"] is None else subscription["asking"]["tries"] + 1
+    if isinstance(error, SinkGone) or tries >= MAX_TRIES:
+        sentence = f"{_sentence(error)}. It is not asked again: set it right, and activate the subscription."
+        return {**_with(SubscriptionState.SUSPENDED, Why(error.code, sentence)), "asking": None}
+    delay = min(FIRST_DELAY * 2 ** (tries - 1), MAX_DELAY)
+    asking: Change = {"asking": {"at": time.time() + delay, "tries": tries}}
+    is_away = not isinstance(error, SinkRefused)
+    if subscription["state"] == SubscriptionState.ACTIVE and is_away and tries < TRIES_WHILE_ACTIVE:
+        return asking
+    sentence = f"{_sentence(error)}. It is asked again in {_words(delay)}."
+    return {**_with(SubscriptionState.PENDING, Why(error.code, sentence)), **asking}
+
+
+async def _ask_reader(subscription: Subscription, email: str | None) -> Change:
+    sink = open_sink(subscription["_id"], subscription["sink"])
+    if subscription["confirmed_at"] is not None:
+        return _active()
+    if email is not None and email.casefold() == sink.casefold():
+        return {**_active(), "confirmed_at": time.time()}
+    limit = settings().confirmations_a_day
+    if not await confirmations.acquire(subscription["owner"] or "", limit=limit):
+        raise TooMany(
+            f"you have asked others {limit} times today by e-mail whether they want to be told; try again "
+            "tomorrow"
+        )
+    # Few functions send mail.
+    from skydriver.notify.email import send_confirmation
+
+    await send_confirmation(subscription["_id"], sink, owner=subscription["owner"])
+    return _with(
+        SubscriptionState.PENDING,
+        Why(
+            ReasonCode.ADDRESS_UNCONFIRMED,
+            "An e-mail was sent to the address. Its reader must open the link in it, and press the button "
+            "there, within three days.",
+        ),
+    )
+
+
+def _active() -> Change:
+    return {
+        **_with(SubscriptionState.ACTIVE, None),
+        "failing_since": None,
+        "failures": 0,
+        "not_before": 0.0,
+    }
+
+
+def _with(state: SubscriptionState, why: Why | None) -> Change:
+    fields = reason_fields(why)
+    return {"state": state, "reason": fields["reason"], "reason_code": fields["reason_code"]}
+
+
+def _sentence(error: SinkError) -> str:
+    return f"The webhook has not given its consent: {error}"
+
+
+def _words(seconds: float) -> str:
+    number, unit = (seconds / 60, "minute") if seconds < 3600 else (seconds / 3600, "hour")
+    return f"{number:.0f} {unit}{'' if round(number) == 1 else 's'}"

@@ -1,0 +1,77 @@
+"""A user tries a subscription: `POST /subscriptions/SUBSCRIPTION_ID/test`."""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import uuid4
+
+from skydriver.errors import Conflict
+from skydriver.eventing.events import SOURCE
+from skydriver.lifecycle.subscriptions.owned import find
+from skydriver.model.subscriptions import TEST_FACT, Notification, NotifiedEvent, SubscriptionState
+from skydriver.notify.errors import SinkError
+from skydriver.notify.send import send
+from skydriver.settings import settings
+from skydriver.store.subscriptions import Whose
+from skydriver.telemetry.logging import work
+
+TEST_SCAN = "test"
+"""Stands for the scan's id: there is none."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What has become of a test.
+
+    Attributes:
+        event_id: of the event that was sent.
+        status: what the receiver has answered, where it speaks HTTP or SMTP.
+        failure: why it was not taken; None if it was.
+    """
+
+    event_id: str
+    status: int | None
+    failure: SinkError | None
+
+
+async def test_subscription(subscription_id: str, *, owner: str | None) -> Tried:
+    """Send a notification that is marked as a test, now, and say what its receiver has answered.
+
+    Raises:
+        NotFound: there is no such subscription, or it is another's.
+        Conflict: nothing is sent to it, since it waits or is suspended.
+        NotConfigured: this function lacks keys, or a mail server.
+    """
+    found = await find(subscription_id, Whose(owner))
+    if found["state"] != SubscriptionState.ACTIVE:
+        raise Conflict(f"nothing is sent while the subscription is {found['state']}: {found['reason']}")
+    event: NotifiedEvent = {
+        "id": f"{TEST_SCAN}/{TEST_FACT}/{uuid4().hex}",
+        "source": SOURCE + work().function,
+        "type": f"org.icecube.skydriver.{TEST_FACT}.v1",
+        "subject": TEST_SCAN,
+        "time": dt.datetime.now(dt.UTC).isoformat(),
+    }
+    try:
+        status = await send(found, event, _notification(owner))
+    except SinkError as error:
+        return Tried(event["id"], error.status, error)
+    return Tried(event["id"], status, None)
+
+
+def _notification(owner: str | None) -> Notification:
+    return {
+        "fact": TEST_FACT,
+        "scan_id": TEST_SCAN,
+        "run_id": None,
+        "event_id": None,
+        "priority": 0,
+        "submitted_by": owner,
+        "phase": "",
+        "outcome": None,
+        "reason": None,
+        "reason_code": None,
+        "is_final": False,
+        "best_fit": None,
+        "area": None,
+        "links": {"page": f"{settings().skydriver_url.rstrip('/')}/ui/subscriptions"},
+    }

@@ -1,0 +1,249 @@
+"""The page of a user's subscriptions: what it shows, its form, and the arguments that this stands for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from skydriver.errors import InvalidArguments, NotFound, SkyDriverError, TemporaryError
+from skydriver.model.subscription_arguments import DEFAULT_TYPES, MAX_DAYS
+from skydriver.model.subscriptions import NOTIFIED, DeliveryState, Protocol, SubscriptionState
+from skydriver.model.transitions import Fact
+from skydriver.ui.forms import Form
+from skydriver.ui.scan_form import read_labels, read_number
+
+TYPE = "type-"
+"""Begins the name of a box that says whether a fact is notified."""
+CHOOSES_TYPES = "chooses_types"
+"""The field of a form that has those boxes; others leave the types as they are by default."""
+TYPES: Mapping[Fact, str] = {
+    Fact.FIRST_RESULT: "first map",
+    Fact.FINISHED: "finished",
+    Fact.FAILED: "failed",
+    Fact.ABORTED: "aborted",
+    Fact.STALLED: "stalled",
+    Fact.RESUMED: "goes on again",
+}
+PROTOCOLS: Mapping[Protocol, str] = {
+    Protocol.EMAIL: "E-mail",
+    Protocol.HTTP: "Webhook",
+    Protocol.SLACK: "Slack",
+}
+STATES: Mapping[SubscriptionState, tuple[str, str]] = {
+    SubscriptionState.ACTIVE: ("good", "Notifications are sent."),
+    SubscriptionState.PENDING: ("warn", "It waits: its receiver has not agreed yet."),
+    SubscriptionState.SUSPENDED: ("bad", "It is suspended: nothing is sent."),
+}
+DELIVERIES: Mapping[DeliveryState, tuple[str, str]] = {
+    DeliveryState.DELIVERED: ("good", "delivered"),
+    DeliveryState.DUE: ("warn", "to be sent"),
+    DeliveryState.GIVEN_UP: ("bad", "given up"),
+}
+FILTERS: Mapping[str, str] = {
+    "scan_id": "scan",
+    "run_id": "run",
+    "event_id": "event",
+    "min_priority": "priority from",
+    "submitted_by": "asked for by",
+}
+NUMBERS = ("run_id", "event_id", "min_priority")
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that a user may do to a subscription.
+
+    Attributes:
+        name: of the path.
+        title: what it is called.
+        effect: what will happen, where that is asked first; empty where it is not.
+        done: what has happened.
+    """
+
+    name: str
+    title: str
+    effect: str
+    done: str
+
+
+ADD = "add"
+ACTIONS = {
+    action.name: action
+    for action in (
+        Action(
+            ADD, "Subscribe", "", "You are subscribed. What is still needed, if anything, stands beside it."
+        ),
+        Action("test", "Test", "", ""),
+        Action("renew", f"Renew for {MAX_DAYS} days", "", f"The subscription is good for {MAX_DAYS} days."),
+        Action(
+            "activate", "Activate", "", "The subscription was activated, and its receiver asked if need be."
+        ),
+        Action(
+            "rotate",
+            "New secret",
+            "Deliveries are signed by a new secret at once, which is shown once. The former one is good no "
+            "longer.",
+            "The subscription has a new secret.",
+        ),
+        Action(
+            "remove",
+            "Remove",
+            "Nothing more is sent, and nothing of it is kept.",
+            "The subscription is removed.",
+        ),
+    )
+}
+
+
+def find_action(name: str) -> Action:
+    """Find an action by its name.
+
+    Raises:
+        NotFound: there is none.
+    """
+    if name not in ACTIONS:
+        raise NotFound(f"there is no action '{name}'; there are {', '.join(ACTIONS)}")
+    return ACTIONS[name]
+
+
+def notice_of(done: str) -> str:
+    """Say what an action has just done, by its name; nothing for any other text."""
+    return ACTIONS[done].done if done in ACTIONS else ""
+
+
+def view(
+    subscriptions: Sequence[Mapping[str, Any]],
+    *,
+    email: str | None,
+    form: Mapping[str, Any] | None = None,
+    notice: str = "",
+    problem: str = "",
+    secret: str | None = None,
+) -> dict[str, Any]:
+    """Describe the page for its template.
+
+    Args:
+        subscriptions: the user's own, as `rest.subscriptions.with_deliveries` shows them.
+        email: the user's address, if it is verified.
+        form: what `shown_form` makes; None for a new one.
+        notice: what was just done.
+        problem: why something was not.
+        secret: of a webhook, to be shown once.
+    """
+    return {
+        "subscriptions": [_subscription(one) for one in subscriptions],
+        "form": form or shown_form({}, email=email),
+        "notice": notice,
+        "problem": problem,
+        "secret": secret,
+    }
+
+
+def _subscription(one: Mapping[str, Any]) -> dict[str, Any]:
+    style, words = STATES[SubscriptionState(one["state"])]
+    filters: Mapping[str, Any] = one["filters"]
+    conditions = [f"{word} {filters[name]}" for name, word in FILTERS.items() if name in filters]
+    conditions += [f"{name}={value}" for name, value in filters.get("classifiers", {}).items()]
+    is_active = one["state"] == SubscriptionState.ACTIVE
+    names = ["test" if is_active else "activate", "renew", "remove"]
+    if one["protocol"] == Protocol.HTTP:
+        names.insert(-1, "rotate")
+    return {
+        **{name: one[name] for name in ("subscription_id", "sink", "reason", "reason_code")},
+        **{name: one[name] for name in ("created_at", "expires_at", "failing_since")},
+        "protocol": PROTOCOLS[Protocol(one["protocol"])],
+        "style": style,
+        "words": words,
+        "types": ", ".join(TYPES[Fact(fact)] for fact in one["types"]),
+        "conditions": ", ".join(conditions) or "all scans",
+        "actions": [
+            {"name": name, "title": ACTIONS[name].title, "effect": ACTIONS[name].effect} for name in names
+        ],
+        "deliveries": [_delivery(delivery) for delivery in one["deliveries"]],
+    }
+
+
+def _delivery(one: Mapping[str, Any]) -> dict[str, Any]:
+    style, words = DELIVERIES[DeliveryState(one["state"])]
+    return {
+        **{name: one[name] for name in ("scan_id", "created_at", "tries", "status", "reason")},
+        "fact": one["type"].removeprefix("org.icecube.skydriver.scan.").removesuffix(".v1").replace("_", " "),
+        "style": style,
+        "words": words,
+    }
+
+
+def arguments_of(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Make the arguments of `POST /subscriptions` that a form stands for, as its user has typed them.
+
+    Raises:
+        InvalidArguments: a field cannot be read at all.
+    """
+    filters: dict[str, Any] = {}
+    for name in FILTERS:
+        if text := fields.get(name, "").strip():
+            filters[name] = read_number(text) if name in NUMBERS else text
+    try:
+        if labels := read_labels(fields.get("classifiers", "")):
+            filters["classifiers"] = labels
+    except ValueError as error:
+        raise InvalidArguments({"classifiers": str(error)}) from None
+    arguments: dict[str, Any] = {
+        "protocol": fields.get("protocol", ""),
+        "sink": fields.get("sink", "").strip(),
+        "filters": filters,
+    }
+    if days := fields.get("expires_in_days", "").strip():
+        arguments["expires_in_days"] = read_number(days)
+    if fields.get(CHOOSES_TYPES):
+        arguments["types"] = [fact for fact in NOTIFIED if fields.get(f"{TYPE}{fact}")]
+    return arguments
+
+
+def shown_form(
+    fields: Mapping[str, str],
+    *,
+    email: str | None,
+    problems: Mapping[str, str] | None = None,
+    key: str = "",
+) -> dict[str, Any]:
+    """Describe the form for a template.
+
+    Args:
+        fields: what is filled in.
+        email: the user's address, which a new form is filled in with.
+        problems: what is wrong, by the arguments' names.
+        key: of the form, if it is shown again.
+    """
+    found = {
+        name.removeprefix("filters.").partition(".")[0]: sentence
+        for name, sentence in (problems or {}).items()
+    }
+    names = ("protocol", "sink", "types", *FILTERS, "classifiers", "expires_in_days")
+    chosen = (
+        {fact for fact in NOTIFIED if fields.get(f"{TYPE}{fact}")}
+        if fields.get(CHOOSES_TYPES)
+        else set(DEFAULT_TYPES)
+    )
+    default = {"protocol": Protocol.EMAIL, "sink": email or "", "expires_in_days": str(MAX_DAYS)}
+    return {
+        "fields": {name: fields.get(name, default.get(name, "")) for name in names},
+        "problems": {name: found.get(name, "") for name in names},
+        "general": [
+            f"{name}: {sentence}" if name else sentence
+            for name, sentence in found.items()
+            if name not in names
+        ],
+        "protocols": [{"name": str(one), "words": words} for one, words in PROTOCOLS.items()],
+        "types": [
+            {"field": f"{TYPE}{fact}", "words": words, "is_chosen": fact in chosen}
+            for fact, words in TYPES.items()
+        ],
+        "key": key,
+    }
+
+
+def refused_form(form: Form, error: SkyDriverError, *, email: str | None) -> dict[str, Any]:
+    """Describe a form that was sent and refused: as it was filled in, with what is wrong."""
+    problems = error.problems if isinstance(error, InvalidArguments) else {"": str(error)}
+    key = form.key if isinstance(error, TemporaryError) else ""
+    return shown_form(form.fields, email=email, problems=problems, key=key)

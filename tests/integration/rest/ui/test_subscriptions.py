@@ -1,0 +1,147 @@
+"""The page of subscriptions: what it shows, what its buttons do, and to be told of one scan."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from skydriver.model.subscriptions import Delivery
+from skydriver.store import deliveries, subscriptions
+from tests.integration.rest.api import Api
+from tests.integration.rest.receivers import Mailbox, Webhook
+from tests.support.browser import Browser, browse
+
+PAGE = "/ui/subscriptions"
+
+
+@pytest.fixture
+def browser(api: Api, configure: Callable[..., None]) -> Browser:
+    """A browser without JavaScript."""
+    configure(SUBSCRIPTION_INSECURE_SINKS="true")
+    return browse(api.http)
+
+
+async def subscribe(browser: Browser, **fields: str) -> Any:
+    """Fill in the form and send it."""
+    await browser.get(PAGE)
+    form = browser.form(f"{PAGE}/add")
+    return await browser.send({**form.fields, **fields}, form=form)
+
+
+async def only(api: Api) -> Any:
+    [one] = (await api.call("GET", "/subscriptions"))["subscriptions"]
+    return one
+
+
+async def press(browser: Browser, action: str) -> Any:
+    """Press a button of the only subscription; the page that it leads to."""
+    await browser.get(PAGE)
+    form = browser.form(f"{PAGE}/{action}")
+    answer = await browser.send(form.fields, form=form)
+    return await browser.follow(answer) if answer.status_code == 303 else answer
+
+
+async def test_a_webhook_is_added_tried_renewed_and_removed(
+    api: Api, browser: Browser, hook: Webhook
+) -> None:
+    assert "You have no subscriptions." in (await browser.get(PAGE)).text
+    added = await subscribe(browser, protocol="HTTP", sink=hook.url, run_id="7", expires_in_days="3")
+    assert added.status_code == 200
+    (secret,) = set(re.findall(r"whsec_[\w+/=]+", added.text))
+    made = await only(api)
+    assert (made["state"], made["filters"]) == ("ACTIVE", {"run_id": 7})
+    page = (await browser.get(PAGE)).text
+    assert secret not in page
+    assert hook.url not in page
+    assert "Notifications are sent." in page
+    assert "run 7" in page
+    assert "The receiver has taken the test (200)." in (await press(browser, "test")).text
+    hook.status = 410
+    refused = await press(browser, "test")
+    assert "gone for good (410)" in refused.text
+    assert len(hook.deliveries) == 2
+    rotated = await press(browser, "rotate")
+    assert re.findall(r"whsec_[\w+/=]+", rotated.text)[0] != secret
+    assert "good for 90 days" in (await press(browser, "renew")).text
+    assert (await only(api))["expires_at"] > made["expires_at"] + 80 * 86400
+    assert "is removed" in (await press(browser, "remove")).text
+    assert await api.call("GET", "/subscriptions") == {"subscriptions": []}
+
+
+async def test_a_refused_form_comes_back_filled_in(api: Api, browser: Browser) -> None:
+    page = await subscribe(browser, protocol="HTTP", sink="http://x.example:0/", event_id="many")
+    assert page.status_code == 400
+    assert browser.problem("event_id")
+    assert browser.fields["sink"] == "http://x.example:0/"
+    assert await api.call("GET", "/subscriptions") == {"subscriptions": []}
+
+
+async def test_one_that_waits_is_activated_once_its_webhook_consents(
+    api: Api, browser: Browser, hook: Webhook
+) -> None:
+    hook.allowed = None
+    await subscribe(browser, protocol="HTTP", sink=hook.url)
+    page = (await browser.get(PAGE)).text
+    assert "its receiver has not agreed yet" in page
+    assert "WebHook-Allowed-Origin" in page
+    hook.allowed = "*"
+    await press(browser, "activate")
+    assert (await only(api))["state"] == "ACTIVE"
+
+
+async def test_deliveries_are_shown_and_what_others_say_is_escaped(
+    api: Api, browser: Browser, hook: Webhook
+) -> None:
+    await subscribe(browser, protocol="HTTP", sink=hook.url)
+    made = await only(api)
+    delivery: dict[str, Any] = {
+        **dict.fromkeys(Delivery.__annotations__, None),
+        "_id": "x/y",
+        "schema": 1,
+        "subscription_id": made["subscription_id"],
+        "scan_id": "5d2e",
+        "event": {
+            "id": "y",
+            "source": "/skydriver/x",
+            "type": "org.icecube.skydriver.scan.finished.v1",
+            "subject": "5d2e",
+            "time": "",
+        },
+        "state": "GIVEN_UP",
+        "tries": 4,
+        "not_before": 1.0,
+        "leased_until": 0.0,
+        "status": 500,
+        "reason": "<b>its receiver</b> answers 500",
+        "reason_code": "sink_unreachable",
+        "created_at": 1718712000.0,
+    }
+    del delivery["forget_at"], delivery["delivered_at"]
+    await collection(deliveries.NAME).insert_one(delivery)
+    page = (await browser.get(PAGE)).text
+    assert "given up" in page
+    assert "&lt;b&gt;its receiver" in page
+    assert "<b>its receiver" not in page
+
+
+async def test_to_be_told_of_one_scan(api: Api, browser: Browser, scan_id: str, mails: Mailbox) -> None:
+    await browser.get(f"/ui/scan/{scan_id}")
+    form = browser.form(f"{PAGE}/add")
+    answer = await browser.send({**form.fields, "protocol": "EMAIL", "sink": "carl@example.org"}, form=form)
+    assert "You are subscribed." in (await browser.follow(answer)).text
+    made = await only(api)
+    assert (made["filters"], made["state"]) == ({"scan_id": scan_id}, "PENDING")
+    assert "confirm" in mails.link("confirm")
+    await api.call("DELETE", f"/scan/{scan_id}")
+    page = await browser.get(f"/ui/scan/{scan_id}")
+    assert "Tell me" not in page.text, "a scan that is over has nothing to tell"
+
+
+async def test_forms_of_other_sites_are_refused(api: Api, browser: Browser, hook: Webhook) -> None:
+    for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}):
+        answer = await api.http.post(
+            f"{PAGE}/add", data={"protocol": "HTTP", "sink": hook.url}, headers=headers
+        )
+        assert answer.status_code == 403
+    assert hook.asked == []

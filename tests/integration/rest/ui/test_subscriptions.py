@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from skydriver.model.subscriptions import Delivery
-from skydriver.store import deliveries, subscriptions
+from skydriver.store import deliveries
+from skydriver.store.mongo import collection
 from tests.integration.rest.api import Api
 from tests.integration.rest.receivers import Mailbox, Webhook
 from tests.support.browser import Browser, browse

@@ -95,4 +95,3 @@ async def test_sinks_of_operators_hear_a_scans_first_result_and_its_end(
     await eventually(lambda: set(sinks.facts("follow-up", "a-scan")) == {Fact.FIRST_RESULT})
     # No report was announced.
     assert not sinks.facts("screen", "a-scan")
-    assert not sinks.facts("letters", "a-scan")

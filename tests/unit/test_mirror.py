@@ -67,7 +67,6 @@ ELSEWHERE = {
     "rest/results": "tests/integration/rest/test_reads.py",
     "runtime/json_web_tokens": "tests/unit/scanner/test_tokens.py",
     "runtime/error_response": "tests/unit/rest/test_responses.py",
-    "ui/act": "tests/integration/rest/ui/test_scan_action.py",
     "s3/client": "tests/integration/s3/test_logs.py",
     "s3/skymaps": "tests/integration/rest/skymaps/test_response.py",
     "skymap/definitions": "tests/unit/skymap/test_options.py",

@@ -140,7 +140,8 @@ def test_every_step_hears_exactly_what_its_triggers_send() -> None:
     for resource in of_kind("local", "Trigger"):
         (condition,) = resource["spec"]["filters"]
         subscriber = resource["spec"]["subscriber"]["ref"]["name"]
-        heard.setdefault(subscriber, set()).add(condition["exact"]["type"])
+        for one in condition.get("any", [condition]):
+            heard.setdefault(subscriber, set()).add(one["exact"]["type"])
     for service, types in heard.items():
         source, target = functions()[service]
         step = getattr(importlib.import_module(source.removesuffix(".py").replace("/", ".")), target)

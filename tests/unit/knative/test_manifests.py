@@ -51,19 +51,29 @@ USERS = {
     # Pages, and the routes that only read: their users may have logged in to the dashboard.
     "skydriver-sessions": {
         *("now", "scan", "scan-action", "find", "new", "login", "logout"),
+        *("subscriptions", "subscription-action", "find-subscriptions", "get-subscription"),
         *("get-backlog", "get-history", "get-i3-event", "get-logs", "get-manifest", "get-result", "get-scan"),
         *("get-scan-request", "get-status", "get-taskforces", "get-workflow-id", "get-workforce"),
         *("find-skymap", *SKYMAPS),
     },
     "skydriver-dashboard-client": {"login"},
+    # What they encrypt, sign or open: sinks, secrets, and links in e-mail.
+    "skydriver-subscriptions": {
+        *("create-subscription", "change-subscription", "test-subscription", "rotate-subscription-secret"),
+        *("confirm-subscription", "unsubscribe", "subscription-action", "sweep"),
+    },
+    "skydriver-smtp": {
+        *("create-subscription", "change-subscription", "test-subscription", "subscription-action"),
+    },
 }
 """Which functions mount which Secret beside `skydriver-database`, which all but a few need."""
 
 OPTIONAL = {
     *("skydriver-message-broker", "skydriver-broker-management"),
     *("skydriver-sessions", "skydriver-dashboard-client"),
+    *("skydriver-subscriptions", "skydriver-smtp"),
 }
-"""Secrets of a message broker and of the dashboard, which need not be there."""
+"""Secrets of a message broker, of the dashboard and of notifications, which need not be there."""
 GATEWAY = "gateway"
 """The function that stands before all others on a cluster, and is not needed on one machine."""
 

@@ -1,7 +1,8 @@
 """A thin client of the service's REST interface.
 
 Reads (GET, and the search) are repeated for a while where the service does not answer or answers 503;
-writes are sent once, for the service may have acted on one whose answer was lost.
+writes are sent once, for the service may have acted on one whose answer was lost (but those with a key, of
+which the service knows a repeat).
 """
 
 import re
@@ -140,6 +141,52 @@ class Client:
         path = route("scan", scan_id, "actions", "add-workers")
         return self._object("POST", path, body={"cluster": cluster})
 
+    def subscribe(self, request: Mapping[str, object], *, key: str) -> Json:
+        """Subscribe: the subscription, with a webhook's secret; the same one for the same key."""
+        return self._object(
+            "POST", route("subscriptions"), body=request, is_read=True, headers={"Idempotency-Key": key}
+        )
+
+    def subscriptions(self, *, everyone: bool = False) -> list[Json]:
+        """The user's subscriptions, or those of all users."""
+        query = {"all": "true"} if everyone else {}
+        return self._objects(self._object("GET", route("subscriptions"), query=query), "subscriptions")
+
+    def subscription(self, subscription_id: str) -> Json:
+        """A subscription, with its latest deliveries."""
+        answer = self._object("GET", route("subscriptions", subscription_id))
+        return {**answer, "deliveries": self._objects(answer, "deliveries")}
+
+    def change_subscription(self, subscription_id: str, changes: Mapping[str, object]) -> Json:
+        """Change a subscription: how it is then."""
+        return self._object("PATCH", route("subscriptions", subscription_id), body=changes)
+
+    def remove_subscription(self, subscription_id: str) -> Json:
+        """Remove a subscription."""
+        return self._object("DELETE", route("subscriptions", subscription_id))
+
+    def try_subscription(self, subscription_id: str) -> Json:
+        """Send a test: what the receiver has answered."""
+        return self._object("POST", route("subscriptions", subscription_id, "test"))
+
+    def rotate_subscription(self, subscription_id: str) -> Json:
+        """Give a webhook a new secret: the subscription, with the secret."""
+        return self._object("POST", route("subscriptions", subscription_id, "rotate"))
+
+    def whole_subscription_id(self, given: str) -> str:
+        """The id of the user's subscription whose id begins so; else it is taken as it is.
+
+        Raises:
+            WrongUsage: the ids of several subscriptions begin so.
+        """
+        if not _BEGINNING.fullmatch(given):
+            return given
+        found = [str(one.get("subscription_id")) for one in self.subscriptions()]
+        whole = [one for one in found if one.startswith(given)]
+        if len(whole) > 1:
+            raise WrongUsage(f"the ids of several subscriptions begin with {given}: give more of it")
+        return whole[0] if whole else given
+
     def newest(self, beginning: str = "", *, limit: int) -> list[str]:
         """The ids of the newest scans, deleted or not, with a beginning."""
         body = {
@@ -178,9 +225,11 @@ class Client:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, object] | None = None,
         is_read: bool | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Json:
         repeatable = method == "GET" if is_read is None else is_read
-        response = self._send(method, path, query, body, self._timeout_seconds if repeatable else 0.0)
+        timeout_seconds = self._timeout_seconds if repeatable else 0.0
+        response = self._send(method, path, query, body, timeout_seconds, headers)
         return json_object(response, self._misunderstood(path))
 
     def _objects(self, answer: Json, name: str) -> list[Json]:
@@ -200,13 +249,17 @@ class Client:
         query: Mapping[str, str] | None,
         body: Mapping[str, object] | None,
         timeout_seconds: float,
+        more_headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """Send a request, again and again while that is of use: an answer that is no error."""
         try:
             content = None if body is None else write_json(body)
         except ValueError as error:
             raise WrongUsage(f"what was given cannot be sent: {error}") from None
-        headers = {} if content is None else {"Content-Type": "application/json"}
+        headers = {
+            **(more_headers or {}),
+            **({} if content is None else {"Content-Type": "application/json"}),
+        }
         deadline = time.monotonic() + timeout_seconds
         delay = FIRST_DELAY_SECONDS
         while True:

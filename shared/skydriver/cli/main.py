@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from skydriver.cli.commands import inspect, moving, scan, skymap, workers
+from skydriver.cli.commands import inspect, moving, scan, skymap, subscriptions, workers
 from skydriver.cli.commands.check import check
 from skydriver.cli.commands.demo import demo
 from skydriver.cli.commands.login import login
@@ -15,7 +15,7 @@ from skydriver.cli.commands.status import status
 from skydriver.cli.commands.stop import stop
 from skydriver.cli.commands.up import up
 from skydriver.cli.context import Options
-from skydriver.cli.manual import EXIT_CODES, MANUAL, SCANS, epilog, flowing
+from skydriver.cli.manual import EXIT_CODES, MANUAL, epilog, flowing
 from skydriver.cli.outcome import Group, installed_version
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
@@ -31,6 +31,14 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "logs": inspect.logs,
     "request": inspect.request,
     "event": inspect.event,
+    "subscribe": subscriptions.subscribe,
+    "subscriptions list": subscriptions.list_,
+    "subscriptions show": subscriptions.show_,
+    "subscriptions test": subscriptions.test,
+    "subscriptions renew": subscriptions.renew,
+    "subscriptions activate": subscriptions.activate,
+    "subscriptions rotate": subscriptions.rotate,
+    "subscriptions remove": subscriptions.remove,
     "result": result,
     "summary": skymap.summary,
     "plot": skymap.plot,
@@ -57,7 +65,13 @@ app = typer.Typer(
         ["[bold]Exit codes[/bold]", *(f"{code:>3}  {words}" for code, words in EXIT_CODES.items())]
     ),
 )
-_workers = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Change a scan's workers.")
+GROUPS: Mapping[str, typer.Typer] = {
+    "workers": typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Change a scan's workers."),
+    "subscriptions": typer.Typer(
+        no_args_is_help=True, rich_markup_mode="rich", help="See and change what you are told of."
+    ),
+}
+"""Commands of two words, by the first of them."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -94,14 +108,14 @@ def options(
 
 for name, command in COMMANDS.items():
     group, _, word = name.rpartition(" ")
-    (_workers if group else app).command(
+    (GROUPS[group] if group else app).command(
         word,
         help=flowing(command.__doc__ or ""),
         epilog=epilog(name),
         rich_help_panel=None if group else MANUAL[name].group,
     )(command)
-    if group == "workers":
-        app.add_typer(_workers, name="workers", rich_help_panel=SCANS)
+    if group and not any(GROUPS[group] is known.typer_instance for known in app.registered_groups):
+        app.add_typer(GROUPS[group], name=group, rich_help_panel=MANUAL[name].group)
 
 
 def main() -> None:

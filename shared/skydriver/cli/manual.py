@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from skydriver.cli.errors import OUR_FAULT
 
 SCANS = "Scans"
+NOTIFICATIONS = "Notifications"
 RESULTS = "Results and skymaps"
 SERVICE = "A service"
 EXIT_CODES: Mapping[int, str] = {
@@ -106,6 +107,41 @@ MANUAL: Mapping[str, Entry] = {
             "skydriver event 5d2e7f0a -o EVENT.json": "keep its event in a file",
             "skydriver event 5d2e7f0a | jq .value": "or pass it on",
         },
+    ),
+    "subscribe": Entry(
+        NOTIFICATIONS,
+        {
+            "skydriver subscribe --email jane@icecube.wisc.edu --scan 5d2e7f0a": (
+                "when a scan has a map, and when it ends"
+            ),
+            "skydriver subscribe --http https://example.org/hook --min-priority 100 --type first_result": (
+                "the first maps of alerts, to a webhook"
+            ),
+        },
+    ),
+    "subscriptions list": Entry(
+        NOTIFICATIONS, {"skydriver subscriptions list": "what you are told of, and whether that works"}
+    ),
+    "subscriptions show": Entry(
+        NOTIFICATIONS, {"skydriver subscriptions show 9f0c2b7d": "why it is as it is, and what was sent"}
+    ),
+    "subscriptions test": Entry(
+        NOTIFICATIONS,
+        {"skydriver subscriptions test 9f0c2b7d": "send a test, now"},
+        {1: "the receiver has not taken the test, or the service has refused"},
+    ),
+    "subscriptions renew": Entry(
+        NOTIFICATIONS,
+        {"skydriver subscriptions renew 9f0c2b7d --days 30": "let it be good for 30 days from now"},
+    ),
+    "subscriptions activate": Entry(
+        NOTIFICATIONS, {"skydriver subscriptions activate 9f0c2b7d": "after a suspension"}
+    ),
+    "subscriptions rotate": Entry(
+        NOTIFICATIONS, {"skydriver subscriptions rotate 9f0c2b7d": "a new secret of a webhook"}
+    ),
+    "subscriptions remove": Entry(
+        NOTIFICATIONS, {"skydriver subscriptions remove 9f0c2b7d": "be told no more"}
     ),
     "result": Entry(
         RESULTS, {"skydriver result 5d2e7f0a -o result.json": "keep its result, as skyreader reads it"}

@@ -73,7 +73,7 @@ def service() -> Iterator[ScriptedService]:
             self.end_headers()
             self.wfile.write(payload)
 
-        do_GET = do_POST = do_DELETE = _handle
+        do_GET = do_POST = do_PATCH = do_DELETE = _handle
 
         def log_message(self, *_: object) -> None: ...
 

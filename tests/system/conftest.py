@@ -4,15 +4,21 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 import pytest_asyncio
 from pymongo import MongoClient
 
 from skydriver.local.service import LocalService
+from tests.components import need
 from tests.conftest import ROOT, eventually, new_database_name, shared_mongodb
+from tests.support.servers import WORKER
+
+if TYPE_CHECKING:
+    from tests.components.keycloak.server import Keycloak
 
 EXAMPLE: dict[str, Any] = json.loads((ROOT / "examples" / "IC170922A.json").read_text())
 
@@ -111,4 +117,29 @@ def empty_database() -> Iterator[str]:
 async def skydriver(tmp_path: Path) -> AsyncIterator[Skydriver]:
     """Run a service of the test's own."""
     async with running(tmp_path / "data") as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def realm(request: pytest.FixtureRequest) -> "Keycloak":
+    """A realm of each module's in the Keycloak that all tests of a run share."""
+    with need("keycloak"):
+        from tests.components.keycloak.server import shared_realm
+    return shared_realm(f"{request.module.__name__.rpartition('.')[2]}-{WORKER}")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def guarded_dashboard(
+    realm: "Keycloak", tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Skydriver]:
+    """A service of each module's whose pages ask for a login at the realm."""
+    from tests.components.keycloak.server import DASHBOARD, SECRET
+
+    settings = {
+        "SKYDRIVER_NO_AUTH": "false",
+        "AUTH_OPENID_URL": realm.url(),
+        "DASHBOARD_CLIENT_ID": DASHBOARD,
+        "DASHBOARD_CLIENT_SECRET": SECRET,
+    }
+    async with running(tmp_path_factory.mktemp("guarded") / "data", **settings) as service:
         yield service

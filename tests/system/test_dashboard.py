@@ -1,54 +1,27 @@
 """The dashboard with a real Keycloak in front: who gets in, and what counts of a session."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import pytest_asyncio
 
 from skydriver.rest.sessions import COOKIE, MAX_COOKIE
 from skydriver.ui.session import LOGIN_COOKIE
-from tests.components import missing, need
-from tests.components.build import folder_of
+from tests.components import need
 from tests.support.browser import EVENT_TEXT, FILLED, Browser, browse
-from tests.support.servers import WORKER, shared_server
-from tests.system.conftest import Skydriver, running
+from tests.system.conftest import Skydriver
 
 with need("keycloak"):
     from tests.components.keycloak import pages
-    from tests.components.keycloak.server import DASHBOARD, OUTSIDER, SECRET, USER, Keycloak, set_up
+    from tests.components.keycloak.server import OUTSIDER, USER, Keycloak
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture(scope="module")
-def server() -> Keycloak:
-    """The Keycloak that all tests of a run share, with a realm of this module's."""
-    if not folder_of("keycloak").is_dir():
-        missing("keycloak", "it is not built")
-    server: Keycloak = replace(shared_server("keycloak"), realm=f"Dashboard-{WORKER}")
-    set_up(server)
-    return server
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def service(server: Keycloak, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Skydriver]:
-    """A service that asks who calls."""
-    settings = {
-        "SKYDRIVER_NO_AUTH": "false",
-        "AUTH_OPENID_URL": server.url(),
-        "DASHBOARD_CLIENT_ID": DASHBOARD,
-        "DASHBOARD_CLIENT_SECRET": SECRET,
-    }
-    async with running(tmp_path_factory.mktemp("data"), **settings) as service:
-        yield service
-
-
 @pytest.fixture
-def browser(service: Skydriver) -> Browser:
+def browser(guarded_dashboard: Skydriver) -> Browser:
     """A browser without JavaScript."""
-    return browse(service.http)
+    return browse(guarded_dashboard.http)
 
 
 async def to_keycloak(browser: Browser, path: str = "/ui") -> str:
@@ -73,7 +46,7 @@ async def log_in(browser: Browser, path: str = "/ui", *, user: str = USER) -> st
     return shown.text
 
 
-async def test_a_user_logs_in_works_and_logs_out(server: Keycloak, browser: Browser) -> None:
+async def test_a_user_logs_in_works_and_logs_out(realm: Keycloak, browser: Browser) -> None:
     assert USER in await log_in(browser, "/ui/new")
     assert LOGIN_COOKIE not in browser.cookies
     done = await browser.send({**FILLED, "docker_tag": "latest", "event": EVENT_TEXT})
@@ -85,7 +58,7 @@ async def test_a_user_logs_in_works_and_logs_out(server: Keycloak, browser: Brow
     assert manifest.json()["submitted_by"] == USER
     kept = dict(browser.cookies)
     out = await browser.send({}, form=browser.form("/ui/logout"))
-    assert out.headers["location"].startswith(f"{server.url()}/protocol/openid-connect/logout?")
+    assert out.headers["location"].startswith(f"{realm.url()}/protocol/openid-connect/logout?")
     assert COOKIE not in browser.cookies
     # A cookie that was kept leads nowhere.
     browser.cookies = kept
@@ -119,11 +92,13 @@ async def test_a_user_without_a_role_gets_no_session(browser: Browser) -> None:
     assert COOKIE not in browser.cookies
 
 
-async def test_an_answer_to_another_browsers_login_is_refused(service: Skydriver, browser: Browser) -> None:
-    other = browse(service.http)
+async def test_an_answer_to_another_browsers_login_is_refused(
+    guarded_dashboard: Skydriver, browser: Browser
+) -> None:
+    other = browse(guarded_dashboard.http)
     back = pages.sign_in(await to_keycloak(other))
     await to_keycloak(browser)
-    for one in (browser, browse(service.http)):
+    for one in (browser, browse(guarded_dashboard.http)):
         refused = await one.get(path_of(back))
         assert refused.status_code == 403
         assert "was not begun in this browser" in refused.text
@@ -165,7 +140,7 @@ async def test_a_session_that_ends_in_mid_form_loses_nothing(browser: Browser) -
 
 
 async def test_other_sites_and_hosts_and_forged_forms_do_nothing(
-    service: Skydriver, browser: Browser
+    guarded_dashboard: Skydriver, browser: Browser
 ) -> None:
     await log_in(browser, "/ui/new")
     form, own = browser.page.forms[-1], dict(browser.headers)
@@ -174,7 +149,7 @@ async def test_other_sites_and_hosts_and_forged_forms_do_nothing(
         {"origin": "https://evil.example", "sec-fetch-site": "cross-site"},
         {"origin": "null"},
         {"host": "evil.example"},
-        {"host": "evil.example", "x-forwarded-host": urlsplit(service.service.url).netloc},
+        {"host": "evil.example", "x-forwarded-host": urlsplit(guarded_dashboard.service.url).netloc},
     ):
         browser.headers = {**own, **changed}
         assert (await browser.send(typed, form=form)).status_code == 403

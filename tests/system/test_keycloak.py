@@ -10,7 +10,6 @@ import stat
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,9 @@ import pytest_asyncio
 
 from skydriver.check.dashboard import check_dashboard
 from skydriver.check.finding import Missing
-from tests.components import missing, need
-from tests.components.build import folder_of
+from tests.components import need
 from tests.conftest import ROOT, eventually
-from tests.support.servers import WORKER, shared_server
+from tests.support.servers import WORKER
 from tests.system.conftest import SLOW, Skydriver, running, scan_arguments
 
 with need("keycloak"):
@@ -40,18 +38,14 @@ with need("keycloak"):
         SHORT_LIVED_DEVICE_CLIENT,
         USER,
         Keycloak,
-        set_up,
+        shared_realm,
     )
 
 
 @pytest.fixture(scope="module")
 def server() -> Keycloak:
     """The Keycloak that all tests of a run share, with a realm of this worker's like IceCube's."""
-    if not folder_of("keycloak").is_dir():
-        missing("keycloak", "it is not built")
-    server: Keycloak = replace(shared_server("keycloak"), realm=f"IceCube-{WORKER}")
-    set_up(server)
-    return server
+    return shared_realm(f"IceCube-{WORKER}")
 
 
 @pytest_asyncio.fixture

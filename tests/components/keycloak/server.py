@@ -3,14 +3,16 @@
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from keycloak import KeycloakAdmin, KeycloakOpenID
 
+from tests.components import missing
 from tests.components.build import folder_of
 from tests.components.keycloak.process import ADMIN, PASSWORD, TEMPLATE, started
+from tests.support.servers import shared_server
 
 DEVICE_CLIENT = "skydriver-external"
 SHORT_LIVED_DEVICE_CLIENT = "skydriver-short-lived"
@@ -160,6 +162,15 @@ async def keycloak(data: Path) -> AsyncIterator[Keycloak]:
     shutil.copytree(folder / TEMPLATE, data / "h2")
     async with started(folder, data) as address:
         yield Keycloak(address)
+
+
+def shared_realm(realm: str) -> Keycloak:
+    """Make a realm in the Keycloak that all tests of a run share, or skip the test where it was not built."""
+    if not folder_of("keycloak").is_dir():
+        missing("keycloak", "it is not built")
+    server: Keycloak = replace(shared_server("keycloak"), realm=realm)
+    set_up(server)
+    return server
 
 
 def set_up(server: Keycloak) -> None:

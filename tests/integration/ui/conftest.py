@@ -7,8 +7,9 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.components.chromium.browser import browser as running_browser
-from tests.support.site import Site
+from tests.support.site import PAGE, Site
 from tests.support.site import site as running_site
+from tests.support.watched_page import watched_page
 
 PATIENCE_MS = 120_000
 """How long a busy machine may take for anything."""
@@ -28,13 +29,10 @@ def site() -> Iterator[Site]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def page(browser: Browser) -> AsyncIterator[Page]:
-    """A page whose scripts must not fail."""
-    context = await browser.new_context(viewport={"width": 1000, "height": 900})
-    context.set_default_timeout(PATIENCE_MS)
-    page = await context.new_page()
-    failures: list[str] = []
-    page.on("pageerror", lambda error: failures.append(str(error)))
-    yield page
-    await context.close()
-    assert failures == []
+async def page(browser: Browser, site: Site) -> AsyncIterator[Page]:
+    """A page of the site."""
+    viewport = {"width": 1000, "height": 900}
+    async with watched_page(
+        browser, site.url.removesuffix(PAGE), patience_ms=PATIENCE_MS, viewport=viewport
+    ) as page:
+        yield page

@@ -1,31 +1,26 @@
 """`python -m skydriver.check` where every part is the real one, except for a machine's own S3."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
-from tests.components import missing, need
-from tests.components.build import folder_of
+from tests.components import need
 from tests.components.knative.eventing import Eventing
 from tests.support.checking import check
 from tests.support.servers import WORKER, shared_server
 from tests.system.knative.conftest import NAMESPACE
 
 with need("keycloak"):
-    from tests.components.keycloak.server import DASHBOARD, SECRET, Keycloak, set_up
+    from tests.components.keycloak.server import DASHBOARD, SECRET, shared_realm
 
 
 async def test_all_is_well_and_a_broker_that_is_not_there_is_missed(
     knative: Eventing, sink: str, configure: Callable[..., None], mongodb_uri: str, tmp_path: Path
 ) -> None:
-    if not folder_of("keycloak").is_dir():
-        missing("keycloak", "it is not built")
     with need("s3"):
         import moto.server  # noqa: F401
     (tmp_path / "condor-token-sub-2").mkdir()
     (tmp_path / "condor-token-sub-2" / "token").write_text("a token of no pool\n")
-    keycloak: Keycloak = replace(shared_server("keycloak"), realm=f"IceCube-check-{WORKER}")
-    set_up(keycloak)
+    keycloak = shared_realm(f"IceCube-check-{WORKER}")
     configure(
         MONGODB_URI=mongodb_uri,
         S3_ENDPOINT_URL=shared_server("s3"),

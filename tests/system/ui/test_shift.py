@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from tests.support.watched_page import check_accessibility
 from tests.system.conftest import EXAMPLE, Skydriver
-from tests.system.ui.conftest import PATIENCE_MS, Check
+from tests.system.ui.conftest import PATIENCE_MS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -21,7 +22,7 @@ async def seen(page: Page, locator: Any) -> None:
     assert await page.evaluate("window.hit") is None
 
 
-async def test_a_shift(page: Page, service: Skydriver, check_accessibility: Check) -> None:
+async def test_a_shift(page: Page, service: Skydriver) -> None:
     """An alert arrives, its map is followed, workers are added; another scan is aborted and scanned again."""
     await page.goto("/ui")
     await expect(page.locator("#running")).to_contain_text("No scan is running.")
@@ -109,7 +110,7 @@ async def test_without_scripts_all_is_there(browser: Browser, service: Skydriver
         await expect(page.locator("main")).to_contain_text("The scan is hidden from searches.")
 
 
-async def test_new_scan(page: Page, service: Skydriver, check_accessibility: Check) -> None:
+async def test_new_scan(page: Page, service: Skydriver) -> None:
     await page.goto("/ui/new")
     await check_accessibility(page)
     await page.get_by_label("The event as JSON").fill(json.dumps(EXAMPLE))
@@ -119,7 +120,7 @@ async def test_new_scan(page: Page, service: Skydriver, check_accessibility: Che
 
 
 async def test_nothing_serious_is_wrong_in_the_dark_and_on_a_narrow_screen(
-    browser: Browser, service: Skydriver, check_accessibility: Check
+    browser: Browser, service: Skydriver
 ) -> None:
     scan = await service.submit()
     await service.ended(scan, deadline=PATIENCE_MS / 1000)

@@ -171,7 +171,7 @@ class _Drawing:
         self._contours(axes, view, self.regions, LINES, scale=0.7)
         self._contours(axes, view, self.others, SECOND_LINES, scale=0.7)
         self._full_sky_graticule(axes, view)
-        bar = self.figure.add_axes((0.3, 0.085, 0.4, 0.022))
+        bar = self.figure.add_axes((0.37, 0.085, 0.31, 0.022))
         ticks = [low, high] if high > low else [low]
         colours = self.figure.colorbar(image, cax=bar, orientation="horizontal", ticks=ticks)
         colours.ax.set_xticklabels([f"{tick:.1f}" for tick in ticks])
@@ -496,9 +496,9 @@ class _Drawing:
                 self._name_line(axes, view, region, colour)
         for region in found:
             colour, style = lines[region.level]
-            area = _area(region)
-            name = f"{self.second_name}: {title(region.level)}" if second else title(region.level)
-            axes.plot([], [], color=colour, linestyle=style, linewidth=2.2, label=f"{name}   {area}")
+            name = f"{self.second_name}: " if second else ""
+            label = name + area_words(region)
+            axes.plot([], [], color=colour, linestyle=style, linewidth=2.2, label=label)
 
     def _name_line(self, axes: "Axes", view: views.Zoom, region: Region, colour: str) -> None:
         """Write the level onto the line, where there is room for it."""
@@ -615,11 +615,13 @@ def _name(coordinates: Coordinates) -> str:
     return "Galactic" if coordinates is Coordinates.GALACTIC else "Equatorial (ICRS)"
 
 
-def _area(region: Region) -> str:
-    if region.single_cell:
-        return "less than one pixel"
-    area = region.area_deg2 if region.contour_area_deg2 is None else region.contour_area_deg2
-    return f"{area:#.3g} deg²" if area < 99.95 else f"{area:.0f} deg²"
+def area_words(region: Region) -> str:
+    """Say how large a region is: inside of its contour, as IceCube publishes it; as a whole without one."""
+    kind, area = "contour", region.contour_area_deg2
+    if area is None:
+        kind, area = "region", region.area_deg2
+    number = f"{area:#.3g} deg²" if area < 99.95 else f"{area:.0f} deg²"
+    return f"{title(region.level)} {kind}   {'less than one pixel' if region.single_cell else number}"
 
 
 def _plain(text: str) -> str:

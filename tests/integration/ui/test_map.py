@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from skydriver.skymap.picture import Format, picture
+from skydriver.skymap.picture import Format, area_words, picture
 from skydriver.skymap.probability import Skymap, skymap
+from skydriver.skymap.regions import regions
 from skydriver.skymap.result import Result
 from skydriver.skymap.sphere import ICRS_TO_GALACTIC, degrees_of, vectors_of
 from skydriver.skymap.summary import contours, summary
@@ -253,13 +254,11 @@ async def test_numbers_stand_beside_the_map(page: Page, site: Site) -> None:
     await expect(listed).to_contain_text("Right ascension")
     said = await listed.inner_text()
     best = numbers_of["best_fit"]
-    area = next(
-        region["area_deg2"]
-        for region in numbers_of["definitions"]["probability"]["regions"]
-        if region["level"] == "90"
-    )
     assert f"{best['ra']:.2f} +" in said and f"{best['dec']:.2f} +" in said
-    assert f"{area:#.3g} deg²" in said
+    # As the picture says it.
+    for words in map(area_words, regions(shown)):
+        name, _, size = words.partition("   ")
+        assert f"{name}\n{size}" in said
     assert numbers_of["notes"][0]["text"] in said
 
 

@@ -195,7 +195,7 @@ REGIONS = (
     Column("region", lambda region: "3sigma" if region["level"] == "3sigma" else f"{region['level']}%"),
     Column("RA", lambda region: _errors(region["ra_err_plus"], region["ra_err_minus"])),
     Column("Dec", lambda region: _errors(region["dec_err_plus"], region["dec_err_minus"])),
-    Column("deg2", lambda region: "<1pixel" if region["less_than_a_pixel"] else f"{region['area_deg2']:.3g}"),
+    Column("deg2", lambda region: "<1pixel" if region["less_than_a_pixel"] else f"{_area(region):.3g}"),
     Column("resolved", lambda region: "yes" if region["resolved"] else "no"),
 )
 """Errors are in degrees of the coordinate."""
@@ -216,6 +216,12 @@ def tell_summary(found: Mapping[str, Any]) -> None:
     )
     for note in found["notes"]:
         say(clean(note["text"]), style="yellow")
+
+
+def _area(region: Mapping[str, Any]) -> float:
+    """Inside of its contour, as pictures show it and IceCube publishes it; of the region without one."""
+    inside = region["contour_area_deg2"]
+    return float(region["area_deg2"] if inside is None else inside)
 
 
 def _errors(plus: float | None, minus: float | None) -> str | None:

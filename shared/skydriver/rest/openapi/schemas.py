@@ -532,9 +532,11 @@ class SkyRegion(_Answer):
     threshold: float = Field(description="the probability, or 2 (llh - least llh)")
     definition: str = Field(examples=["probability"])
     floor_deg: float
-    area_deg2: float
-    contour_area_deg2: float | None
-    moc_area_deg2: float
+    area_deg2: float = Field(description="as a reader of the FITS map finds it")
+    contour_area_deg2: float | None = Field(
+        description="inside of its contour: what IceCube publishes, and pictures and pages show"
+    )
+    moc_area_deg2: float = Field(description="of its cells")
     pixels: int
     ra_err_plus: float | None
     ra_err_minus: float | None

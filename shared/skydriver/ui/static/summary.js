@@ -1,7 +1,11 @@
 // @ts-check
 /** The numbers of a map, as `GET /scan/ID/skymap` answers them, written into a `<dl data-summary>`. */
 
-/** @typedef {{level: string, area_deg2: number, less_than_a_pixel: boolean} & Record<string, any>} Region */
+/**
+ * @typedef {{
+ *   level: string, area_deg2: number, contour_area_deg2: number | null, less_than_a_pixel: boolean
+ * } & Record<string, any>} Region
+ */
 
 /**
  * A number with its sign, as people write it; empty where there is none.
@@ -17,9 +21,19 @@ function degrees(value) {
   return `${value < 0 ? "−" : ""}${Math.abs(value).toFixed(2)}`;
 }
 
-/** @param {number} area */
-function area(area) {
-  return area < 10 ? area.toPrecision(3) : area.toFixed(area < 100 ? 1 : 0);
+/**
+ * How large a region is, with the name and the number that the pictures show: inside of its contour, as IceCube
+ * publishes it; as a whole where there is none.
+ * @param {Region} region
+ * @returns {[string, string]}
+ */
+function area(region) {
+  const level = region.level === "3sigma" ? "3 sigma" : `${region.level} %`;
+  const inside = region.contour_area_deg2;
+  const name = `${level} ${inside === null ? "region" : "contour"}`;
+  if (region.less_than_a_pixel) return [name, "less than one pixel"];
+  const size = inside ?? region.area_deg2;
+  return [name, `${size < 99.95 ? size.toPrecision(3) : size.toFixed(0)} deg²`];
 }
 
 /**
@@ -39,10 +53,7 @@ export function rows(summary) {
     ["Right ascension", `${degrees(best.ra)}${errors("ra")} deg`],
     ["Declination", `${degrees(best.dec)}${errors("dec")} deg`],
     ["Galactic l, b", `${degrees(best.l)}, ${degrees(best.b)} deg`],
-    ...regions.map((region) => /** @type {[string, string]} */ ([
-      `Area, ${region.level === "3sigma" ? "3 sigma" : `${region.level} %`}`,
-      `${area(region.area_deg2)} deg²${region.less_than_a_pixel ? " (less than a pixel)" : ""}`,
-    ])),
+    ...regions.map(area),
     ["Nside at the best fit", String(best.nside)],
     ...notes.map((/** @type {{text: string}} */ note) => /** @type {[string, string]} */ (["Note", note.text])),
   ];

@@ -63,8 +63,8 @@ def test_a_summary_of_a_file(run: Any, result: str) -> None:
 GOLDEN_80 = """\
 best fit: RA 119.53°, Dec +34.95° (l 185.78°, b +28.07°)
 definition   region  RA             Dec            deg2  resolved
-probability  50%     +4.66/-3.72    +3.50/-3.41    39.2  no
-probability  90%     +8.30/-7.35    +6.45/-6.37    130   yes
+probability  50%     +4.66/-3.72    +3.50/-3.41    37.2  no
+probability  90%     +8.30/-7.35    +6.45/-6.37    128   yes
 probability  3sigma  +13.13/-12.19  +10.38/-10.30  335   yes
 wilks        50%     +4.76/-3.83    +3.58/-3.50    39    no
 wilks        90%     +8.35/-7.40    +6.48/-6.40    130   yes

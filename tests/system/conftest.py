@@ -94,10 +94,12 @@ async def running(data: Path, **settings: str) -> AsyncIterator[Skydriver]:
 
 
 @asynccontextmanager
-async def running_on(mongodb_uri: str, data: Path, **settings: str) -> AsyncIterator[Skydriver]:
-    """Run a service on a database and a data folder."""
+async def running_on(
+    mongodb_uri: str, data: Path, port: int | None = None, /, **settings: str
+) -> AsyncIterator[Skydriver]:
+    """Run a service on a database and a data folder, at a port that is asked for or at any free one."""
     async with (
-        LocalService(data, mongodb_uri=mongodb_uri, settings=settings) as service,
+        LocalService(data, port=port, mongodb_uri=mongodb_uri, settings=settings) as service,
         httpx.AsyncClient(base_url=service.url, timeout=60.0, trust_env=False) as client,
     ):
         yield Skydriver(service, client)

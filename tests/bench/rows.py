@@ -36,6 +36,7 @@ def all_rows() -> list[Row]:
         life,
         memory,
         moving,
+        now,
         reads,
         reports,
         result,
@@ -46,6 +47,6 @@ def all_rows() -> list[Row]:
 
     modules = (
         *(cold_start, memory, reads, result, submissions, find, reports, alerts, sweeps, life),
-        *(skymaps, canvas, moving),
+        *(skymaps, now, canvas, moving),
     )
     return [module.ROW for module in modules]

@@ -45,7 +45,9 @@ async def check_accessibility(page: Page) -> None:
     script = (package("axe-core") / "axe.min.js").read_text()
     # Evaluated by the debugger, which the page's policy does not bind.
     await page.evaluate(f"() => {{ {script} }}")
-    found: list[dict[str, Any]] = await page.evaluate("async () => (await axe.run(document)).violations")
+    found: list[dict[str, Any]] = await page.evaluate(
+        "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
+    )
     serious = [
         (one["id"], [node["html"] for node in one["nodes"]]) for one in found if one["impact"] in SERIOUS
     ]

@@ -65,7 +65,7 @@ USERS = {
         *("create-subscription", "change-subscription", "test-subscription", "rotate-subscription-secret"),
         *("confirm-subscription", "unsubscribe", "subscription-action", "sweep", "deliver-notification"),
     },
-    "skydriver-mail": {
+    "skydriver-smtp": {
         *("create-subscription", "change-subscription", "test-subscription", "subscription-action"),
         "deliver-notification",
     },
@@ -75,7 +75,7 @@ USERS = {
 OPTIONAL = {
     *("skydriver-message-broker", "skydriver-broker-management"),
     *("skydriver-sessions", "skydriver-dashboard-client"),
-    *("skydriver-subscriptions", "skydriver-mail"),
+    *("skydriver-subscriptions", "skydriver-smtp"),
 }
 """Secrets of a message broker, of the dashboard and of notifications, which need not be there."""
 GATEWAY = "gateway"

@@ -50,7 +50,9 @@ def decode(headers: Mapping[str, str], body: bytes) -> Event:
     """
     lowered = {name.lower(): value for name, value in headers.items()}
     try:
-        event = from_dict(_binary(lowered, body) if _is_binary(lowered) else _structured(body))
+        envelope = _binary(lowered, body) if _is_binary(lowered) else _structured(body)
+        time = str(envelope.get("time") or "")  # the SDK makes one up
+        event = from_dict(envelope)
     except NotUnicodeError as error:
         raise UnsupportedEncoding(f"the event {error}") from None
     except (GenericException, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
@@ -75,7 +77,7 @@ def decode(headers: Mapping[str, str], body: bytes) -> Event:
             for name, value in attributes.items()
             if name not in _CONTEXT and value is not None
         },
-        time=str(attributes.get("time") or ""),
+        time=time,
     )
 
 

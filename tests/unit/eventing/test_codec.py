@@ -83,6 +83,7 @@ def test_what_is_encoded_is_decoded(data: dict[str, Any], priority: int) -> None
         subject="5d2e",
         data=data,
         extensions={"priorityclass": "alert"} if priority else {},
+        time=event["time"],
     )
 
 

@@ -121,7 +121,13 @@ async def test_sending_says_when_the_broker_did_not_take_it(loopback: Loopback) 
         await outbox.send(OUTBOX["scan_requested"])
 
 
-async def test_one_hint_that_is_not_taken_does_not_hold_up_the_next(loopback: Loopback) -> None:
-    loopback.on("POST", "/broker", Answer(503), Answer(202))
+async def test_one_hint_that_is_refused_does_not_hold_up_the_next(loopback: Loopback) -> None:
+    loopback.on("POST", "/broker", Answer(400), Answer(202))
     await outbox.send_all(OUTBOX.values())
     assert len(loopback.asked) == 2
+
+
+async def test_a_broker_that_takes_no_hint_now_is_asked_for_no_other(loopback: Loopback) -> None:
+    loopback.on("POST", "/broker", Answer(503), Answer(202))
+    await outbox.send_all(OUTBOX.values())
+    assert len(loopback.asked) == 1

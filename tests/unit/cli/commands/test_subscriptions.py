@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent / "golden" / "subscriptions"
 ID = "9f0c2b7de4a14c0f8d5b6a3e1c7f2d48"
 PATH = f"/subscriptions/{ID}"
 ONE: dict[str, Any] = {
@@ -50,9 +50,9 @@ OTHER = {
 
 
 def golden(name: str, text: str) -> None:
-    """Hold a screen against the one in its file; WRITE_GOLDEN=1 writes it."""
+    """Hold a screen against the one in its file; GOLDEN=write writes it."""
     path = GOLDEN / f"{name}.txt"
-    if os.environ.get("WRITE_GOLDEN"):
+    if os.environ.get("GOLDEN") == "write":
         path.write_text(text)
     assert text == path.read_text()
 

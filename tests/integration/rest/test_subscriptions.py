@@ -106,6 +106,15 @@ async def test_a_webhook_is_asked_and_served_once_it_consents(ada: User, hook: W
     assert refused["reason_code"] == "sink_unreachable"
 
 
+async def test_tests_count_as_deliveries(ada: User, hook: Webhook, configure: Callable[..., None]) -> None:
+    configure(DELIVERIES_PER_MINUTE="1")
+    made = await ada.subscribe(hook.url)
+    # Two of them are in the same minute.
+    answers = [await ada.answer("POST", f"/subscriptions/{made['subscription_id']}/test") for _ in range(3)]
+    assert 429 in [answer.status_code for answer in answers]
+    assert len(hook.deliveries) < 3
+
+
 async def test_without_consent_it_waits_and_is_asked_again_with_growing_pauses(
     ada: User, hook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:

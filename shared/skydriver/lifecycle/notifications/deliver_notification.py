@@ -89,7 +89,7 @@ async def _deliver_all(subscription: Subscription, until: float) -> bool:
             await announce_due([{"id": row["_id"], "scan_id": row["scan_id"]}])
             return False
         minute = int(time.time() // 60)
-        if not await subscriptions.reserve(subscription_id, minute=minute, limit=_limit(subscription)):
+        if not await subscriptions.reserve(subscription_id, minute=minute, limit=most_a_minute(subscription)):
             await deliveries.postpone(subscription_id, until=(minute + 1) * 60.0)
             return False
         if not await _deliver(subscription, row):
@@ -97,7 +97,7 @@ async def _deliver_all(subscription: Subscription, until: float) -> bool:
     return True
 
 
-def _limit(subscription: Subscription) -> int:
+def most_a_minute(subscription: Subscription) -> int:
     """Say how many deliveries a subscription gets in a minute."""
     consent = subscription["consent"]
     allowed = consent["rate"] if consent else None
@@ -125,7 +125,7 @@ async def _deliver(subscription: Subscription, row: Delivery) -> bool:
     except OUTAGES:
         raise
     except Exception:
-        # Ours, not the receiver's: it is told to nobody's account, and the others are not held up by it.
+        # Our fault, not the receiver's: it does not count against the subscription, and holds up no other.
         why = Why(ReasonCode.DELIVERY_FAILED, "the service could not send it; its log says why")
         delay = _delay(row["tries"] + 1)
         await deliveries.note_failure(row["_id"], why, status=None, not_before=time.time() + delay)

@@ -1,4 +1,4 @@
-"""What a receiver is told of a scan: as it is when it is told, with the numbers of its stored result."""
+"""What a notification says of a scan: how it is when that is sent, with the numbers of its stored result."""
 
 import asyncio
 import logging
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NUMBERS_SHARE = 0.2
-"""The part of a function's time that the numbers of a result may take: it is told of without them then."""
+"""The part of a function's time that the numbers of a result may take; without them it goes out without."""
 MAX_KEPT = 100
 
 Numbers = tuple[BestFit, Area] | None
 
 
 class _Known:
-    """The numbers of results that were read lately: many receivers are told of the same one.
+    """The numbers of results that were read lately: many receivers hear of the same one.
 
     One result is read at a time, since each may be large.
     """
@@ -49,7 +49,7 @@ async def notification_of(scan_id: str, fact: str) -> Notification:
 
     Args:
         scan_id: the scan.
-        fact: what it is told of.
+        fact: what has happened.
 
     Raises:
         ScanNotFound: there is no such scan.
@@ -106,7 +106,7 @@ async def _numbers(scan_id: str, pointer: ResultPointer | None) -> Numbers:
                     known.numbers.popitem(last=False)
             return known.numbers[version]
     except TimeoutError:
-        logger.warning("scan %s: its result is told of without numbers, which take too long", scan_id)
+        logger.warning("scan %s: its notification lacks numbers, which take too long", scan_id)
         return None
 
 
@@ -121,14 +121,14 @@ def _read(content: bytes) -> Numbers:
         from skydriver.skymap.result import Result
         from skydriver.skymap.summary import best_fit
     except ModuleNotFoundError as error:
-        logger.warning("results are told of without numbers: there is no package %s here", error.name)
+        logger.warning("notifications lack numbers: there is no package %s here", error.name)
         return None
     try:
         plain = skymap(Result.read(orjson.loads(content)))
         (region,) = regions(plain, Definition.PROBABILITY, (Level.L90,))
         fit = best_fit(plain)
     except (Unprocessable, MemoryError) as error:
-        logger.info("a result is told of without numbers: %s", error or type(error).__name__)
+        logger.info("a notification lacks numbers: %s", error or type(error).__name__)
         return None
     return (
         {"ra_deg": fit["ra"], "dec_deg": fit["dec"], "nside": fit["nside"]},

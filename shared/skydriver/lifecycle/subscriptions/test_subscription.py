@@ -1,16 +1,19 @@
 """A user tries a subscription: `POST /subscriptions/SUBSCRIPTION_ID/test`."""
 
 import datetime as dt
+import time
 from dataclasses import dataclass
 from uuid import uuid4
 
-from skydriver.errors import Conflict
+from skydriver.errors import Conflict, TooMany
 from skydriver.eventing.events import SOURCE
+from skydriver.lifecycle.notifications.deliver_notification import most_a_minute
 from skydriver.lifecycle.subscriptions.owned import find
 from skydriver.model.subscriptions import TEST_FACT, Notification, NotifiedEvent, SubscriptionState
 from skydriver.notify.errors import SinkError
 from skydriver.notify.send import send
 from skydriver.settings import settings
+from skydriver.store import subscriptions
 from skydriver.store.subscriptions import Whose
 from skydriver.telemetry.logging import work
 
@@ -39,11 +42,15 @@ async def test_subscription(subscription_id: str, *, owner: str | None) -> Tried
     Raises:
         NotFound: there is no such subscription, or it is another's.
         Conflict: nothing is sent to it, since it waits or is suspended.
+        TooMany: it has had as many deliveries in this minute as it may.
         NotConfigured: this function lacks keys, or a mail server.
     """
     found = await find(subscription_id, Whose(owner))
     if found["state"] != SubscriptionState.ACTIVE:
         raise Conflict(f"nothing is sent while the subscription is {found['state']}: {found['reason']}")
+    most = most_a_minute(found)
+    if not await subscriptions.reserve(subscription_id, minute=int(time.time() // 60), limit=most):
+        raise TooMany(f"the subscription gets {most} deliveries a minute at most; try again in a minute")
     event: NotifiedEvent = {
         "id": f"{TEST_SCAN}/{TEST_FACT}/{uuid4().hex}",
         "source": SOURCE + work().function,

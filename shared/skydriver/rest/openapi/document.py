@@ -115,6 +115,7 @@ def _version() -> str:
 _LIMITED = {
     *(("POST", "/scan"), ("POST", "/scan/{scan_id}/actions/rescan")),
     *(("POST", "/subscriptions"), ("PATCH", "/subscriptions/{subscription_id}")),
+    ("POST", "/subscriptions/{subscription_id}/test"),
 }
 """Routes that take no more than so much."""
 

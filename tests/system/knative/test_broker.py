@@ -137,7 +137,9 @@ async def test_a_publisher_waits_for_no_handler(knative: Eventing, sink: str, tm
     async with behind(knative, sink, tmp_path / "data", processes=False) as (_, door):
         door.wrong["tear-down"] = slow
         await publish(sink, id="1", source="/tests", type=event_type(Fact.ABORTED), subject="none")
-        (delivery,) = await eventually(lambda: [one for one in door.deliveries if one.event["id"] == "1"])
+        (delivery,) = await eventually(
+            lambda: [one for one in door.deliveries if (one.function, one.event["id"]) == ("tear-down", "1")]
+        )
         assert delivery.status == 0
         done.set()
         await eventually(lambda: delivery.status == 204)

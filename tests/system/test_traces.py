@@ -10,6 +10,7 @@ STEPS = {
     # What a report sets off goes on where the scan's trace begins.
     "scanner.ready": "POST /scan",
     "workers.requested": "scanner.ready",
+    "scan.first_result": "POST /scan",
     "scan.finished": "POST /scan",
     "workers.unwanted": "scan.finished",
 }

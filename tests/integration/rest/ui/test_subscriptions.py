@@ -112,7 +112,6 @@ async def test_deliveries_are_shown_and_what_others_say_is_escaped(
         "state": "GIVEN_UP",
         "tries": 4,
         "not_before": 1.0,
-        "leased_until": 0.0,
         "status": 500,
         "reason": "<b>its receiver</b> answers 500",
         "reason_code": "sink_unreachable",

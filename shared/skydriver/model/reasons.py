@@ -105,26 +105,6 @@ class ReasonCode(StrEnum):
     """The broker has given up events lately."""
     ALERT_HELD_UP = "alert_held_up"
 
-    # Of a subscription, or a delivery.
-    CONSENT_AWAITED = "consent_awaited"
-    """Its webhook has not answered the handshake yet."""
-    CONSENT_REFUSED = "consent_refused"
-    """Its webhook does not allow this service."""
-    ADDRESS_UNCONFIRMED = "address_unconfirmed"
-    """Its e-mail address has not been confirmed yet."""
-    SINK_REFUSED = "sink_refused"
-    """Its receiver cannot be called: its address is not allowed, or it leads elsewhere."""
-    SINK_UNREACHABLE = "sink_unreachable"
-    SINK_BUSY = "sink_busy"
-    """Its receiver asks for a pause."""
-    SINK_GONE = "sink_gone"
-    """Its receiver has said that it is gone for good (410)."""
-    SIGNING_KEY_GONE = "signing_key_gone"
-    """The key that its secret was derived from is in use no longer."""
-    UNSUBSCRIBED = "unsubscribed"
-    """Its receiver has unsubscribed by the link in a message."""
-    SUSPENDED_BY_OPERATOR = "suspended_by_operator"
-
 
 class Why(NamedTuple):
     """A reason: its code, and the sentence."""

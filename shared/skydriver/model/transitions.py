@@ -25,10 +25,6 @@ class Fact(StrEnum):
     FAILED = "scan.failed"
     ENDED = "scan.ended"
     OBSERVATION_REQUESTED = "observation.requested"
-    FIRST_RESULT = "scan.first_result"
-    STALLED = "scan.stalled"
-    RESUMED = "scan.resumed"
-    NOTIFICATION_DUE = "notification.due"
 
 
 class Attempt(Enum):

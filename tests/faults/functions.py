@@ -83,7 +83,7 @@ def main() -> None:
             _serve(name, apps[name], listeners[name], plan, generations[name])
         running[pid] = name
         generations[name] += 1
-        # What stops one from outside finds it here.
+        # Tests that stop one from outside find it here.
         (Path(plan["folder"]) / f"{name}.pid").write_text(str(pid))
 
     for name in apps:

@@ -33,7 +33,7 @@ async def test_one_trace_from_the_request_to_the_end_and_reports_linked_to_it(tm
         async with running(tmp_path / "data", OTEL_EXPORTER_OTLP_ENDPOINT=seen.url) as skydriver:
             scan_id = await skydriver.submit()
             assert (await skydriver.ended(scan_id))["outcome"] == "finished"
-            # What the service keeps for itself leaves it in no span.
+            # The service keeps the trace to itself.
             assert "trace" not in await skydriver.call("GET", f"/scan/{scan_id}/manifest")
         # The end of the service has sent what was left.
         spans = seen.spans

@@ -4,7 +4,8 @@ It changes nothing: what it asks is refused for want of a token or of arguments,
 """
 
 import asyncio
-import re
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import httpx
 
@@ -34,14 +35,15 @@ async def check_outside(
     """
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def ask(route: Route) -> Finding:
+    async def in_turn(check: Callable[[], Awaitable[Finding]]) -> Finding:
         async with gate:
-            return await _ask(client, route, pause)
+            return await check()
 
-    *found, interface = await asyncio.gather(
-        *(ask(route) for route in table.routes), _interface(client, table, pause)
+    checks = (
+        *(partial(_ask, client, route, pause) for route in table.routes),
+        partial(_interface, client, table, pause),
     )
-    return [*found, interface]
+    return await asyncio.gather(*map(in_turn, checks))
 
 
 async def _interface(client: httpx.AsyncClient, table: RouteTable, pause: float) -> Finding:
@@ -66,7 +68,7 @@ async def _interface(client: httpx.AsyncClient, table: RouteTable, pause: float)
 async def _ask(client: httpx.AsyncClient, route: Route, pause: float) -> Finding:
     what = f"{route.method} {route.path}"
     try:
-        answer = await _answer(client, route.method, re.sub(r"\{\w+\}", "0", route.path), pause)
+        answer = await _answer(client, route.method, route.path_with("0"), pause)
     except httpx.HTTPError as error:
         return Finding(what, False, f"no answer: {type(error).__name__}")
     if answer.status_code >= 500:

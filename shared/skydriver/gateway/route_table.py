@@ -27,6 +27,10 @@ class Route(BaseModel):
     service: str = Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
     max_requests: int | None = Field(None, ge=1)
 
+    def path_with(self, text: str) -> str:
+        """Return the path with a text in place of each parameter."""
+        return _PARAMETER.sub(text, self.path)
+
 
 class _RoutesFile(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -82,8 +86,7 @@ class RouteTable:
         """
         paths: dict[str, _Path] = {}
         for route in sorted(routes, key=_literals_first):
-            shape = _PARAMETER.sub("{}", route.path)
-            path = paths.setdefault(shape, _Path(compile_path(route.path)[0], {}))
+            path = paths.setdefault(route.path_with("{}"), _Path(compile_path(route.path)[0], {}))
             if route.method in path.services:
                 raise ValueError(f"two routes for {route.method} {route.path}")
             path.services[route.method] = route.service

@@ -87,8 +87,9 @@ def http_function(
         method = "GET" if request.method == "HEAD" else request.method
         if method not in served.methods:
             return not_found_or_method_not_allowed(request.method, request.scope["path"], served.methods)
+        seconds = settings().step_deadline
         try:
-            async with asyncio.timeout(settings().step_deadline) as timeout:
+            async with asyncio.timeout(seconds) as timeout:
                 request.state.deadline = timeout.when()
                 return await respond(request, match.groupdict())
         except Replaced as other:
@@ -99,7 +100,6 @@ def http_function(
             logger.warning("%s: %s", line, error)
             answer = response_of_error(TemporaryError("the database does not answer; try again"))
         except TimeoutError:
-            seconds = settings().step_deadline
             logger.warning("%s: there was no answer within %g s", line, seconds)
             answer = response_of_error(TemporaryError(f"there was no answer within {seconds:g} s; try again"))
         except ClientDisconnect:

@@ -56,6 +56,9 @@ def unseal(purpose: str, text: str, *, keys: str = SESSIONS) -> dict[str, Any] |
         return None
     from cryptography.fernet import InvalidToken
 
+    # Fernet reads the plain alphabet of base64, too, so that one text could be written in several ways.
+    if not set("+/").isdisjoint(sealed):
+        return None
     try:
         until, content = orjson.loads(_fernet(key, purpose).decrypt(sealed))
     except (InvalidToken, ValueError):

@@ -53,7 +53,7 @@ async def test_the_event_that_is_being_handled_leaves_the_outbox_unsent(broker: 
         assert (await client.post("/", headers=headers, content=body)).status_code == 204
     assert [event.id for event in broker.events] == [other["id"]]
     assert (await read(scan_id))["outbox"] == {}
-    # Said by one that does not handle it, it is said.
+    # A function that does not handle it publishes it.
     await send(heard)
     assert broker.events[-1].id == heard["id"]
 

@@ -1,4 +1,4 @@
-"""A scan's events go on with its trace, of any function, and whenever they get to the broker."""
+"""A scan's events belong to its trace, whichever function publishes them, and however late."""
 
 import pytest
 

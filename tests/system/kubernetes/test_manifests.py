@@ -110,7 +110,7 @@ async def test_each_function_may_do_what_it_needs_and_nothing_else(api: Api) -> 
     accounts = {one["metadata"]["name"] for one in built("prod") if one["kind"] == "ServiceAccount"}
     assert accounts > MAY.keys()
     for account in sorted(accounts):
-        # One that may do nothing is asked for the least.
+        # Functions without rights are tried with the fewest requests.
         resources, verbs = (RESOURCES, VERBS) if account in MAY else (RESOURCES[:5:2], ("get", "create"))
         asked = [(verb, group, resource) for group, resource in resources for verb in verbs]
         answers = await asyncio.gather(*(_may(api, namespace, account, *one) for one in asked))

@@ -73,7 +73,7 @@ class Neighbourhood:
         return {"authorization": f"Bearer {token}"}
 
     async def stored(self) -> dict[str, Any]:
-        """Read all that is stored, but for what notes a look."""
+        """Read all that is stored, but for the notes that a look leaves."""
         async with AsyncMongoClient[dict[str, Any]](self.uri) as client:
             db = client.get_default_database()
             names = (scan_document.NAME, results.NAME, i3_events.NAME, idempotency_keys.NAME)

@@ -33,7 +33,7 @@ DESCRIBED: dict[str, dict[str, object]] = {
 
 
 class Service:
-    """Answers as the service, an outage or an ingress without a way would."""
+    """Answers as the service, an outage, or an ingress that leads nowhere would."""
 
     def __init__(self, document: object = None) -> None:
         self.asked: list[tuple[str, str]] = []

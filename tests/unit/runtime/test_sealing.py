@@ -67,6 +67,12 @@ def test_a_sealed_text_with_a_changed_character_is_not_taken(
     assert unseal("purpose", sealed[:at] + changed + sealed[at + 1 :]) is None
 
 
+def test_a_sealed_text_is_taken_in_its_own_alphabet_only(configure: Callable[..., None]) -> None:
+    sealed = next(one for one in iter(lambda: seal("purpose", {}, until=SOON), "") if set("-_") & set(one))
+    assert unseal("purpose", sealed) == {}
+    assert unseal("purpose", sealed.translate(str.maketrans("-_", "+/"))) is None
+
+
 def test_sealing_needs_the_keys(configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     from skydriver.errors import NotConfigured
 

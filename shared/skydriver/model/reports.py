@@ -35,8 +35,8 @@ def _storable(value: dict[str, Any]) -> dict[str, Any]:
     return null_for_nan(value)
 
 
-def _truthy(value: Any) -> Any:
-    """v1 took an empty report part for none at all."""
+def _none_for_empty(value: Any) -> Any:
+    """v1 took an empty report part, of whatever type, for none at all."""
     return value or None
 
 
@@ -108,15 +108,33 @@ ClusterReport = Annotated[CondorClusterReport | KubernetesClusterReport, Field(d
 """What a starter of workers says of a cluster, as v1's client manager did: told apart by its `uuid`."""
 
 
+_Empty = (
+    Annotated[dict[str, Any], Field(max_length=0)]
+    | Annotated[list[Any], Field(max_length=0)]
+    | Literal["", 0, False]
+)
+
+
 class ManifestReport(ProjectionArguments):
     """The arguments of `PATCH /scan/SCAN_ID/manifest`. Empty parts mean nothing, as in v1."""
 
     model_config = ConfigDict(extra="forbid")
 
-    progress: Annotated[Progress | None, BeforeValidator(_truthy)] = None
-    event_metadata: Annotated[EventMetadata | None, BeforeValidator(_truthy)] = None
-    scan_metadata: Annotated[Storable | None, BeforeValidator(_truthy)] = None
-    cluster: Annotated[ClusterReport | None, BeforeValidator(_truthy)] = None
+    progress: Annotated[
+        Progress | None,
+        BeforeValidator(_none_for_empty, json_schema_input_type=Progress | _Empty | None),
+    ] = None
+    event_metadata: Annotated[
+        EventMetadata | None,
+        BeforeValidator(_none_for_empty, json_schema_input_type=EventMetadata | _Empty | None),
+    ] = None
+    scan_metadata: Annotated[
+        Storable | None, BeforeValidator(_none_for_empty, json_schema_input_type=Storable | _Empty | None)
+    ] = None
+    cluster: Annotated[
+        ClusterReport | None,
+        BeforeValidator(_none_for_empty, json_schema_input_type=ClusterReport | _Empty | None),
+    ] = None
 
 
 def result_json(value: Any) -> bytes:

@@ -5,6 +5,7 @@ import json
 import math
 from typing import Any
 
+import jsonschema
 import pytest
 
 from skydriver.errors import InvalidArguments
@@ -262,9 +263,10 @@ def test_a_part_that_is_no_object_is_named(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, {}, "", 0, False, []])
-@pytest.mark.parametrize("name", ["progress", "event_metadata", "scan_metadata"])
+@pytest.mark.parametrize("name", ["progress", "event_metadata", "scan_metadata", "cluster"])
 def test_an_empty_part_means_nothing(name: str, nothing: Any) -> None:
     assert report(**{name: nothing}) == {name: None}
+    jsonschema.validate({name: nothing}, ManifestReport.model_json_schema())
 
 
 def test_an_unknown_part_is_named() -> None:

@@ -19,8 +19,6 @@ TRIES = 5
 PAUSE = 2.0
 """Seconds between them. An ingress may lead nowhere for a moment, where a function is started or ended."""
 DOCUMENT = "/openapi.json"
-PAGES = "/ui"
-"""Below it are pages, which the document does not describe."""
 
 
 async def check_outside(
@@ -58,7 +56,7 @@ async def _interface(client: httpx.AsyncClient, table: RouteTable, pause: float)
     missing = [
         f"{route.method} {route.path}"
         for route in table.routes
-        if not route.path.startswith(PAGES) and route.method.lower() not in described.get(route.path, {})
+        if not route.page and route.method.lower() not in described.get(route.path, {})
     ]
     if missing:
         return Finding(what, False, f"it lacks {', '.join(missing)}: is this SkyDriver, and of this version?")

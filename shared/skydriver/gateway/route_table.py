@@ -26,6 +26,7 @@ class Route(BaseModel):
     path: str = Field(pattern=r"^/([^/{}]+|\{\w+\})?(/([^/{}]+|\{\w+\}))*$")
     service: str = Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
     max_requests: int | None = Field(None, ge=1)
+    page: bool = False
 
     def path_with(self, text: str) -> str:
         """Return the path with a text in place of each parameter."""

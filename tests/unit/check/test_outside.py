@@ -19,7 +19,7 @@ TABLE = RouteTable.of(
         Route(method="DELETE", path="/scan/{scan_id}", service="delete-scan"),
         Route(method="POST", path="/scans/find", service="find-scans"),
         Route(method="PUT", path="/scan/{scan_id}/result", service="put-result"),
-        Route(method="GET", path="/ui", service="now"),
+        Route(method="GET", path="/ui", service="now", page=True),
     ]
 )
 

@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 
 from skydriver.local.mongod import SET, start_member
 from skydriver.local.ownership import DEFAULT_DATABASE
-from skydriver.local.processes import Child, Processes, free_port
+from skydriver.local.processes import Child, Processes, free_ports
 from tests.components import need
 from tests.conftest import eventually
 from tests.system.conftest import running_on
@@ -58,7 +58,7 @@ class ReplicaSet:
 async def replica_set(folder: Path) -> AsyncIterator[ReplicaSet]:
     """Run a set of three, whose members elect a new primary within seconds."""
     processes = Processes(folder / "processes")
-    ports = [free_port() for _ in range(3)]
+    ports = free_ports(3)
     names = [f"127.0.0.1:{port}" for port in ports]
     uri = f"mongodb://{','.join(names)}/?replicaSet={SET}"
     async with AsyncExitStack() as stack:

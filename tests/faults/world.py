@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from skydriver.local.knative.ingress import Ingress
 from skydriver.local.knative.overlay import Overlay, read_overlay
 from skydriver.local.knative.ping_source import Schedule
 from skydriver.local.knative.proxy import Proxy
-from skydriver.local.processes import Processes, free_port, python_path
+from skydriver.local.processes import Processes, free_ports, python_path
 from tests.conftest import ROOT
 from tests.faults.broker import FaultyBroker
 from tests.faults.database import Database
@@ -157,7 +157,7 @@ async def world(
         # What changed in a document is seen as it was and as it became, in the order of the changes.
         await mongo[DATABASE].create_collection("scans", changeStreamPreAndPostImages={"enabled": True})
 
-        ports = {name: free_port() for name in overlay.functions}
+        ports = dict(zip(overlay.functions, free_ports(len(overlay.functions)), strict=True))
         apps: dict[str, ASGIApp] = {}
         for name, port in ports.items():
             proxy = await stack.enter_async_context(Proxy(f"http://127.0.0.1:{port}"))
@@ -279,7 +279,8 @@ async def _processes(
         await asyncio.gather(*(child.listening(port) for port in ports.values()))
         yield child.pid
     finally:
-        with_group = [child.pid, *(process.pid for process in psutil.Process(child.pid).children())]
-        for pid in with_group:
-            os.kill(pid, signal.SIGCONT)
+        # It is gone where it could not start.
+        with suppress(psutil.NoSuchProcess):
+            for pid in (child.pid, *(process.pid for process in psutil.Process(child.pid).children())):
+                os.kill(pid, signal.SIGCONT)
         await child.end(grace=5.0)

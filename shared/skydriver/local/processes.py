@@ -225,6 +225,14 @@ def free_port() -> int:
             return port
 
 
+def free_ports(number: int) -> list[int]:
+    """Find so many free ports, no two of them the same."""
+    found: set[int] = set()
+    while len(found) < number:
+        found.add(free_port())
+    return list(found)
+
+
 def python_path(*places: Path) -> str:
     """Make the PYTHONPATH of a child that can import the library, and what is in some more places."""
     ours = Path(skydriver.__file__).parents[1]

@@ -26,7 +26,7 @@ from skydriver.local.knative.broker import Broker
 from skydriver.local.knative.ingress import Ingress, ingress_path
 from skydriver.local.knative.overlay import Overlay, read_overlay
 from skydriver.local.knative.ping_source import Schedule
-from skydriver.local.processes import Processes, free_port
+from skydriver.local.processes import Processes, free_ports
 from skydriver.local.together import together
 from skydriver.local.watch import Watch
 
@@ -136,7 +136,7 @@ class LocalService:
         jobs_listener = stack.enter_context(listen(None))
         jobs = JobHost(self._data / "jobs", processes)
         jobs_api = JobApi(jobs)
-        ports = {"mongod": free_port(), "s3": free_port()}
+        ports = dict(zip(("mongod", "s3"), free_ports(2), strict=True))
         self.url = url(listener)
         self.sink = self.url + ingress_path(next(iter(overlay.brokers)))
         self.jobs_url = url(jobs_listener) + jobs_api.prefix

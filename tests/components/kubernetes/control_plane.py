@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from skydriver.local.processes import Child, Processes, free_port, last_words
+from skydriver.local.processes import Child, Processes, free_ports, last_words
 
 ADMIN_TOKEN = "admin-of-the-tests"
 CONTROLLERS = (
@@ -102,7 +102,8 @@ async def control_plane(binaries: Path, folder: Path) -> AsyncIterator[ControlPl
         )
         children.append((program, child))
 
-    etcd, peers, port = (f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}", free_port())
+    port, of_controllers, *of_etcd = free_ports(4)
+    etcd, peers = (f"http://127.0.0.1:{one}" for one in of_etcd)
     plane = ControlPlane(f"https://127.0.0.1:{port}", folder / "ca.crt", folder / "kubeconfig")
     plane.kubeconfig.write_text(plane.kubeconfig_of(ADMIN_TOKEN))
     try:
@@ -125,7 +126,7 @@ async def control_plane(binaries: Path, folder: Path) -> AsyncIterator[ControlPl
             f"--controllers={','.join(CONTROLLERS)}",
             "--leader-elect=false",
             "--bind-address=127.0.0.1",
-            f"--secure-port={free_port()}",
+            f"--secure-port={of_controllers}",
             f"--cert-dir={folder}",
             # Quotas are counted soon enough for a test to see.
             "--resource-quota-sync-period=1s",

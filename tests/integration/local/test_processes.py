@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from skydriver.local.errors import LocalError
-from skydriver.local.processes import Child, Processes, free_port
+from skydriver.local.processes import Child, Processes, free_port, free_ports
 from tests.conftest import eventually
 
 SLEEP = "import time; time.sleep(600)"
@@ -89,6 +89,11 @@ async def test_a_server_that_does_not_start_is_reported_with_its_last_words(star
     child = await start("raise SystemExit('no such option')")
     with pytest.raises(LocalError, match=r"child.* does not start \(exit code 1\): no such option"):
         await child.listening(free_port())
+
+
+def test_free_ports_are_different() -> None:
+    # Of so many drawn one by one, some would be the same.
+    assert len(set(free_ports(1000))) == 1000
 
 
 async def test_a_server_that_takes_too_long_is_given_up(start: Start) -> None:

@@ -15,7 +15,7 @@ from skydriver.local.errors import LocalError, ManifestError
 from skydriver.local.knative.function_client import TimeLimit
 from skydriver.local.knative.overlay import Function
 from skydriver.local.knative.proxy import Proxy
-from skydriver.local.processes import Child, Processes, free_port, python_path
+from skydriver.local.processes import Child, Processes, free_ports, python_path
 from skydriver.local.together import together
 from skydriver.local.watch import Kept, Watch
 from skydriver.runtime import serve
@@ -136,7 +136,7 @@ async def run(
             raise
         return child
 
-    ports = {name: free_port() for name in functions}
+    ports = dict(zip(functions, free_ports(len(functions)), strict=True))
     kept: list[Kept] = []
 
     async def keep(function: Function) -> None:

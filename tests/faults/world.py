@@ -15,7 +15,7 @@ import httpx
 import psutil
 from pymongo import AsyncMongoClient
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from skydriver.local.http_server import listen, serve, url
 from skydriver.local.jobs.api import JobApi
@@ -161,7 +161,8 @@ async def world(
         apps: dict[str, ASGIApp] = {}
         for name, port in ports.items():
             proxy = await stack.enter_async_context(Proxy(f"http://127.0.0.1:{port}"))
-            apps[name] = function_client.TimeLimit(proxy, overlay.functions[name].timeout)
+            limited = function_client.TimeLimit(proxy, overlay.functions[name].timeout)
+            apps[name] = _noting(name, limited, tally)
         functions = await stack.enter_async_context(function_client.client(apps))
         broker = FaultyBroker(
             next(iter(overlay.brokers)),
@@ -251,6 +252,20 @@ def _ingress(broker: FaultyBroker) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         answer = await broker.ingress(Request(scope, receive))
         await answer(scope, receive, send)
+
+    return app
+
+
+def _noting(name: str, function: ASGIApp, tally: Tally) -> ASGIApp:
+    """Count the requests that a function did not end in time: a busy machine does that, too."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] in (503, 504):
+                tally.add("not done in time", "a function", function=name)
+            await send(message)
+
+        await function(scope, receive, noted)
 
     return app
 

@@ -34,7 +34,19 @@ async def result(request: Request) -> Response:
     return Response(b"".join([piece["json"] async for piece in cursor]), media_type="application/json")
 
 
-app = Starlette(routes=[Route("/scan/{scan_id}", scan), Route("/result/{scan_id}", result)])
+async def report(request: Request) -> Response:
+    """Store what a scan reports."""
+    await _database().bare.update_one({"_id": request.path_params["scan_id"]}, {"$set": await request.json()})
+    return JSONResponse({})
+
+
+app = Starlette(
+    routes=[
+        Route("/scan/{scan_id}", scan),
+        Route("/scan/{scan_id}", report, methods=["PATCH"]),
+        Route("/result/{scan_id}", result),
+    ]
+)
 
 if __name__ == "__main__":
     uvicorn.run(

@@ -31,7 +31,10 @@ LOOKS = 1000
 PARTS = (
     ("MongoDB's driver", r"\b(pymongo|bson)/"),
     ("Motor, and the threads it runs the driver in", r"\bmotor/|concurrent/futures/|threading\.py|queue\.py"),
-    ("checking the token", r"\b(jwt|cryptography)/|skydriver/(rest/(auth|issuer)|tokens)\.py"),
+    (
+        "checking the token",
+        r"\b(jwt|cryptography)/|skydriver/(rest/(auth|jwks)|scanner/tokens|runtime/(json_web_tokens|keys))\.py",
+    ),
     ("validating arguments", r"\bpydantic/|skydriver/(rest/arguments|model/)"),
     ("publishing", r"skydriver/eventing/|cloudevents/"),
     ("our other code", r"skydriver/|functions/"),

@@ -1,11 +1,12 @@
 """What a scanner server reports: progress, metadata and results (skymap_scanner v3 and v4)."""
 
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from skydriver.model.fields import INT32_MAX, Boolean, Integer, Integer64, NoBool, Number
-from skydriver.model.json_text import check_integers, null_for_nan, write_json
+from skydriver.model.json_text import INT64, check_integers, write_json
 from skydriver.model.manifest_projection import ProjectionArguments
 from skydriver.model.worker_pools import CondorLocation, KubernetesLocation
 
@@ -17,7 +18,8 @@ def _storable(value: dict[str, Any]) -> dict[str, Any]:
     """Refuse what a document cannot hold: deep nesting, some names, big integers.
 
     NaN and infinities become null, as in events and results: a refusal would end the scanner.
-    Walks without recursion: the depth of a body is bounded by its size only.
+    Walks once, since every report passes here, and without recursion: the depth of a body is bounded by its
+    size only.
     """
     waiting: list[tuple[Any, int]] = [(value, 1)]
     while waiting:
@@ -25,14 +27,21 @@ def _storable(value: dict[str, Any]) -> dict[str, Any]:
         if depth > MAX_DEPTH:
             raise ValueError(f"must not be nested deeper than {MAX_DEPTH}")
         if isinstance(item, dict):
-            # What begins with "$ref" comes back from the database as a reference of its driver's own.
-            if any("\0" in key or key == "$ref" for key in item):
-                raise ValueError("keys must not hold a null character, or be '$ref'")
-            waiting.extend((inner, depth + 1) for inner in item.values())
-        elif isinstance(item, list):
-            waiting.extend((inner, depth + 1) for inner in item)
-    check_integers(value)
-    return null_for_nan(value)
+            for key in item:
+                # What begins with "$ref" comes back from the database as a reference of its driver's own.
+                if "\0" in key or key == "$ref":
+                    raise ValueError("keys must not hold a null character, or be '$ref'")
+        for key, inner in item.items() if isinstance(item, dict) else enumerate(item):
+            if isinstance(inner, str):
+                continue
+            if isinstance(inner, dict | list):
+                waiting.append((inner, depth + 1))
+            elif isinstance(inner, float):
+                if not isfinite(inner):
+                    item[key] = None
+            elif isinstance(inner, int) and inner not in INT64:
+                check_integers(value)  # which names its place
+    return value
 
 
 def _none_for_empty(value: Any) -> Any:

@@ -15,7 +15,7 @@ async def run(stage: Stage, rounds: int) -> list[Figure]:
     async with stage.database():
         requests = await every_function(stage)
         for source in READS:
-            wanted = requests[source]
+            wanted = requests[source].request
 
             async def ours(source: str = source, wanted: bytes = wanted) -> float:
                 return await _idle(await start_function(stage, source), wanted)

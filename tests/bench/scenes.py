@@ -2,29 +2,44 @@
 
 import json
 import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 import bson
 import orjson
 
 from skydriver.eventing.codec import encode
 from skydriver.eventing.events import outbox_entry
+from skydriver.model.documents import ResultPointer
 from skydriver.model.phases import ClusterState, Phase
+from skydriver.model.subscriptions import NotifiedEvent, Protocol
 from skydriver.model.transitions import Fact
 from skydriver.model.worker_pools import location_key
-from skydriver.settings import known_clusters
-from skydriver.store import i3_events, results
+from skydriver.notify.links import confirm_token, unsubscribe_token
+from skydriver.settings import known_clusters, settings
+from skydriver.store import deliveries, i3_events, results
 from skydriver.store.mongo import collection
 from skydriver.store.scans import document as scan_document
+from skydriver.ui.forms import TOKEN, own_host, token_for
+from skydriver.ui.render import static_url
 from tests.bench.servers import request
 from tests.bench.stage import Stage
 from tests.support.documents import METADATA, cluster, scan, written
+from tests.support.functions import SOURCES
+from tests.support.skymaps import as_result, fisher, scanned
+from tests.support.subscribers import subscribed
 
 Document = Any
 
 DOCUMENT_SIZE = 6_000
 """Bytes of a scan in BSON, as of one that runs on a few clusters."""
-SCAN, WITHOUT_RESULT, ENDED = "running", "unreported", "ended"
+SCAN, WITHOUT_RESULT, ENDED, DRAWN = "running", "unreported", "ended", "drawn"
+USER = "bench"
+"""Whose token the issuer makes."""
 
 
 def event(size: int, *, run: int = 130033, number: int = 50579430) -> Document:
@@ -76,10 +91,16 @@ async def store(scan_id: str, phase: Phase, *, event_size: int = 1_000, **change
     return made
 
 
-async def store_result(scan_id: str, content: bytes) -> None:
+async def store_result(scan_id: str, content: bytes, *, is_final: bool = True) -> None:
     """Store a scan's result."""
     version = await results.put(scan_id, content)
-    pointer = {"version": version, "is_final": True, "attempt": 1, "bytes": len(content)}
+    pointer: ResultPointer = {
+        "version": version,
+        "is_final": is_final,
+        "attempt": 1,
+        "bytes": len(content),
+        "came_at": time.time(),
+    }
     await collection(scan_document.NAME).update_one({"_id": scan_id}, {"$set": {"result": pointer}})
 
 
@@ -107,19 +128,50 @@ def step_request(fact: Fact, subject: str, data: Document | None = None) -> byte
     return request("POST", "/", headers=headers, body=body)
 
 
-async def every_function(stage: Stage) -> dict[str, bytes]:
-    """Store what each function needs for a 2xx, and return the requests by the functions' files."""
+@dataclass(frozen=True)
+class Call:
+    """What a function is asked.
+
+    Attributes:
+        request: as it is sent.
+        prepare: makes it possible once more, if it is possible once only.
+    """
+
+    request: bytes
+    prepare: Callable[[], Awaitable[object]] | None = None
+
+
+async def every_function(stage: Stage) -> dict[str, Call]:
+    """Store what each function needs for a 2xx or a page's 303, and return the calls by the functions' files.
+
+    Raises:
+        RuntimeError: a function has no call here.
+    """
     await store(SCAN, Phase.RUNNING)
     await store(WITHOUT_RESULT, Phase.RUNNING)
     await store(ENDED, Phase.ENDED, clusters=[cluster("u0", ClusterState.STOPPED, name="c0")])
     await store_result(SCAN, orjson.dumps({"nside-8": [1.0] * 100}))
-    token = stage.issuer.token()
-    location = location_key("local", known_clusters()["c0"].location.model_dump())
+    await store(DRAWN, Phase.RUNNING)
+    # Of a partial result no product is kept: each is made when it is asked for.
+    await store_result(DRAWN, orjson.dumps(as_result(scanned(fisher(77.4, 5.7, 0.6)))), is_final=False)
+    requests = {**_api(stage), **_skymaps(stage), **_steps(), **_pages(stage)}
+    calls = {source: Call(wanted) for source, wanted in requests.items()}
+    calls |= await _subscriptions(stage)
+    missing = {f"{path.parent.name}/{path.stem}" for path in SOURCES} - calls.keys()
+    if missing:
+        raise RuntimeError(
+            f"there is no call for {', '.join(sorted(missing))}: add one to tests/bench/scenes.py"
+        )
+    return calls
 
-    def ask(method: str, path: str, content: Document | None = None, **headers: str) -> bytes:
-        body = b"" if content is None else json.dumps(content).encode()
-        return request(method, path, token=token, headers=headers, body=body)
 
+def _ask(stage: Stage, method: str, path: str, content: Document | None = None, **headers: str) -> bytes:
+    body = b"" if content is None else json.dumps(content).encode()
+    return request(method, path, token=stage.issuer.token(), headers=headers, body=body)
+
+
+def _api(stage: Stage) -> dict[str, bytes]:
+    ask = partial(_ask, stage)
     ready = {
         "specversion": "1.0",
         "id": "1",
@@ -128,6 +180,8 @@ async def every_function(stage: Stage) -> dict[str, bytes]:
     }
     return {
         "api/get_root": ask("GET", "/"),
+        "api/get_docs": ask("GET", "/docs"),
+        "api/get_openapi": ask("GET", "/openapi.json"),
         "api/create_scan": ask("POST", "/scan", arguments()),
         "api/get_scan": ask("GET", f"/scan/{SCAN}"),
         "api/delete_scan": ask("DELETE", f"/scan/{ENDED}", {"delete_completed_scan": True}),
@@ -141,18 +195,117 @@ async def every_function(stage: Stage) -> dict[str, bytes]:
         "api/get_logs": ask("GET", f"/scan/{SCAN}/logs"),
         "api/get_i3_event": ask("GET", f"/scan/{SCAN}/i3-event"),
         "api/get_history": ask("GET", f"/scan/{SCAN}/history"),
+        "api/get_scan_request": ask("GET", f"/scan-request/{SCAN}"),
+        "api/get_workforce": ask("GET", f"/scan/{SCAN}/ewms/workforce"),
+        "api/get_taskforces": ask("GET", f"/scan/{SCAN}/ewms/taskforces"),
+        "api/get_workflow_id": ask("GET", f"/scan/{SCAN}/ewms/workflow-id"),
         "api/rescan": ask("POST", f"/scan/{SCAN}/actions/rescan", {}),
+        "api/add_workers": ask("POST", f"/scan/{SCAN}/actions/add-workers", {"cluster": {"c1": 1}}),
         "api/find_scans": ask("POST", "/scans/find", {"filter": {"scan_id": SCAN}}),
         "api/get_backlog": ask("GET", "/scans/backlog"),
+        "api/get_overview": ask("GET", "/scans/overview"),
         "api/report_scanner_event": ask(
             "POST", f"/scan/{SCAN}/events", ready, **{"Content-Type": "application/cloudevents+json"}
         ),
+    }
+
+
+def _skymaps(stage: Stage) -> dict[str, bytes]:
+    ask = partial(_ask, stage, "GET")
+    return {
+        "api/find_skymap": ask("/skymaps?run=130033&event=50579430"),
+        "api/get_skymap": ask(f"/scan/{DRAWN}/skymap"),
+        "api/get_contours": ask(f"/scan/{DRAWN}/contours"),
+        "api/get_moc": ask(f"/scan/{DRAWN}/moc"),
+        "api/get_gcn_notice": ask(f"/scan/{DRAWN}/gcn-notice"),
+        **{
+            f"api/get_skymap_{kind}": ask(f"/scan/{DRAWN}/skymap.{kind}")
+            for kind in ("fits", "png", "svg", "pdf")
+        },
+    }
+
+
+def _steps() -> dict[str, bytes]:
+    location = location_key("local", known_clusters()["c0"].location.model_dump())
+    return {
         "steps/launch_scanner": step_request(Fact.REQUESTED, ENDED),
         "steps/request_workers": step_request(Fact.READY, ENDED),
         "steps/start_workers": step_request(Fact.WORKERS_REQUESTED, ENDED, {"uuid": "u0"}),
         "steps/observe_workers": step_request(Fact.OBSERVATION_REQUESTED, location),
         "steps/stop_workers": step_request(Fact.WORKERS_UNWANTED, ENDED, {"uuid": "u0"}),
         "steps/tear_down": step_request(Fact.FINISHED, ENDED),
+        "steps/notify_subscribers": step_request(Fact.FINISHED, ENDED),
         "steps/record_failure": step_request(Fact.PROGRESS_REPORTED, ENDED),
         "cron/sweep": step_request(Fact.OBSERVATION_REQUESTED, "clock"),
+    }
+
+
+def _page(stage: Stage, method: str, path: str, **fields: str) -> bytes:
+    headers = {"Accept": "text/html", "X-Forwarded-Host": own_host()}
+    body = b""
+    if method == "POST":
+        headers |= {"Origin": settings().skydriver_url, "Content-Type": "application/x-www-form-urlencoded"}
+        body = urlencode({TOKEN: token_for(USER), **fields}).encode()
+    return request(method, path, token=stage.issuer.token(), headers=headers, body=body)
+
+
+def _pages(stage: Stage) -> dict[str, bytes]:
+    page = partial(_page, stage)
+    return {
+        "ui/now": page("GET", "/ui"),
+        "ui/scan": page("GET", f"/ui/scan/{SCAN}"),
+        "ui/find": page("GET", "/ui/find"),
+        "ui/new": page("GET", "/ui/new"),
+        "ui/subscriptions": page("GET", "/ui/subscriptions"),
+        "ui/scan_action": page("POST", f"/ui/scan/{SCAN}/rescan"),
+        "ui/login": page("GET", "/ui/login"),
+        "ui/logout": page("POST", "/ui/logout"),
+        "ui/static": page("GET", static_url("live.js")),
+    }
+
+
+async def _subscriptions(stage: Stage) -> dict[str, Call]:
+    sink = stage.environment["K_SINK"].replace("/broker", "/webhook")
+    own = await subscribed(sink, owner=USER)
+    path = f"/subscriptions/{own}"
+    event: NotifiedEvent = {
+        "id": f"{ENDED}/{Fact.FINISHED}/1",
+        "source": "bench",
+        "type": f"org.icecube.skydriver.{Fact.FINISHED}.v1",
+        "subject": ENDED,
+        "time": "2024-06-18T12:00:00+00:00",
+    }
+    delivery = deliveries.new_delivery(own, event, now=time.time())
+    address = "jane@example.org"
+    by_mail = await subscribed(address, owner=USER, protocol=Protocol.EMAIL, consent=None)
+    ask = partial(_ask, stage)
+
+    async def make_due() -> None:
+        due = {**delivery, "not_before": 0.0}
+        await collection(deliveries.NAME).replace_one({"_id": due["_id"]}, due, upsert=True)
+
+    asked = {"protocol": "HTTP", "sink": sink, "types": ["scan.finished"]}
+    requests = {
+        "api/create_subscription": ask("POST", "/subscriptions", asked, **{"Idempotency-Key": "bench"}),
+        "api/find_subscriptions": ask("GET", "/subscriptions"),
+        "api/get_subscription": ask("GET", path),
+        "api/change_subscription": ask("PATCH", path, {"expires_in_days": 30}),
+        "api/rotate_subscription_secret": ask("POST", f"{path}/rotate"),
+        "api/test_subscription": ask("POST", f"{path}/test"),
+        "ui/subscription_action": _page(stage, "POST", "/ui/subscriptions/renew", subscription_id=own),
+        "ui/confirm_subscription": _page(
+            stage, "GET", f"/subscriptions/{by_mail}/confirm?token={confirm_token(by_mail, address)}"
+        ),
+        "ui/unsubscribe": _page(
+            stage, "GET", f"/subscriptions/{by_mail}/unsubscribe?token={unsubscribe_token(by_mail)}"
+        ),
+    }
+    return {
+        **{source: Call(wanted) for source, wanted in requests.items()},
+        "api/delete_subscription": Call(
+            ask("DELETE", "/subscriptions/removed"), partial(subscribed, sink, owner=USER, _id="removed")
+        ),
+        "steps/deliver_notification": Call(
+            step_request(Fact.NOTIFICATION_DUE, ENDED, {"delivery": delivery["_id"]}), make_due
+        ),
     }

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,10 +10,11 @@ from dataclasses import dataclass
 import psutil
 
 from skydriver.local.processes import Child, free_port, python_path
+from tests.bench.images import FUNCTIONS
 from tests.bench.stage import ROOT, Stage
 
-FUNCTION = (sys.executable, "-m", "skydriver.runtime.serve")
-HELLO = (sys.executable, "-m", "functions_framework", "--asgi", "--target", "hello")
+FUNCTION = ("-m", "skydriver.runtime.serve")
+HELLO = ("-m", "functions_framework", "--asgi", "--target", "hello")
 HELLO_SOURCE = ROOT / "tests" / "bench" / "hello.py"
 
 
@@ -57,25 +57,34 @@ async def start(stage: Stage, name: str, command: tuple[str, ...], environment: 
     return Server(port, child)
 
 
-async def start_function(stage: Stage, source: str, **settings: str) -> Server:
-    """Start a function of `functions/`, e.g. `api/get_manifest`."""
+async def start_function(stage: Stage, source: str, *, lock: str = FUNCTIONS, **settings: str) -> Server:
+    """Start a function of `functions/`, e.g. `api/get_manifest`, in what an image has."""
     target = source.rpartition("/")[2]
     environment = {"FUNCTION_SOURCE": f"functions/{source}.py", "FUNCTION_TARGET": target, **settings}
-    return await start(stage, target, FUNCTION, environment)
+    return await start(stage, target, (stage.python(lock), *FUNCTION), environment)
 
 
 async def start_hello(stage: Stage) -> Server:
-    """Start the hello-world with the framework's own command."""
+    """Start the hello-world with the framework's own command, in what the image of most functions has."""
     port = free_port()
-    command = (*HELLO, "--source", str(HELLO_SOURCE), "--host", "127.0.0.1", "--port", str(port))
+    command = (
+        stage.python(),
+        *HELLO,
+        "--source",
+        str(HELLO_SOURCE),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    )
     child = await stage.processes.start(
         "hello", command, environment=os.environ, folder=ROOT, output=stage.folder / "hello.log"
     )
     return Server(port, child)
 
 
-async def first_success(server: Server, request: bytes, *, deadline: float = 30.0) -> float:
-    """Ask until a 2xx comes; the time at which that was.
+async def first_success(server: Server, request: bytes, *, deadline: float = 60.0) -> float:
+    """Ask until a 2xx, or a page's 303, comes; the time at which that was.
 
     Raises:
         RuntimeError: it answered something else.
@@ -91,7 +100,7 @@ async def first_success(server: Server, request: bytes, *, deadline: float = 30.
             writer.write(request)
             line = await reader.readline()
             now = time.perf_counter()
-            if not line.startswith(b"HTTP/1.1 2"):
+            if not line.startswith((b"HTTP/1.1 2", b"HTTP/1.1 303")):
                 head = await reader.readuntil(b"\r\n\r\n")
                 raise RuntimeError(f"{request!r}: {line!r}{head!r}{await reader.read(1000)!r}")
             writer.close()

@@ -29,6 +29,7 @@ from skydriver.runtime.per_loop import PerLoop
 from skydriver.store.indexes import ensure_indexes
 from skydriver.store.mongo import collection
 from skydriver.store.scans import document as scan_document
+from tests.bench.images import FUNCTIONS, make_environment
 
 ROOT = Path(__file__).parents[2]
 AUDIENCE = "skydriver"
@@ -40,7 +41,9 @@ CLUSTERS = "clusters:\n" + "".join(
 
 
 class Parts:
-    """A broker that takes every event, and a job host without processes, both as quick as can be.
+    """A broker that takes every event, a job host without processes, and a webhook that agrees to everything.
+
+    All of them are as quick as can be.
 
     Attributes:
         jobs: by name, as the job host tells of them.
@@ -70,6 +73,8 @@ class Parts:
         if path == "/broker":
             self._taken.append((request.headers, body))
             return Response(status_code=202)
+        if path == "/webhook":
+            return Response(headers={"WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "*"})
         name = path.removeprefix("/jobs").removeprefix("/")
         if method == "GET":
             return JSONResponse({"jobs": self.jobs} if not name else self.jobs[name])
@@ -106,7 +111,11 @@ class Issuer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         if scope["path"].endswith("openid-configuration"):
-            content: Any = {"jwks_uri": f"{self.address}/keys"}
+            content: Any = {
+                "jwks_uri": f"{self.address}/keys",
+                "authorization_endpoint": f"{self.address}/auth",
+                "token_endpoint": f"{self.address}/token",
+            }
         else:
             key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key()))
             content = {"keys": [{**key, "kid": "k", "use": "sig", "alg": "RS256"}]}
@@ -130,6 +139,13 @@ class Stage:
     parts: Parts
     issuer: Issuer
     environment: dict[str, str]
+
+    def python(self, lock: str = FUNCTIONS) -> str:
+        """Return the Python of an environment that has what a lock file names, and nothing else."""
+        environment = self.folder / lock
+        if not environment.exists():
+            make_environment(environment, lock)
+        return str(environment / "bin" / "python")
 
     async def use(self, **changes: str) -> None:
         """Let this process have the stage's settings, with some changed, and functions start afresh."""
@@ -175,6 +191,10 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
                 "AUTH_OPENID_URL": issuer.address,
                 "AUTH_AUDIENCE": AUDIENCE,
                 "SCANNER_TOKEN_KEY": secrets.token_hex(32),
+                "SESSION_KEYS": secrets.token_hex(32),
+                "SUBSCRIPTION_KEYS": secrets.token_hex(32),
+                "DASHBOARD_CLIENT_SECRET": secrets.token_hex(32),
+                "SUBSCRIPTION_INSECURE_SINKS": "true",
                 "STARTS_PER_MINUTE": "100000",
                 "SCANS_RUNNING": "100000",
                 "IMAGE_TAG_SOURCE": "static",

@@ -87,6 +87,8 @@ def _server(config: "uvicorn.Config") -> "uvicorn.Server":
 def main() -> None:
     """Serve the function that the environment names, until SIGTERM."""
     gc.disable()
+    # There are none, and to find that out Pydantic reads what every installed package says of itself.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     import uvicorn
 
     app = load(os.environ["FUNCTION_SOURCE"], os.environ["FUNCTION_TARGET"])

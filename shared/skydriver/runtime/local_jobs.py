@@ -1,39 +1,52 @@
 """The client of the local runtime's job host, which plays Kubernetes and HTCondor for local processes."""
 
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+import asyncio
+import http.client
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import orjson
 
 from skydriver.errors import PermanentError, TemporaryError
-from skydriver.runtime.http_client import http_client
-from skydriver.runtime.per_loop import PerLoop
 from skydriver.settings import settings
 
-if TYPE_CHECKING:
-    import httpx
 
+async def _call(method: str, path: str, content: object = None) -> bytes:
+    """Call the job host, and return the body of its answer.
 
-def _connect() -> "httpx.AsyncClient":
+    By the standard library's client, in a thread: httpx would take longer to import than all calls of a
+    function that is started for one event.
+
+    Raises:
+        TemporaryError: the job host does not answer.
+        PermanentError: it refuses, or there is none.
+    """
     address = settings().local_jobs_url
     if address is None:
         raise PermanentError("LOCAL_JOBS_URL is not set: there is no local runtime here")
-    return http_client(address, base_url=address, timeout=settings().call_timeout)
-
-
-_client = PerLoop(_connect, lambda client: client.aclose())
-
-
-async def _call(method: str, path: str, **arguments: Any) -> "httpx.Response":
-    import httpx
-
     try:
-        answer = await _client.get().request(method, path, **arguments)
-    except httpx.HTTPError as error:
+        status, body = await asyncio.to_thread(_exchange, method, f"{address.rstrip('/')}{path}", content)
+    except (OSError, http.client.HTTPException) as error:
         raise TemporaryError(f"the local job host does not answer: {type(error).__name__}") from error
-    if answer.status_code >= 500:
-        raise TemporaryError(f"the local job host answered {answer.status_code}")
-    if answer.is_error:
-        raise PermanentError(f"the local job host refused a job: {answer.text}")
-    return answer
+    if status >= 500:
+        raise TemporaryError(f"the local job host answered {status}")
+    if status >= 400:
+        raise PermanentError(f"the local job host refused a job: {body.decode(errors='replace')}")
+    return body
+
+
+def _exchange(method: str, address: str, content: object) -> tuple[int, bytes]:
+    url = urlsplit(address)
+    connection = http.client.HTTPConnection(url.netloc, timeout=settings().call_timeout)
+    try:
+        body = None if content is None else orjson.dumps(content)
+        connection.request(
+            method, url._replace(scheme="", netloc="").geturl(), body, {"Content-Type": "application/json"}
+        )
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
 
 
 def _path(name: str) -> str:
@@ -72,13 +85,13 @@ async def create(
         "inputs": inputs or [],
         "deadline_seconds": deadline_seconds,
     }
-    await _call("PUT", _path(name), json=job)
+    await _call("PUT", _path(name), job)
 
 
 async def find(label: str, value: str) -> dict[str, dict[str, Any]]:
     """List the jobs that carry a label, by name."""
-    answer = await _call("GET", "/jobs", params={"label": f"{label}={value}"})
-    jobs: dict[str, dict[str, Any]] = answer.json()["jobs"]
+    answer = await _call("GET", f"/jobs?{urlencode({'label': f'{label}={value}'})}")
+    jobs: dict[str, dict[str, Any]] = orjson.loads(answer)["jobs"]
     return jobs
 
 

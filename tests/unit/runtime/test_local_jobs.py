@@ -1,21 +1,17 @@
 """The client of the local job host, against a server of the test that stands for it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
-import pytest_asyncio
 
 from skydriver.errors import PermanentError, TemporaryError
 from skydriver.runtime import local_jobs
-from skydriver.runtime.per_loop import PerLoop
 from tests.support.loopback import Answer, Loopback
 
 
-@pytest_asyncio.fixture(autouse=True)
-async def _jobs(configure: Callable[..., None], loopback: Loopback) -> AsyncIterator[None]:
+@pytest.fixture(autouse=True)
+def _jobs(configure: Callable[..., None], loopback: Loopback) -> None:
     configure(LOCAL_JOBS_URL=loopback.url)
-    yield
-    await PerLoop.close_all()
 
 
 async def create() -> None:
@@ -71,7 +67,7 @@ async def test_a_job_that_is_refused_will_not_get_better(loopback: Loopback, sta
 
 async def test_a_job_host_that_is_not_there_may_come_back(configure: Callable[..., None]) -> None:
     configure(LOCAL_JOBS_URL="http://127.0.0.1:1")
-    with pytest.raises(TemporaryError, match="does not answer: ConnectError"):
+    with pytest.raises(TemporaryError, match="does not answer: ConnectionRefusedError"):
         await local_jobs.find("k", "v")
 
 

@@ -64,6 +64,20 @@ def write_json(value: Any, *, sort_keys: bool = False) -> bytes:
         raise ValueError(f"cannot be stored as JSON: {error}") from None
 
 
+def may_hold_long_integers(text: bytes) -> bool:
+    """Say whether a whole number in JSON, as `write_json` writes it, may not fit into 64 bits.
+
+    One that does not has 19 digits or more. To look for these in the text takes a tenth of the time that
+    `check_integers` needs, which an event of 500 kB would spend half of its request in.
+    """
+    return _LONG_INTEGER in text.translate(_DIGITS_AND_STARTS)
+
+
+# Digits become zeros, and what may stand before a number a comma: not a point, whose digits are a fraction's.
+_DIGITS_AND_STARTS = bytes.maketrans(b"123456789:[-", b"000000000,,,")
+_LONG_INTEGER = b"," + 19 * b"0"
+
+
 def check_integers(value: Any) -> None:
     """Check that whole numbers fit into 64 bits, since the database would make floats of others.
 

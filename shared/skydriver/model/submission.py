@@ -27,7 +27,7 @@ from skydriver.model.fields import (
     Scalar,
     whole,
 )
-from skydriver.model.json_text import check_integers, read_json, write_json
+from skydriver.model.json_text import check_integers, may_hold_long_integers, read_json, write_json
 from skydriver.model.manifest_projection import ProjectionArguments
 from skydriver.model.redaction import is_secret
 
@@ -91,9 +91,11 @@ def event_json(value: Any) -> bytes | None:
             raise ValueError(f"must be an event as JSON; the text given is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise ValueError("must be an event: a JSON object, or a string that holds one")
-    # Its run and its number are to come back as metadata, which the database keeps as they are.
-    check_integers(value)
-    return write_json(value, sort_keys=True)
+    written = write_json(value, sort_keys=True)
+    if may_hold_long_integers(written):
+        # Its run and its number are to come back as metadata, which the database keeps as they are.
+        check_integers(value)
+    return written
 
 
 def _nsides(value: Any) -> Any:

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skydriver.model.json_text import NotUnicodeError, check_integers, null_for_nan, read_json, write_json
+from skydriver.model.json_text import (
+    NotUnicodeError,
+    check_integers,
+    may_hold_long_integers,
+    null_for_nan,
+    read_json,
+    write_json,
+)
 
 ENCODINGS = ["utf-8", "utf-8-sig", *(f"utf-{size}{end}" for size in (16, 32) for end in ("", "-le", "-be"))]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -62,6 +69,20 @@ def test_whole_numbers_are_kept_exactly_or_refused(value: dict[str, Any]) -> Non
         assert str(error).endswith("must be a whole number that fits into 64 bits")
     else:
         assert fits
+
+
+LONG = st.integers(2**63 - 5, 2**64 - 1) | st.integers(-(2**63), -(2**63) + 5)
+
+
+@given(documents(st.none() | st.integers(-(2**63), 2**63 - 1) | LONG | st.floats() | TEXT))
+def test_no_whole_number_that_is_too_large_is_overlooked_in_a_text(value: dict[str, Any]) -> None:
+    if not all(number < 2**63 for number in _integers(value)):
+        assert may_hold_long_integers(write_json(value))
+
+
+def test_long_fractions_and_ordinary_numbers_are_no_long_integers() -> None:
+    usual = {"a": [0.0012345678901234567, -1.5e300, 123456789, [-0.00001234567890123456]], "b": 1e21}
+    assert not may_hold_long_integers(write_json(usual))
 
 
 def _integers(value: Any) -> list[int]:

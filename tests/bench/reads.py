@@ -69,7 +69,7 @@ async def _beside(
             Figure.of(f"{what}, {words}: p99", p99[name], p99["bare"], "ms", at_most(1.5)),
         ]
 
-    return figures("fresh", "token checked", at_least(0.75)) + figures(
+    return figures("fresh", "token checked", at_least(0.8)) + figures(
         "seen", "token seen before", at_least(0.85)
     )
 

@@ -37,7 +37,8 @@ Document = Any
 
 DOCUMENT_SIZE = 6_000
 """Bytes of a scan in BSON, as of one that runs on a few clusters."""
-SCAN, WITHOUT_RESULT, ENDED, DRAWN = "running", "unreported", "ended", "drawn"
+SCAN, WITHOUT_RESULT, ENDED = "running", "unreported", "ended"
+DRAWN, NOTICED = "drawn", "noticed"
 USER = "bench"
 """Whose token the issuer makes."""
 
@@ -151,11 +152,17 @@ async def every_function(stage: Stage) -> dict[str, Call]:
     await store(WITHOUT_RESULT, Phase.RUNNING)
     await store(ENDED, Phase.ENDED, clusters=[cluster("u0", ClusterState.STOPPED, name="c0")])
     await store_result(SCAN, orjson.dumps({"nside-8": [1.0] * 100}))
+    result = orjson.dumps(as_result(scanned(fisher(77.4, 5.7, 0.6))))
     await store(DRAWN, Phase.RUNNING)
     # Of a partial result no product is kept: each is made when it is asked for.
-    await store_result(DRAWN, orjson.dumps(as_result(scanned(fisher(77.4, 5.7, 0.6)))), is_final=False)
+    await store_result(DRAWN, result, is_final=False)
+    await store(NOTICED, Phase.RUNNING)
     requests = {**_api(stage), **_skymaps(stage), **_steps(), **_pages(stage)}
     calls = {source: Call(wanted) for source, wanted in requests.items()}
+    # There is a notice of a final result only, and a new one's is not kept yet.
+    calls["api/get_gcn_notice"] = Call(
+        _ask(stage, "GET", f"/scan/{NOTICED}/gcn-notice"), partial(store_result, NOTICED, result)
+    )
     calls |= await _subscriptions(stage)
     missing = {f"{path.parent.name}/{path.stem}" for path in SOURCES} - calls.keys()
     if missing:
@@ -217,7 +224,6 @@ def _skymaps(stage: Stage) -> dict[str, bytes]:
         "api/get_skymap": ask(f"/scan/{DRAWN}/skymap"),
         "api/get_contours": ask(f"/scan/{DRAWN}/contours"),
         "api/get_moc": ask(f"/scan/{DRAWN}/moc"),
-        "api/get_gcn_notice": ask(f"/scan/{DRAWN}/gcn-notice"),
         **{
             f"api/get_skymap_{kind}": ask(f"/scan/{DRAWN}/skymap.{kind}")
             for kind in ("fits", "png", "svg", "pdf")

@@ -20,3 +20,11 @@ def test_every_way_to_name_it_is_understood(given: str) -> None:
     assert is_known({"if-none-match": given.format(etag)}, etag)
     assert not is_known({"if-none-match": '"other"'}, etag)
     assert not is_known({}, etag)
+
+
+@pytest.mark.parametrize("size", [1, 2_047, 2_048, 6_000, 2**16, 2**16 + 1, 300_000])
+def test_each_byte_counts(size: int) -> None:
+    content = bytes(size)
+    assert etag_of(content) == etag_of(bytes(size))
+    names = {etag_of(content), etag_of(content + b"x"), etag_of(b"x" + content), etag_of(content + b"\0")}
+    assert len(names) == 4

@@ -3,7 +3,10 @@
 Starlette, Motor and the standard JSON, no authentication, no arguments, on the same server as functions.
 """
 
+import asyncio
+import json
 import os
+from functools import cache
 from typing import Any
 
 import uvicorn
@@ -40,8 +43,38 @@ async def report(request: Request) -> Response:
     return JSONResponse({})
 
 
+PIECE_BYTES = 8 * 2**20
+"""Of a result: a document holds no more than 16 MB."""
+
+
+async def upload(request: Request) -> Response:
+    """Parse a result, and store its bytes."""
+    content = await request.body()
+    json.loads(content)
+    starts = range(0, len(content), PIECE_BYTES)
+    await _database().bare.insert_many([{"json": content[start : start + PIECE_BYTES]} for start in starts])
+    return JSONResponse({})
+
+
+@cache
+def _s3() -> Any:
+    import boto3
+
+    return boto3.client("s3", endpoint_url=os.environ["S3_ENDPOINT_URL"], region_name="us-east-1")
+
+
+async def product(request: Request) -> Response:
+    """Read a scan, and answer bytes that S3 keeps."""
+    await _database().scans.find_one({"_id": request.path_params["scan_id"]})
+    key = request.query_params["key"]
+    found = await asyncio.to_thread(_s3().get_object, Bucket="skydriver", Key=key)
+    return Response(await asyncio.to_thread(found["Body"].read))
+
+
 app = Starlette(
     routes=[
+        Route("/upload", upload, methods=["PUT"]),
+        Route("/product/{scan_id}", product),
         Route("/scan/{scan_id}", scan),
         Route("/scan/{scan_id}", report, methods=["PATCH"]),
         Route("/result/{scan_id}", result),

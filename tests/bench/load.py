@@ -69,7 +69,7 @@ class _Client(asyncio.Protocol):
             if end < 0:
                 return
             head = bytes(self._head[:end]).lower()
-            if not head.startswith(b"http/1.1 2"):
+            if not head.startswith((b"http/1.1 2", b"http/1.1 304")):
                 raise RuntimeError(bytes(self._head))
             self._chunked = b"transfer-encoding: chunked" in head
             rest = bytes(self._head[end + 4 :])

@@ -44,7 +44,7 @@ async def _with(stage: Stage, n_running: int, rounds: int) -> Figure:
             ours += [1000 * seconds for seconds in sorted(found.latencies)]
             theirs += sorted([await _bare() for _ in range(TIMES)])
     return Figure.of(
-        f"{n_running:,} running, {min(n_running, MAX_RUNNING)} listed: p50", ours, theirs, "ms", at_most(3.0)
+        f"{n_running:,} running, {min(n_running, MAX_RUNNING)} listed: p50", ours, theirs, "ms", at_most(2.0)
     )
 
 

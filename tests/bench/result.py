@@ -31,7 +31,7 @@ async def run(stage: Stage, rounds: int) -> list[Figure]:
         for number, (name, size, connections, seconds) in enumerate(CASES):
             scan_id = f"result{number}"
             await store(scan_id, Phase.RUNNING)
-            await store_result(scan_id, _result(size))
+            await store_result(scan_id, a_result(size))
             await PerLoop.close_all()
             theirs_work: list[float] = []
             our_work: list[float] = []
@@ -62,17 +62,18 @@ async def run(stage: Stage, rounds: int) -> list[Figure]:
             figures.append(
                 Figure.of(what, rates["ours"], rates["bare"], "requests/s", at_least(0.8), work=cost)
             )
-        figures.append(Figure.of("most memory ever held", [_peak(ours)], [_peak(bare)], "MB", at_most(1.0)))
+        figures.append(Figure.of("most memory ever held", [peak(ours)], [peak(bare)], "MB", at_most(1.0)))
     return figures
 
 
-def _result(size: int) -> bytes:
+def a_result(size: int) -> bytes:
+    """Make a result of about so many bytes of JSON."""
     return orjson.dumps(
         {"nside-8": {"columns": ["i", "llh", "E_in"], "data": [[1, 12.5, 1e6]] * (size // 14)}}
     )
 
 
-def _peak(server: Server) -> float:
+def peak(server: Server) -> float:
     """Megabytes that a process held at its peak, as Linux remembers."""
     for line in Path(f"/proc/{server.child.pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):

@@ -37,16 +37,31 @@ def all_rows() -> list[Row]:
         memory,
         moving,
         now,
+        products,
         reads,
         reports,
         result,
         skymaps,
         submissions,
         sweeps,
+        uploads,
     )
 
     modules = (
-        *(cold_start, memory, reads, result, submissions, find, reports, alerts, sweeps, life),
+        *(
+            cold_start,
+            memory,
+            reads,
+            result,
+            uploads,
+            products,
+            submissions,
+            find,
+            reports,
+            alerts,
+            sweeps,
+            life,
+        ),
         *(skymaps, now, canvas, moving),
     )
     return [module.ROW for module in modules]

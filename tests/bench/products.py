@@ -13,7 +13,7 @@ from tests.bench.figures import Figure, alternate, at_least
 from tests.bench.images import SKYMAP
 from tests.bench.load import load
 from tests.bench.rows import Row
-from tests.bench.scenes import DRAWN, store, store_result
+from tests.bench.scenes import DRAWN, SCAN, store, store_result
 from tests.bench.servers import Server, request, serving, start, start_function
 from tests.bench.stage import Stage
 from tests.support.skymaps import as_result, fisher, scanned
@@ -31,6 +31,7 @@ async def run(stage: Stage, rounds: int) -> list[Figure]:
         serving(await start_function(stage, "api/get_skymap_png", lock=SKYMAP)) as server,
         serving(await start(stage, "bare", (sys.executable, "-m", "tests.bench.bare"), {})) as bare,
     ):
+        await store(SCAN, Phase.RUNNING)
         await store(DRAWN, Phase.RUNNING)
         await store_result(DRAWN, orjson.dumps(as_result(scanned(fisher(77.4, 5.7, 0.6)))))
         async with httpx.AsyncClient(trust_env=False, timeout=60) as asking:
@@ -49,7 +50,7 @@ async def run(stage: Stage, rounds: int) -> list[Figure]:
             ours=lambda: rate(server, PATH),
             bare=lambda: rate(bare, f"/product/{DRAWN}?key={key}"),
             known=lambda: rate(server, PATH, **{"If-None-Match": etag}),
-            read=lambda: rate(bare, f"/scan/{DRAWN}"),
+            read=lambda: rate(bare, f"/scan/{SCAN}"),
         )
     return [
         Figure.of("a picture", found["ours"], found["bare"], "requests/s", at_least(0.8)),

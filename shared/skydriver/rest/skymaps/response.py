@@ -74,7 +74,7 @@ async def product_response(
     include_deleted = call.arguments.include_deleted
     pointers = [_pointer(name, scans.get(name), include_deleted=include_deleted) for name in ids]
     versions = [str(pointer["version"]) for pointer in pointers]
-    code = await asyncio.to_thread(code_version)
+    code = code_version()
     etag = _digest([product, call.scan_id, second, versions, code, asdict(options)])
     headers = {**headers_with(f'"{etag}"'), "X-Content-Type-Options": "nosniff"}
     if product is Product.SVG:
@@ -127,6 +127,10 @@ def _version(library: str) -> str:
 
 def _digest(content: list[Any]) -> str:
     return hashlib.sha256(orjson.dumps(content)).hexdigest()[:32]
+
+
+# The sources are read now: while the function serves, this would block its event loop.
+code_version()
 
 
 def _pointer(scan_id: str, scan: dict[str, Any] | None, *, include_deleted: bool) -> ResultPointer:

@@ -66,7 +66,7 @@ async def test_a_webhook_is_added_tested_renewed_and_removed(
     assert re.findall(r"whsec_[\w+/=]+", rotated.text)[0] != secret
     assert "good for 90 days" in (await press(browser, "renew")).text
     assert (await only(api))["expires_at"] > made["expires_at"] + 80 * 86400
-    assert "is removed" in (await press(browser, "remove")).text
+    assert "was removed" in (await press(browser, "remove")).text
     assert await api.call("GET", "/subscriptions") == {"subscriptions": []}
 
 

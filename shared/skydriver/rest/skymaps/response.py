@@ -74,7 +74,9 @@ async def product_response(
     include_deleted = call.arguments.include_deleted
     pointers = [_pointer(name, scans.get(name), include_deleted=include_deleted) for name in ids]
     versions = [str(pointer["version"]) for pointer in pointers]
-    code = await asyncio.to_thread(code_version)
+    # It reads files, once for each process.
+    is_cached = code_version.cache_info().currsize
+    code = code_version() if is_cached else await asyncio.to_thread(code_version)
     etag = _digest([product, call.scan_id, second, versions, code, asdict(options)])
     headers = {**headers_with(f'"{etag}"'), "X-Content-Type-Options": "nosniff"}
     if product is Product.SVG:

@@ -117,6 +117,7 @@ MANUAL: Mapping[str, Entry] = {
             "skydriver subscribe --http https://example.org/hook --min-priority 100 --type first_result": (
                 "the first maps of alerts, to a webhook"
             ),
+            "skydriver subscribe --slack -": "to Slack; asks for the address, which is a secret",
         },
     ),
     "subscriptions list": Entry(

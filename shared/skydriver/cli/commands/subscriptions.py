@@ -1,5 +1,6 @@
 """`subscribe` and `subscriptions`: notifications of scans."""
 
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from skydriver.cli.arguments import read_labels
 from skydriver.cli.context import JsonOption, connect
 from skydriver.cli.errors import CommandError, WrongUsage
 from skydriver.cli.screen import clean, labelled, print_json, say, when
+from skydriver.cli.secrets import keep_secret
 from skydriver.cli.tables import Column, moment, scan_id, show
 
 MAX_DAYS = 90
@@ -60,13 +62,38 @@ def _day(epoch_seconds: object) -> str:
     return f"{datetime.fromtimestamp(epoch_seconds, UTC):%Y-%m-%d}"
 
 
+def _address(text: str) -> str:
+    """Return the address of a webhook, from standard input for `-`; it is masked in all later output.
+
+    Raises:
+        WrongUsage: standard input is empty.
+    """
+    if text == "-":
+        is_typed = sys.stdin.isatty()
+        line = typer.prompt("Address", hide_input=True, err=True) if is_typed else sys.stdin.readline()
+        text = str(line).strip()
+        if not text:
+            raise WrongUsage("the address is to come from standard input, which is empty")
+    return keep_secret(text)
+
+
 def subscribe(
     ctx: typer.Context,
     http: Annotated[
-        str | None, typer.Option("--http", metavar="URL", help="A webhook, which gets CloudEvents.")
+        str | None,
+        typer.Option(
+            "--http",
+            metavar="URL",
+            help="A webhook, which gets CloudEvents; - reads the address from standard input.",
+        ),
     ] = None,
     slack: Annotated[
-        str | None, typer.Option("--slack", metavar="URL", help="An incoming webhook of Slack.")
+        str | None,
+        typer.Option(
+            "--slack",
+            metavar="URL",
+            help="An incoming webhook of Slack; - reads the address from standard input.",
+        ),
     ] = None,
     email: Annotated[
         str | None, typer.Option("--email", metavar="ADDRESS", help="An e-mail address.")
@@ -100,12 +127,16 @@ def subscribe(
 
     Without filters, all scans are notified; with several, the scans that match all of them. The secret that
     signs deliveries to a webhook is printed only once, by this command.
+
+    Addresses of webhooks often contain a secret. With - the address does not show in the list of processes
+    and in the history of the shell: it is one line of standard input, or typed without an echo.
     """
     sinks = {"HTTP": http, "SLACK": slack, "EMAIL": email}
     given = [(protocol, sink) for protocol, sink in sinks.items() if sink is not None]
     if len(given) != 1:
         raise WrongUsage("give one of --http, --slack and --email")
-    [(protocol, sink)] = given
+    [(protocol, text)] = given
+    sink = text if protocol == "EMAIL" else _address(text)
     with connect(ctx) as client:
         filters = {
             "scan_id": None if scan is None else client.whole_id(scan),

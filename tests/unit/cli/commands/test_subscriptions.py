@@ -85,6 +85,24 @@ def test_subscribe_prints_the_subscription_and_its_secret(run: Any, service: Any
     }
 
 
+@pytest.mark.parametrize(("option", "protocol"), [("--http", "HTTP"), ("--slack", "SLACK")])
+def test_subscribe_reads_a_webhook_from_standard_input(
+    run: Any, service: Any, option: str, protocol: str
+) -> None:
+    service.on("POST", "/subscriptions", ONE)
+    sink = "https://hooks.slack.com/services/T0/B0/not-in-ps"
+    answer = run("subscribe", option, "-", stdin=f"{sink}\n")
+    assert answer.exit_code == 0
+    [asked] = service.asked("POST", "/subscriptions")
+    assert (asked.body["protocol"], asked.body["sink"]) == (protocol, sink)
+    # A service, or a proxy before it, may repeat what it was sent.
+    service.on("POST", "/subscriptions", (400, {"code": 400, "error": f"no such host: {sink}"}))
+    refused = run("subscribe", option, "-", stdin=sink)
+    assert refused.exit_code == 1
+    assert "no such host" in refused.stderr
+    assert "not-in-ps" not in refused.output
+
+
 def test_subscribe_repeats_a_call_whose_answer_was_lost(run: Any, service: Any) -> None:
     busy = (503, {"code": 503, "error": "the database does not answer; try again"})
     service.on("POST", "/subscriptions", busy, ONE)
@@ -98,6 +116,7 @@ def test_subscribe_repeats_a_call_whose_answer_was_lost(run: Any, service: Any) 
         [],
         ["--http", "https://x.example", "--slack", "https://y.example"],
         ["--email", "a@b.c", "--days", "91"],
+        ["--http", "-"],
     ],
 )
 def test_wrong_usage_sends_nothing(run: Any, service: Any, arguments: list[str]) -> None:

@@ -188,6 +188,33 @@ class Mailbox:
         return "250 OK"
 
 
+class _Connection(SMTP):
+    """A connection to the mail server, which can be ended and waited for."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._socket: asyncio.WriteTransport | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        # Below TLS: a transport of TLS that was closed twice, as aiosmtpd does it, does nothing any more.
+        below: Any = getattr(getattr(transport, "_ssl_protocol", None), "_transport", transport)
+        self._socket = below
+        if self._handler_coroutine is not None:
+            self._tasks.add(self._handler_coroutine)
+
+    async def end(self) -> None:
+        """Close the socket at once, and end the tasks: the test may end next."""
+        if self._socket is None:
+            return  # TLS never began: the loop has closed the socket
+        self._socket.abort()
+        await asyncio.sleep(0)  # the loop closes the socket in its next turn
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
 @asynccontextmanager
 async def mail_receiver(
     *,
@@ -212,11 +239,12 @@ async def mail_receiver(
         mailbox.logins.append(name)
         return AuthResult(success=(name, password) == login, handled=False)
 
-    servers: list[SMTP] = []
+    loop = asyncio.get_running_loop()
+    connections: list[_Connection] = []
 
     def session() -> SMTP:
-        servers.append(
-            SMTP(
+        connections.append(
+            _Connection(
                 mailbox,
                 hostname="mx.test",
                 tls_context=starttls,
@@ -226,19 +254,13 @@ async def mail_receiver(
                 authenticator=check if login is not None else None,
             )
         )
-        return servers[-1]
+        return connections[-1]
 
-    server = await asyncio.get_running_loop().create_server(session, host, 0, ssl=tls)
+    server = await loop.create_server(session, host, 0, ssl=tls)
     mailbox.port = server.sockets[0].getsockname()[1]
     try:
         yield mailbox
     finally:
         server.close()
-        for one in servers:
-            if isinstance(one.transport, asyncio.WriteTransport):
-                one.transport.abort()
-        handlers = [one._handler_coroutine for one in servers if one._handler_coroutine is not None]
-        for handler in handlers:
-            handler.cancel()
-        await asyncio.gather(*handlers, return_exceptions=True)
+        await asyncio.gather(*(one.end() for one in connections))
         await server.wait_closed()

@@ -16,7 +16,7 @@ from skydriver.rest.subscriptions import is_operator, subscription_of
     answer="Subscription",
 )
 async def change_subscription(request: RequestContext[ChangeSubscriptionArguments]) -> dict[str, Any]:
-    """Change what is given, and answer the subscription; operators may change the state of any."""
+    """Change the given fields, and answer the subscription; operators may change any subscription's state."""
     return subscription_of(
         await lifecycle.change_subscription(
             request.names["subscription_id"],

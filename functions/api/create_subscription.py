@@ -1,4 +1,4 @@
-"""`POST /subscriptions`: subscribes to what happens to scans."""
+"""`POST /subscriptions`: subscribes to facts of scans."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from skydriver.rest.subscriptions import with_secret
     "POST /subscriptions", roles=(Role.USER,), arguments=SubscribeArguments, answer="SubscriptionWithSecret"
 )
 async def create_subscription(request: RequestContext[SubscribeArguments]) -> dict[str, Any]:
-    """Ask the receiver whether it wants to be told, and answer the subscription; a webhook's secret once."""
+    """Ask the receiver for its consent, and answer the subscription; only now with a webhook's secret."""
     caller = request.caller
     return with_secret(
         await lifecycle.create_subscription(

@@ -15,6 +15,6 @@ from skydriver.store import subscriptions
     answer="Subscriptions",
 )
 async def find_subscriptions(request: RequestContext[FindSubscriptionsArguments]) -> dict[str, Any]:
-    """Answer the caller's own subscriptions, the oldest first; to operators those of others, too."""
+    """Answer the caller's own subscriptions, the oldest first; operators may ask for those of others."""
     found = await subscriptions.find(asked_for(request.caller, request.arguments))
     return {"subscriptions": [subscription_of(one) for one in found]}

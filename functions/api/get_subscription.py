@@ -1,4 +1,4 @@
-"""`GET /subscriptions/SUBSCRIPTION_ID`: a subscription, and what has become of its deliveries."""
+"""`GET /subscriptions/SUBSCRIPTION_ID`: a subscription and its latest deliveries."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from skydriver.store import subscriptions
     answer="SubscriptionWithDeliveries",
 )
 async def get_subscription(request: RequestContext[NoArguments]) -> dict[str, Any]:
-    """Answer how the subscription is and why, with its 20 latest deliveries, the newest first."""
+    """Answer the subscription, its state and the reason, and its 20 latest deliveries, the newest first."""
     subscription_id = request.names["subscription_id"]
     found = await subscriptions.get_with_deliveries(subscription_id, visible(request.caller))
     if found is None:

@@ -11,7 +11,7 @@ from skydriver.rest.subscriptions import with_secret
 
 @endpoint("POST /subscriptions/{subscription_id}/rotate", roles=(Role.USER,), answer="SubscriptionWithSecret")
 async def rotate_subscription_secret(request: RequestContext[NoArguments]) -> dict[str, Any]:
-    """Sign deliveries by a new secret from now on, and answer it; the former one is good no longer."""
+    """Sign deliveries with a new secret from now on, and answer it; the old one is no longer valid."""
     return with_secret(
         await lifecycle.rotate_subscription_secret(
             request.names["subscription_id"], owner=request.caller.name

@@ -10,7 +10,7 @@ from skydriver.rest.endpoint import RequestContext, endpoint
 
 @endpoint("POST /subscriptions/{subscription_id}/test", roles=(Role.USER,), answer="Tried")
 async def test_subscription(request: RequestContext[NoArguments]) -> dict[str, Any]:
-    """Send a notification that is marked as a test, now, and answer what the receiver has said."""
+    """Send a notification that is marked as a test at once, and answer the receiver's response."""
     tried = await lifecycle.test_subscription(request.names["subscription_id"], owner=request.caller.name)
     return {
         "event_id": tried.event_id,

@@ -1,4 +1,4 @@
-"""Hears what subscriptions may ask for: writes down a delivery for each that does."""
+"""Hears the facts that users can subscribe to: stores a delivery for each matching subscription."""
 
 from skydriver.eventing.events import Event
 from skydriver.eventing.handler import step
@@ -8,5 +8,5 @@ from skydriver.model.subscriptions import NOTIFIED
 
 @step(*NOTIFIED)
 async def notify_subscribers(event: Event) -> None:
-    """Notify those who have subscribed to what the event says."""
+    """Notify the subscriptions that match the event."""
     await lifecycle.notify_subscribers(event)

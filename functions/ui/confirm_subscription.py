@@ -12,7 +12,7 @@ from skydriver.ui.pages import Page, PageRequest, page
     by_signed_link=True,
 )
 async def confirm_subscription(request: PageRequest[LinkArguments]) -> Page:
-    """Show a button; with it, begin to send."""
+    """Show a button; when it is pressed, begin to send."""
     subscription_id, token = request.names["subscription_id"], request.arguments.token
     if request.form is None:
         return asked_to_confirm(await lifecycle.check_confirmation(subscription_id, token))

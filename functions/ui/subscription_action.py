@@ -1,4 +1,4 @@
-"""`POST /ui/subscriptions/ACTION`: adds a subscription, or does something to one of the user's."""
+"""`POST /ui/subscriptions/ACTION`: adds a subscription, or acts on one of the user's own."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ from skydriver.ui.subscriptions_view import ADD, arguments_of, find_action, refu
 
 @page("POST /ui/subscriptions/{action}")
 async def subscription_action(request: PageRequest[NoArguments]) -> Page | Response:
-    """Do it, and show the subscriptions; where there is a secret to be shown, here and only now."""
+    """Act, and show the subscriptions; a new secret is shown here and only now."""
     action, form, caller = find_action(request.names["action"]), request.form or Form(), request.caller
     try:
         said = await _done(action.name, form, caller)
@@ -39,7 +39,7 @@ async def subscription_action(request: PageRequest[NoArguments]) -> Page | Respo
 
 
 async def _done(action: str, form: Form, caller: Caller) -> dict[str, Any]:
-    """Do it; what is to be said of it beside that it is done."""
+    """Act, and return what the page says beside the action's own notice."""
     subscription_id, owner = form.fields.get("subscription_id", ""), caller.name
     match action:
         case "add":
@@ -51,9 +51,9 @@ async def _done(action: str, form: Form, caller: Caller) -> dict[str, Any]:
         case "test":
             tried = await try_subscription(subscription_id, owner=owner)
             if tried.failure is not None:
-                return {"notice": "", "problem": f"The test was not taken: {tried.failure}."}
+                return {"notice": "", "problem": f"The test was not delivered: {tried.failure}."}
             status = "" if tried.status is None else f" ({tried.status})"
-            return {"notice": f"The receiver has taken the test{status}."}
+            return {"notice": f"The receiver accepted the test{status}."}
         case "remove":
             await delete_subscription(subscription_id, own(caller))
         case "renew" | "activate":

@@ -14,12 +14,12 @@ class SubscriptionsPageArguments(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
     done: str = ""
-    """What an action has just done (`ui.subscriptions_view`)."""
+    """The action that was just done (`ui.subscriptions_view`)."""
 
 
 @page("GET /ui/subscriptions", arguments=SubscriptionsPageArguments)
 async def subscriptions(request: PageRequest[SubscriptionsPageArguments]) -> Page:
-    """Show how each is, what was sent, what can be done, and a form for another."""
+    """Show each subscription's state, deliveries and actions, and a form for a new one."""
     found = await stored.find_with_deliveries(own(request.caller))
     shown = [with_deliveries(*one) for one in found]
     data = view(shown, email=request.caller.email, notice=notice_of(request.arguments.done))

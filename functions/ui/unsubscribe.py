@@ -1,4 +1,4 @@
-"""`GET|POST /subscriptions/SUBSCRIPTION_ID/unsubscribe`: the reader of an address wants no more."""
+"""`GET|POST /subscriptions/SUBSCRIPTION_ID/unsubscribe`: the reader of an address unsubscribes."""
 
 from skydriver.lifecycle.subscriptions import unsubscribe as lifecycle
 from skydriver.ui.links import LinkArguments, asked_to_unsubscribe, unsubscribed
@@ -12,7 +12,7 @@ from skydriver.ui.pages import Page, PageRequest, page
     by_signed_link=True,
 )
 async def unsubscribe(request: PageRequest[LinkArguments]) -> Page:
-    """Show a button; with it, or at a mail program's own word (RFC 8058), send no more."""
+    """Show a button; when it is pressed, or when a mail program posts (RFC 8058), stop sending."""
     subscription_id, token = request.names["subscription_id"], request.arguments.token
     if request.form is None:
         return asked_to_unsubscribe(await lifecycle.check_unsubscription(subscription_id, token))

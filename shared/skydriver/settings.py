@@ -94,7 +94,7 @@ class Settings(BaseModel):
     subscription_keys: KeyList | None = Field(
         None,
         description="keys of 32 characters and more, separated by commas: the first encrypts subscriptions' "
-        "sinks and makes their secrets and links, all take what they have made; of functions that serve "
+        "sinks, and makes their secrets and links; all of them decrypt and verify; of functions that serve "
         "subscriptions, or deliver",
     )
     subscription_insecure_sinks: bool = Field(
@@ -102,32 +102,33 @@ class Settings(BaseModel):
         description="webhooks may be plain HTTP, on any port and address: for one machine and tests only",
     )
     deliveries_per_minute: int = Field(
-        60, ge=1, description="deliveries that a subscription gets in a minute; further ones wait"
+        60, ge=1, description="the most deliveries to a subscription in a minute; further ones wait"
     )
     delivery_retry_delay: float = Field(
         30.0,
         gt=0,
-        description="seconds that a subscription waits after a delivery that failed; doubles each time, up "
-        "to an hour",
+        description="seconds that a subscription waits after a failed delivery; doubles each time, up to an "
+        "hour",
     )
     delivery_give_up: float = Field(
         86400.0, gt=0, description="seconds of failed deliveries after which a subscription is suspended"
     )
     slack_host: str = Field(
-        "hooks.slack.com", description="where incoming webhooks of Slack are; empty: nothing goes to Slack"
+        "hooks.slack.com",
+        description="the host of Slack's incoming webhooks; empty: nothing is sent to Slack",
     )
-    smtp_host: str | None = Field(None, description="the server that takes e-mail; not set: there is none")
-    smtp_port: int = Field(587, ge=1, description="its port; with `tls` it is mostly 465")
+    smtp_host: str | None = Field(None, description="the mail server; not set: no e-mail is sent")
+    smtp_port: int = Field(587, ge=1, description="its port; with `tls` usually 465")
     smtp_security: Literal["starttls", "tls", "none"] = Field(
         "starttls", description="how connections to it are encrypted; `none`: for one machine and tests only"
     )
     smtp_user: str | None = Field(None, description="its user; not set: no login")
     smtp_password: SecretStr | None = Field(None, description="the password of that user")
-    smtp_from: str | None = Field(None, description="the address that e-mail is from")
+    smtp_from: str | None = Field(None, description="the sender's address of e-mail")
 
-    max_subscriptions: int = Field(20, ge=1, description="subscriptions that a user may have at once")
+    max_subscriptions: int = Field(20, ge=1, description="the most subscriptions of a user")
     confirmations_a_day: int = Field(
-        20, ge=1, description="e-mails a day by which a user may ask others for their consent"
+        20, ge=1, description="the most e-mails a day that ask others for their consent, for each user"
     )
 
     scanner_backend: Literal["kubernetes", "local"] = Field(
@@ -233,14 +234,14 @@ class Settings(BaseModel):
     stall_factor: float = Field(
         5.0,
         ge=0,
-        description="the same as a multiple of the median time between the scan's own growths: the longer "
-        "of both counts",
+        description="the same as a multiple of the median time between growths of the scan's number of "
+        "pixels; the longer of the two times counts",
     )
     announced_reports: str = Field(
         "",
         pattern=r"^(\s*|\s*scan\.(progress|result)_reported\s*(,\s*scan\.(progress|result)_reported\s*)*)$",
-        description="which reports of scanners are published as events, since something hears them: "
-        "`scan.progress_reported`, `scan.result_reported`, by commas; each costs a report a second write",
+        description="which reports of scanners are published as events: `scan.progress_reported`, "
+        "`scan.result_reported`, by commas; each event costs a report a second write",
     )
     skyscan_progress_interval_sec: float | None = Field(
         None, description="seconds between reports of progress"

@@ -49,8 +49,8 @@ class Evidence:
         outages: when the database was away, (from, to).
         letters: events that the broker gave up.
         lease: seconds that a step holds what it works at.
-        heard: every notification that came in, in order.
-        unanswered: when receivers heard one whose sender may not have come to know.
+        heard: every received notification, in order.
+        unanswered: when receivers got one whose answer the sender may not have got.
         hit: when faults have hit processes that deliver.
     """
 
@@ -258,7 +258,7 @@ def _dead_letters(evidence: Evidence, verdict: Verdict) -> None:
 
 
 def _subscribers(evidence: Evidence, verdict: Verdict) -> None:
-    """Check that each subscriber hears what it asked for, and nothing twice without a fault's excuse."""
+    """Check that each subscriber gets what it asked for, and nothing twice unless a fault explains it."""
     by_event: dict[tuple[str, str, str], list[Heard]] = defaultdict(list)
     for heard in evidence.heard:
         by_event[heard.subscription, heard.scan_id, heard.fact].append(heard)

@@ -1,7 +1,7 @@
-"""Those who have subscribed: real subscriptions, and one receiver that remembers all that it is sent.
+"""Subscribers: real subscriptions, and one receiver that records all deliveries.
 
-Each subscription has a path of its own. The receiver stands behind a door, so that its answers are lost, late
-or errors, too; what it has heard counts all the same.
+Each subscription has its own path. The receiver stands behind a door, which also loses or delays its answers,
+or makes errors of them; a received delivery counts in any case.
 """
 
 import datetime as dt
@@ -32,7 +32,7 @@ SUBSCRIPTIONS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Heard:
-    """A notification that has come in: to which subscription, of which event, and when."""
+    """A received notification: its subscription, its event, and its time."""
 
     subscription: str
     event_id: str
@@ -45,14 +45,14 @@ class Receiver:
     """The webhooks of all subscriptions.
 
     Attributes:
-        heard: what has come in, whether its sender came to know or not.
+        heard: all received notifications, even if the sender got no answer.
     """
 
     def __init__(self) -> None:
         self.heard: list[Heard] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take a notification."""
+        """Record a notification."""
         request = Request(scope, receive)
         await request.body()
         self.heard.append(
@@ -80,7 +80,7 @@ def subscriptions(address: str, environment: Mapping[str, str]) -> list[dict[str
 
     Args:
         address: of the receiver.
-        environment: of the functions, which open what is sealed here.
+        environment: of the functions, which decrypt the sinks.
     """
     with process_environment({name.upper(): value for name, value in environment.items()}):
         settings.cache_clear()

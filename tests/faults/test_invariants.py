@@ -70,7 +70,7 @@ DOCUMENT = {
 
 
 def heard(subscription: str, at: float, *, fact: str = "scan.finished", event_id: str = "e") -> Heard:
-    """Make a notification that has come in."""
+    """Make a received notification."""
     return Heard(subscription, event_id, fact, SCAN, at)
 
 
@@ -171,7 +171,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_is_wrong_is_noticed(what: str) -> None:
+def test_each_violation_is_noticed(what: str) -> None:
     violations = judge(WRONG[what]).violations
     assert any(violation.startswith(f"{what}: ") for violation in violations), violations
 

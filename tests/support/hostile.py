@@ -1,4 +1,4 @@
-"""A scan of which every text that others write is hostile to a page: markup, scripts, templates."""
+"""A scan whose texts from outside are all hostile to a page: markup, scripts, templates."""
 
 import time
 
@@ -10,7 +10,7 @@ HOSTILE = '"><script>window.hit = 1</script><img src=x onerror="window.hit = 1">
 
 
 async def stored_hostile() -> str:
-    """Store such a scan, as one that runs; its id."""
+    """Store such a scan as a running one, and return its id."""
     at = time.time()
     entry = cluster(
         name="local",

@@ -51,7 +51,7 @@ def an_event(**changes: Any) -> NotifiedEvent:
 
 
 def a_notification(**changes: Any) -> Notification:
-    """Make what is said of a scan that has finished."""
+    """Make the notification of a finished scan."""
     made: Any = {
         "fact": "scan.finished",
         "scan_id": "scan-1",

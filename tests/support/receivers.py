@@ -1,5 +1,5 @@
-"""What notifications are sent to in tests: an HTTP server, by the CloudEvents specification or against it,
-one that checks what Slack would, and a real SMTP server. They listen on the loopback.
+"""Receivers of notifications in tests: an HTTP server that keeps or breaks the CloudEvents specification, a
+stand-in that checks Slack's limits, and a real SMTP server. They listen on loopback.
 """
 
 import asyncio
@@ -37,12 +37,12 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     then: Hold | None = None
-    """Goes on writing after the body, which has no length then."""
+    """Continues to write after the body; the answer then has no `Content-Length`."""
 
 
 @dataclass
 class Receiver:
-    """A server that answers each method as a test says, and remembers what it heard."""
+    """A server that answers each method as a test sets it, and records its calls."""
 
     host: str
     port: int = 0
@@ -50,13 +50,13 @@ class Receiver:
     heard: list[Heard] = field(default_factory=list)
     connections: int = 0
     names: list[str | None] = field(default_factory=list)
-    """What TLS was asked for (SNI)."""
+    """The names that clients have sent in TLS (SNI)."""
     replies: dict[str, list[Reply]] = field(default_factory=dict)
     checks: Callable[[Heard], Reply] | None = None
     """Makes the answers, in place of `replies`."""
 
     def on(self, method: str, *replies: Reply) -> None:
-        """Answer a method with these, one after the other, and with the last one for ever."""
+        """Answer a method with these, one after the other, and then always with the last one."""
         self.replies[method] = list(replies)
 
     def url(self, path: str = "/hook", *, host: str | None = None) -> str:
@@ -85,7 +85,7 @@ class Receiver:
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
-            # Not closed: an end of TLS that the other side does not answer would have to be waited for.
+            # Not closed: closing would wait for the other side's end of TLS.
             writer.transport.abort()
 
     async def _write(self, reply: Reply, writer: asyncio.StreamWriter) -> None:
@@ -157,17 +157,17 @@ def _text(given: dict[str, Any], kind: str, limit: int) -> None:
 
 @dataclass
 class Mailbox:
-    """What a mail server has taken."""
+    """The messages that a mail server has accepted, and its calls."""
 
     port: int = 0
     messages: list[EmailMessage] = field(default_factory=list)
     raw: list[bytes] = field(default_factory=list)
-    """The same as they came."""
+    """The same messages, as bytes."""
     recipients: list[str] = field(default_factory=list)
     were_encrypted: list[bool] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
     refusal: str | None = None
-    """What it answers to each recipient."""
+    """Its answer to each recipient; None: it accepts them."""
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -188,6 +188,33 @@ class Mailbox:
         return "250 OK"
 
 
+class _Connection(SMTP):
+    """A connection to the mail server, which can be ended and waited for."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._socket: asyncio.WriteTransport | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        # Below TLS: a transport of TLS that was closed twice, as aiosmtpd does it, does nothing any more.
+        below: Any = getattr(getattr(transport, "_ssl_protocol", None), "_transport", transport)
+        self._socket = below
+        if self._handler_coroutine is not None:
+            self._tasks.add(self._handler_coroutine)
+
+    async def end(self) -> None:
+        """Close the socket at once, and end the tasks: the test may end next."""
+        if self._socket is None:
+            return  # TLS never began: the loop has closed the socket
+        self._socket.abort()
+        await asyncio.sleep(0)  # the loop closes the socket in its next turn
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
 @asynccontextmanager
 async def mail_receiver(
     *,
@@ -200,9 +227,9 @@ async def mail_receiver(
 
     Args:
         host: where it listens.
-        tls: encrypt from the beginning, by this.
-        starttls: encrypt on demand, and take nothing without.
-        login: the user and password that alone may send.
+        tls: for implicit TLS.
+        starttls: for STARTTLS, which it then requires.
+        login: the user and password that it requires.
     """
     mailbox = Mailbox()
 
@@ -212,11 +239,12 @@ async def mail_receiver(
         mailbox.logins.append(name)
         return AuthResult(success=(name, password) == login, handled=False)
 
-    servers: list[SMTP] = []
+    loop = asyncio.get_running_loop()
+    connections: list[_Connection] = []
 
     def session() -> SMTP:
-        servers.append(
-            SMTP(
+        connections.append(
+            _Connection(
                 mailbox,
                 hostname="mx.test",
                 tls_context=starttls,
@@ -226,19 +254,13 @@ async def mail_receiver(
                 authenticator=check if login is not None else None,
             )
         )
-        return servers[-1]
+        return connections[-1]
 
-    server = await asyncio.get_running_loop().create_server(session, host, 0, ssl=tls)
+    server = await loop.create_server(session, host, 0, ssl=tls)
     mailbox.port = server.sockets[0].getsockname()[1]
     try:
         yield mailbox
     finally:
         server.close()
-        for one in servers:
-            if isinstance(one.transport, asyncio.WriteTransport):
-                one.transport.abort()
-        handlers = [one._handler_coroutine for one in servers if one._handler_coroutine is not None]
-        for handler in handlers:
-            handler.cancel()
-        await asyncio.gather(*handlers, return_exceptions=True)
+        await asyncio.gather(*(one.end() for one in connections))
         await server.wait_closed()

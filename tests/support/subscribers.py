@@ -26,7 +26,7 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Heard:
-    """What a receiver was sent: the attributes of the event, and its data."""
+    """A received call: the attributes of the event, and its data."""
 
     event: dict[str, str]
     data: Any
@@ -36,10 +36,10 @@ class Receiver:
     """A user's webhook.
 
     Attributes:
-        heard: what came in, whatever was answered.
-        answers: what it answers next, then `status`.
+        heard: all received calls, with any answer.
+        answers: its next answers; after them, `status`.
         gate: holds answers back while it is closed.
-        at_once: the most calls that were open at a time.
+        at_once: the most calls that were open at the same time.
     """
 
     def __init__(self, path: str = "/hook") -> None:
@@ -61,7 +61,7 @@ class Receiver:
         return self.answers.pop(0) if self.answers else Response(status_code=self.status)
 
     def ids(self) -> list[str]:
-        """List the ids of the events that came in."""
+        """List the ids of the received events."""
         return [one.event["id"] for one in self.heard]
 
 
@@ -99,7 +99,7 @@ async def subscribed(sink: str, *, types: Any = (Fact.FINISHED,), **fields: Any)
 
 
 async def subscription(subscription_id: str) -> Any:
-    """Read all of a subscription."""
+    """Read a subscription's document."""
     return await collection(subscriptions.NAME).find_one({"_id": subscription_id})
 
 
@@ -110,7 +110,7 @@ async def rows(subscription_id: str) -> list[Any]:
 
 
 async def let_pass(subscription_id: str) -> None:
-    """Let the time pass that a subscription and its deliveries wait."""
+    """Make the time pass that a subscription and its deliveries wait."""
     await collection(subscriptions.NAME).update_one(
         {"_id": subscription_id}, {"$set": {"not_before": 0.0, "sent": None}}
     )

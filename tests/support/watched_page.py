@@ -1,4 +1,4 @@
-"""A page of a real browser that a test watches: nothing on it may go wrong unseen."""
+"""A page of a real browser that a test watches: each error on it fails the test."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ async def watched_page(
     Args:
         browser: where.
         allowed: the addresses that it may ask.
-        patience_ms: how long a busy machine may take for anything.
+        patience_ms: how long an action may take on a busy machine.
         options: of the page's context.
     """
     context = await browser.new_context(**options)
@@ -41,7 +41,7 @@ async def watched_page(
 
 
 async def check_accessibility(page: Page) -> None:
-    """Look at a page with axe-core: nothing serious may be wrong with it."""
+    """Check a page with axe-core: it must have no serious violation."""
     script = (package("axe-core") / "axe.min.js").read_text()
     # Evaluated by the debugger, which the page's policy does not bind.
     await page.evaluate(f"() => {{ {script} }}")

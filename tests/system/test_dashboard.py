@@ -124,7 +124,7 @@ async def test_the_way_back_leads_to_our_own_pages_only(browser: Browser) -> Non
     assert (await browser.get(path_of(back))).headers["location"] == "/ui"
 
 
-async def test_a_session_that_ends_in_mid_form_loses_nothing(browser: Browser) -> None:
+async def test_a_session_that_ends_during_a_form_loses_nothing(browser: Browser) -> None:
     await log_in(browser, "/ui/new")
     typed = {**FILLED, "docker_tag": "latest", "event": EVENT_TEXT}
     ended = browser.cookies.pop(COOKIE)

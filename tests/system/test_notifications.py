@@ -1,4 +1,4 @@
-"""A user has subscribed, and hears of a scan: from its submission to a signed delivery, by the real parts."""
+"""A user subscribes and is notified of a scan: from its submission to a signed delivery, with real parts."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.support.subscribers import Receiver, rows, subscribed
 from tests.system.conftest import running
 
 
-async def test_a_subscriber_hears_of_the_first_map_and_of_the_end(tmp_path: Path) -> None:
+async def test_a_subscriber_is_notified_of_the_first_map_and_the_end(tmp_path: Path) -> None:
     receiver = Receiver()
     with listen(None) as listener:
         async with (
@@ -26,7 +26,7 @@ async def test_a_subscriber_hears_of_the_first_map_and_of_the_end(tmp_path: Path
             assert (first.data["fact"], last.data["fact"]) == (Fact.FIRST_RESULT, Fact.FINISHED)
             assert {heard.data["scan_id"] for heard in receiver.heard} == {scan_id}
             assert (last.data["outcome"], last.data["is_final"]) == ("finished", True)
-            # The same numbers as everywhere.
+            # The numbers are those of the summary.
             summary = await skydriver.call("GET", f"/scan/{scan_id}/skymap")
             (area,) = [
                 region["area_deg2"]

@@ -1,4 +1,4 @@
-"""Checks what notifications go out by: the mail server, and Slack."""
+"""Checks the servers that notifications are sent to: the mail server, and Slack."""
 
 from skydriver.check.finding import Missing
 from skydriver.notify.address import call
@@ -11,14 +11,14 @@ async def check_mail_server() -> str:
     """Connect to the mail server and log in, as a delivery does; nothing is sent.
 
     Raises:
-        Missing: something is not as it must be; the message says what to do.
+        Missing: the server cannot be used; the message says what to do.
         NotConfigured: a setting is missing.
     """
     given = settings()
     if given.smtp_host is None:
-        return "none: notifications cannot go out by e-mail (SMTP_HOST)"
+        return "none: notifications cannot be sent by e-mail (SMTP_HOST is not set)"
     if given.smtp_user is not None and given.smtp_password is None:
-        return "its login is not tried here: ask in deliver-notification, which has the password"
+        return "its login is not tried here: run this in deliver-notification, which has the password"
     try:
         async with mail_server():
             pass
@@ -31,7 +31,7 @@ async def check_mail_server() -> str:
 
 
 async def check_slack() -> str:
-    """Ask Slack's host for an answer, whatever it is.
+    """Send a request to Slack's host; any answer will do.
 
     Raises:
         Missing: there is none.
@@ -40,11 +40,11 @@ async def check_slack() -> str:
     if not host:
         return "not used (SLACK_HOST is empty)"
     if settings().subscription_keys is None:
-        return "not tried here: ask in deliver-notification, which sends there"
+        return "not tried here: run this in deliver-notification, which sends there"
     try:
         await call("HEAD", f"https://{host}/", {})
     except SinkError as error:
         raise Missing(
-            f"{host}: {error}: let functions reach it, or set SLACK_HOST to nothing where there is no Slack"
+            f"{host}: {error}: let functions reach it, or empty SLACK_HOST if there is no Slack"
         ) from error
     return f"{host} answers"

@@ -1,4 +1,4 @@
-"""Checks that what Triggers ask for is announced: reports of scanners are only where a setting says so."""
+"""Checks that Triggers get what they ask for: scanners' reports are announced only if a setting says so."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ async def check_triggers() -> str:
     """Check the Triggers of this namespace.
 
     Raises:
-        Missing: one asks for reports that are not announced.
+        Missing: a Trigger asks for reports that are not announced.
     """
     if settings().scanner_backend != "kubernetes":
         return "not looked at: this is no cluster"
@@ -39,9 +39,9 @@ async def check_triggers() -> str:
 
 
 def asks_for(spec: Mapping[str, Any], report: Fact) -> bool:
-    """Say whether a Trigger asks for reports: whether a filter of its names this type, and no other fact's.
+    """Say whether a Trigger asks for reports: one of its filters passes this type and no other fact's.
 
-    A Trigger for all events, or for all of scans, does not ask for reports more than for anything else.
+    A Trigger for all events, or for all events of scans, does not ask for reports in particular.
 
     Args:
         spec: of the Trigger; its filters are of Knative's dialects, old and new.

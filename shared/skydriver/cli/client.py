@@ -142,23 +142,23 @@ class Client:
         return self._object("POST", path, body={"cluster": cluster})
 
     def subscribe(self, request: Mapping[str, object], *, key: str) -> Json:
-        """Subscribe: the subscription, with a webhook's secret; the same one for the same key."""
+        """Subscribe, and return the subscription, with a webhook's secret; a repeated key makes no second."""
         return self._object(
             "POST", route("subscriptions"), body=request, is_read=True, headers={"Idempotency-Key": key}
         )
 
     def subscriptions(self, *, everyone: bool = False) -> list[Json]:
-        """The user's subscriptions, or those of all users."""
+        """List the user's subscriptions, or those of all users."""
         query = {"all": "true"} if everyone else {}
         return self._objects(self._object("GET", route("subscriptions"), query=query), "subscriptions")
 
     def subscription(self, subscription_id: str) -> Json:
-        """A subscription, with its latest deliveries."""
+        """Read a subscription, with its latest deliveries."""
         answer = self._object("GET", route("subscriptions", subscription_id))
         return {**answer, "deliveries": self._objects(answer, "deliveries")}
 
     def change_subscription(self, subscription_id: str, changes: Mapping[str, object]) -> Json:
-        """Change a subscription: how it is then."""
+        """Change a subscription, and return it."""
         return self._object("PATCH", route("subscriptions", subscription_id), body=changes)
 
     def remove_subscription(self, subscription_id: str) -> Json:
@@ -166,18 +166,18 @@ class Client:
         return self._object("DELETE", route("subscriptions", subscription_id))
 
     def try_subscription(self, subscription_id: str) -> Json:
-        """Send a test: what the receiver has answered."""
+        """Send a test, and return the receiver's answer."""
         return self._object("POST", route("subscriptions", subscription_id, "test"))
 
     def rotate_subscription(self, subscription_id: str) -> Json:
-        """Give a webhook a new secret: the subscription, with the secret."""
+        """Make a new secret for a webhook, and return the subscription, with the secret."""
         return self._object("POST", route("subscriptions", subscription_id, "rotate"))
 
     def whole_subscription_id(self, given: str) -> str:
-        """The id of the user's subscription whose id begins so; else it is taken as it is.
+        """Complete the beginning of an id of the user's subscriptions; if there is none, return it unchanged.
 
         Raises:
-            WrongUsage: the ids of several subscriptions begin so.
+            WrongUsage: several ids begin with it.
         """
         if not _BEGINNING.fullmatch(given):
             return given

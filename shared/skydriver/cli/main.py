@@ -68,7 +68,7 @@ app = typer.Typer(
 GROUPS: Mapping[str, typer.Typer] = {
     "workers": typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Change a scan's workers."),
     "subscriptions": typer.Typer(
-        no_args_is_help=True, rich_markup_mode="rich", help="See and change what you are told of."
+        no_args_is_help=True, rich_markup_mode="rich", help="See and change your subscriptions."
     ),
 }
 """Commands of two words, by the first of them."""

@@ -117,22 +117,24 @@ MANUAL: Mapping[str, Entry] = {
             "skydriver subscribe --http https://example.org/hook --min-priority 100 --type first_result": (
                 "the first maps of alerts, to a webhook"
             ),
+            "skydriver subscribe --slack -": "to Slack; asks for the address, which is a secret",
         },
     ),
     "subscriptions list": Entry(
-        NOTIFICATIONS, {"skydriver subscriptions list": "what you are told of, and whether that works"}
+        NOTIFICATIONS, {"skydriver subscriptions list": "your subscriptions, and their states"}
     ),
     "subscriptions show": Entry(
-        NOTIFICATIONS, {"skydriver subscriptions show 9f0c2b7d": "why it is as it is, and what was sent"}
+        NOTIFICATIONS,
+        {"skydriver subscriptions show 9f0c2b7d": "the reason of its state, and its latest deliveries"},
     ),
     "subscriptions test": Entry(
         NOTIFICATIONS,
-        {"skydriver subscriptions test 9f0c2b7d": "send a test, now"},
-        {1: "the receiver has not taken the test, or the service has refused"},
+        {"skydriver subscriptions test 9f0c2b7d": "send a test"},
+        {1: "the receiver did not accept the test, or the service refused the command"},
     ),
     "subscriptions renew": Entry(
         NOTIFICATIONS,
-        {"skydriver subscriptions renew 9f0c2b7d --days 30": "let it be good for 30 days from now"},
+        {"skydriver subscriptions renew 9f0c2b7d --days 30": "it expires 30 days from now"},
     ),
     "subscriptions activate": Entry(
         NOTIFICATIONS, {"skydriver subscriptions activate 9f0c2b7d": "after a suspension"}
@@ -141,7 +143,7 @@ MANUAL: Mapping[str, Entry] = {
         NOTIFICATIONS, {"skydriver subscriptions rotate 9f0c2b7d": "a new secret of a webhook"}
     ),
     "subscriptions remove": Entry(
-        NOTIFICATIONS, {"skydriver subscriptions remove 9f0c2b7d": "be told no more"}
+        NOTIFICATIONS, {"skydriver subscriptions remove 9f0c2b7d": "end its notifications"}
     ),
     "result": Entry(
         RESULTS, {"skydriver result 5d2e7f0a -o result.json": "keep its result, as skyreader reads it"}

@@ -42,7 +42,7 @@ class Event:
         subject: the scan's id; of `observation.requested` a location.
         data: ids of what it is about.
         extensions: further attributes, which triggers can filter by.
-        time: when it was said (RFC 3339).
+        time: when it was published first (RFC 3339).
     """
 
     id: str

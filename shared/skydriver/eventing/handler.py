@@ -128,7 +128,7 @@ def delivery_of(event: Event) -> str:
     """Read which delivery an event is about.
 
     Raises:
-        PermanentError: it does not say so.
+        PermanentError: the event does not name one.
     """
     return _id_of(event, "delivery", "that is due")
 

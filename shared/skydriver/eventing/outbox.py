@@ -83,9 +83,9 @@ async def publish_pending(scan_id: str) -> None:
 
 
 async def send_all(events: Iterable[Mapping[str, Any]]) -> None:
-    """Hand hints to the broker that no outbox keeps, since every sweep derives them anew.
+    """Publish hints, which no outbox keeps, since every sweep derives them anew.
 
-    A broker that does not take one now is asked for no other.
+    If the broker does not accept one now, the others are not published either.
     """
     for event in events:
         try:

@@ -1,4 +1,4 @@
-"""The data folder: one local service at a time works on it, says there where it is, and keeps its key."""
+"""The data folder: one local service at a time uses it, and stores its address and its key there."""
 
 import fcntl
 import os
@@ -40,12 +40,12 @@ def published(data: Path, url: str) -> Iterator[None]:
 
 
 def kept_key(path: Path) -> str:
-    """Read a key that only the user of the folder may read; made up if need be.
+    """Read a key from a file that only the folder's user may read; if there is none, make one.
 
-    What it has encrypted is in the database, which outlives the service.
+    The database outlives the service, and holds texts that are encrypted with the key.
     """
     if not path.exists():
-        # Whole or not at all.
+        # Renamed when complete: a key is never read half written.
         new = path.with_suffix(".new")
         new.unlink(missing_ok=True)
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -257,16 +257,16 @@ class PixelsSeen(TypedDict):
 
 
 class Growth(TypedDict):
-    """The report that first said of so many pixels that they are done.
+    """The first report of the current number of pixels.
 
     MongoDB's `$max` compares such objects field by field, in this order: a report of a later attempt, or of
-    more pixels, takes the place of one before; of the same number the earliest report stays.
+    more pixels, replaces the stored one; among reports of the same number, the earliest stays.
     """
 
     attempt: int
     done: int
     minus_at: float
-    """When it came, negative: the earliest is the greatest."""
+    """The time of the report, negative: the earliest is the greatest."""
 
 
 class ScannerLease(TypedDict):
@@ -328,9 +328,9 @@ class Scan(TypedDict):
     watched: NotRequired[PixelsSeen]
     """How far the sweep has seen it come."""
     grown: NotRequired[Growth]
-    """When its pixels last became more."""
+    """When the number of its pixels last grew."""
     stalled_since: NotRequired[float | None]
-    """Since when no pixel has been done, once that was announced; None after more have been done."""
+    """Since when no pixel has been done, if the stall was announced; None after it has resumed."""
     first_result_at: NotRequired[float]
     """When its first result was stored, which is announced once."""
     observation_asked_at: NotRequired[float]
@@ -360,9 +360,9 @@ class WholeScan(Scan):
     failed_tries: list[FailedTry]
     outbox: Outbox
     unnotified: NotRequired[Outbox]
-    """What has happened that subscribers may ask for, until deliveries to them are written down."""
+    """Events that users can subscribe to, until their deliveries are stored."""
     unnotified_since: NotRequired[float]
-    """Since when there is something; missing while there is nothing."""
+    """Since when `unnotified` has had events; missing while it is empty."""
 
 
 # --- parts of a scan ----------------------------------------------------------------------------------
@@ -597,13 +597,13 @@ class ScanAlive(ScanPhase):
 
 
 class PixelsOfScan(ScanPart):
-    """How far a scan had come, report by report."""
+    """The progress of a scan, report by report."""
 
     pixels: NotRequired[list[list[float]]]
 
 
 class ScanToNotify(ScanPhase):
-    """What is said of a scan to those who have subscribed, and what they choose by."""
+    """The fields of a scan that notifications contain, and that filters compare."""
 
     priority: int
     classifiers: FreeForm
@@ -654,7 +654,7 @@ class OutboxOfScan(ScanPart):
 
 
 class UnnotifiedOfScan(ScanPart):
-    """What has happened to a scan that subscribers may ask for, and are not known to hear of."""
+    """Events of a scan that users can subscribe to, and whose deliveries are not stored yet."""
 
     unnotified: Outbox
     unnotified_since: float

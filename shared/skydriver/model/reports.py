@@ -45,7 +45,7 @@ def _storable(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _none_for_empty(value: Any) -> Any:
-    """v1 took an empty report part, of whatever type, for none at all."""
+    """Replace an empty part of a report by None, as v1 did, whatever its type."""
     return value or None
 
 

@@ -1,7 +1,7 @@
-"""When a scan counts as stalled, and when as resumed: by the times at which its pixels became more.
+"""When a scan counts as stalled, and when as resumed: by the times at which its number of pixels grew.
 
-The rule (DESIGN.md, "Notifications"): no pixel was done for the longer of a fixed time and a multiple of the
-median time between the scan's own growths. It tells people, and ends nothing.
+The rule: no pixel was done for the longer of a fixed time and a multiple of the median time between the
+scan's own growths. A stall is only announced, and ends nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,10 +11,10 @@ from skydriver.model.documents import Growth
 
 
 def grown_at(grown: Growth | None, *, attempt: int) -> float | None:
-    """Say when the pixels of an attempt last became more; None while it has none.
+    """Find when the number of pixels of an attempt last grew; None while it has none.
 
     Args:
-        grown: the scan's last growth, of whatever attempt.
+        grown: the scan's last growth, of any attempt.
         attempt: the scan's current one.
     """
     if grown is None or grown["attempt"] != attempt or not grown["done"]:
@@ -23,10 +23,10 @@ def grown_at(grown: Growth | None, *, attempt: int) -> float | None:
 
 
 def growth_times(pixels: Iterable[Sequence[float]]) -> list[float]:
-    """Work out how many seconds lay between the growths of a scan, within each attempt.
+    """Compute the seconds between the growths of a scan, within each attempt.
 
     Args:
-        pixels: `[time, pixels done, attempt]` of reports, in the order in which they came.
+        pixels: `[time, pixels done, attempt]` of reports, in the order of their arrival.
     """
     times: list[float] = []
     known: dict[float, tuple[float, float | None]] = {}
@@ -41,12 +41,12 @@ def growth_times(pixels: Iterable[Sequence[float]]) -> list[float]:
 
 
 def stall_deadline(pixels: Iterable[Sequence[float]], *, least: float, factor: float) -> float:
-    """Say after how many seconds without a new pixel a scan counts as stalled.
+    """Compute after how many seconds without a new pixel a scan counts as stalled.
 
     Args:
         pixels: as in `growth_times`.
-        least: seconds that it is given in any case.
-        factor: so many times the median time between its growths.
+        least: the shortest such time, in seconds.
+        factor: how many times the median time between its growths may pass.
     """
     times = growth_times(pixels)
     return max(least, factor * median(times)) if times else least

@@ -1,4 +1,4 @@
-"""The arguments of `POST /subscriptions`, and of what is done to a subscription."""
+"""The arguments of `POST /subscriptions`, and of changes of a subscription."""
 
 from typing import Annotated, Any, Literal, Self, cast
 
@@ -19,7 +19,7 @@ DEFAULT_TYPES = (Fact.FIRST_RESULT, Fact.FINISHED, Fact.FAILED, Fact.ABORTED)
 
 
 def _types(value: Any) -> Any:
-    """Read facts, whose `scan.` may be left out; each stands once, in the order of `NOTIFIED`."""
+    """Read facts, with or without `scan.`; the result has each once, in the order of `NOTIFIED`."""
     given = [value] if isinstance(value, str) else value
     known = f"known are: {', '.join(NOTIFIED)}"
     if not isinstance(given, list | tuple) or not given:
@@ -43,7 +43,7 @@ Days = Annotated[int, Field(ge=1, le=MAX_DAYS), NotNull]
 
 
 class FilterArguments(BaseModel):
-    """Which scans a subscription is about: those that match all that is given."""
+    """The scans that a subscription is about: those that match all given filters."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
@@ -52,10 +52,12 @@ class FilterArguments(BaseModel):
     event_id: Integer64 | None = None
     min_priority: Integer | None = Field(None, description="scans of this priority, or a higher one")
     submitted_by: Annotated[str, Field(min_length=1, max_length=MAX_NAME)] | None = None
-    classifiers: Labels | None = Field(None, description="names and values that a scan's own must have")
+    classifiers: Labels | None = Field(
+        None, description="names and values that the scan's classifiers must have"
+    )
 
     def filters(self) -> Filters:
-        """Make the filters that are stored: what was given."""
+        """Make the filters that are stored: only those that were given."""
         return cast(Filters, self.model_dump(exclude_none=True))
 
 
@@ -84,12 +86,12 @@ class SubscribeArguments(BaseModel):
 
 
 class ChangeSubscriptionArguments(BaseModel):
-    """The arguments of `PATCH /subscriptions/SUBSCRIPTION_ID`: whatever is not given is as it was."""
+    """The arguments of `PATCH /subscriptions/SUBSCRIPTION_ID`; fields that are not given stay as they are."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
     types: Types | None = None
-    filters: FilterArguments | None = Field(None, description="in place of all former ones")
+    filters: FilterArguments | None = Field(None, description="replace all previous ones")
     expires_in_days: Annotated[int, Field(ge=1, le=MAX_DAYS)] | None = Field(
         None, description="days from now: renews it"
     )

@@ -1,8 +1,8 @@
-"""Subscriptions: what users want to hear of, where it goes to, and what has become of each delivery.
+"""Subscriptions: the facts that users subscribe to, the sinks, and the state of each delivery.
 
-The collection `subscriptions` holds a `Subscription` each, `deliveries` a `Delivery` for each event that a
-subscription asks for. The words are those of the CloudEvents subscriptions API (`sink`, `protocol`, `types`,
-`filters`); the interface does not claim to be that API.
+The collection `subscriptions` holds documents of type `Subscription`; `deliveries` holds a `Delivery` for
+each event that matches a subscription. The names are those of the CloudEvents subscriptions API (`sink`,
+`protocol`, `types`, `filters`); the interface does not claim to be that API.
 """
 
 import datetime as dt
@@ -20,9 +20,9 @@ NOTIFIED: tuple[Fact, ...] = (
     Fact.STALLED,
     Fact.RESUMED,
 )
-"""What a subscription may ask for."""
+"""The facts that users can subscribe to."""
 TEST_FACT = "subscription.test"
-"""The `fact` of a notification that only tries a subscription: no scan is behind it."""
+"""The `fact` of a notification that tests a subscription; it belongs to no scan."""
 
 
 class Protocol(StrEnum):
@@ -36,17 +36,17 @@ class Protocol(StrEnum):
 
 
 class SubscriptionState(StrEnum):
-    """Whether a subscription is served."""
+    """Whether notifications are sent to a subscription."""
 
     PENDING = "PENDING"
-    """Its receiver has not agreed yet."""
+    """Its receiver has not consented yet."""
     ACTIVE = "ACTIVE"
     SUSPENDED = "SUSPENDED"
     """Nothing is sent; the reason says why, and what to do."""
 
 
 class DeliveryState(StrEnum):
-    """What has become of a delivery."""
+    """The state of a delivery."""
 
     DUE = "DUE"
     DELIVERED = "DELIVERED"
@@ -54,7 +54,7 @@ class DeliveryState(StrEnum):
 
 
 class Filters(TypedDict, total=False):
-    """Which scans a subscription is about: those that match all that is given."""
+    """The scans that a subscription is about: those that match all given filters."""
 
     scan_id: str
     run_id: int
@@ -66,7 +66,7 @@ class Filters(TypedDict, total=False):
 
 
 class Consent(TypedDict):
-    """What a webhook has answered to the handshake of the CloudEvents webhook specification."""
+    """A webhook's answer to the handshake of the CloudEvents webhook specification."""
 
     asked_at: float
     given_at: float | None
@@ -79,11 +79,11 @@ class Asking(TypedDict):
 
     at: float
     tries: int
-    """Times in a row that it has not consented."""
+    """How often in a row it has not consented."""
 
 
 class Sent(TypedDict):
-    """How many deliveries went out in a minute."""
+    """How many deliveries were sent in a minute."""
 
     minute: int
     """Minutes since the epoch."""
@@ -91,19 +91,19 @@ class Sent(TypedDict):
 
 
 class Subscription(TypedDict):
-    """What a user wants to hear of, and where it goes to."""
+    """A subscription of a user: facts, filters and sink."""
 
     _id: str
     schema: int
     owner: str | None
     """As `submitted_by` of scans names users; None where there is no login."""
     place: int
-    """Among those of its owner, from 0: no two have the same, which bounds their number."""
+    """Its number among its owner's subscriptions, from 0; a unique index bounds how many there are."""
     protocol: str
     sink: str
     """Encrypted."""
     shown_sink: str
-    """Masked: what its owner knows it by."""
+    """The sink, masked so that only its owner recognizes it."""
     types: list[str]
     """`Fact`s of `NOTIFIED`."""
     filters: Filters
@@ -115,7 +115,7 @@ class Subscription(TypedDict):
     expires_at: dt.datetime
     """When MongoDB removes it."""
     generation: int
-    """Of its secret: counts up with each rotation."""
+    """The generation of its secret: each rotation adds one."""
     key_id: str
     """The key that its secret is derived from."""
     consent: Consent | None
@@ -123,20 +123,20 @@ class Subscription(TypedDict):
     asking: Asking | None
     """Of a webhook; None while it is suspended."""
     confirmed_at: float | None
-    """Of an e-mail address: when it was known to be its owner's, or has agreed."""
+    """Of an e-mail address: when it was known to be its owner's, or when its reader has consented."""
     failing_since: float | None
-    """Since when no delivery has succeeded though some were tried."""
+    """When the first of the failures since the last successful delivery was."""
     not_before: float
-    """When the next delivery may be tried: its receiver is away, or wants to be left alone."""
+    """When the next delivery may be tried: its receiver is away, or asks for a pause."""
     failures: int
-    """In a row."""
+    """How many deliveries have failed in a row."""
     leased_until: NotRequired[float]
-    """Until when one function may deliver: only one at a time does."""
+    """Until when one function may deliver; only one delivers at a time."""
     sent: Sent | None
 
 
 class Confirmations(TypedDict):
-    """How many others a user has asked for their consent by e-mail; `_id` is a digest of user and day."""
+    """How often a user has asked others for their consent by e-mail; `_id` is a digest of user and day."""
 
     _id: str
     schema: int
@@ -156,7 +156,7 @@ class NotifiedEvent(TypedDict):
 
 
 class Delivery(TypedDict):
-    """What is to be sent to one subscription about one event. `_id` is `SUBSCRIPTION_ID/EVENT_ID`."""
+    """The delivery of one event to one subscription. `_id` is `SUBSCRIPTION_ID/EVENT_ID`."""
 
     _id: str
     schema: int
@@ -168,9 +168,9 @@ class Delivery(TypedDict):
     tries: int
     not_before: float
     status: int | None
-    """What the receiver answered last, where it speaks HTTP or SMTP."""
+    """The receiver's last answer, as a status of HTTP or SMTP."""
     reason: str | None
-    """Why the last try has failed."""
+    """Why the last try failed."""
     reason_code: str | None
     created_at: float
     delivered_at: NotRequired[float]
@@ -187,7 +187,7 @@ class BestFit(TypedDict):
 
 
 class Area(TypedDict):
-    """The region that holds 90 %, and by which definition (`skydriver.skymap.definitions`)."""
+    """The area of the 90 % region, with its definition (`skydriver.skymap.definitions`)."""
 
     level: float
     """What it holds, from 0 to 1."""
@@ -196,7 +196,7 @@ class Area(TypedDict):
 
 
 class Notification(TypedDict):
-    """What a receiver is sent of an event: `data` of the CloudEvent. The event's payload is not in it."""
+    """The content of a notification: `data` of its CloudEvent. It has no data of the i3 event."""
 
     fact: str
     scan_id: str
@@ -209,7 +209,7 @@ class Notification(TypedDict):
     reason: str | None
     reason_code: str | None
     is_final: bool
-    """Whether the result that the numbers are of is final."""
+    """Whether the numbers are those of the final result."""
     best_fit: BestFit | None
     area: Area | None
     links: dict[str, str]

@@ -32,7 +32,7 @@ class Fact(StrEnum):
 
 
 def slot_of(fact: Fact) -> str:
-    """Name the place in an outbox that events of a fact take, of which the latest counts."""
+    """Name the slot of a fact in an outbox; a slot holds the latest event."""
     return fact.value.replace(".", "_")
 
 
@@ -96,4 +96,4 @@ TABLE: Mapping[Fact, Transition] = {
 }
 """The facts that change a scan; all others only ask for something, which changes it in its turn."""
 REPORTS = (Fact.PROGRESS_REPORTED, Fact.RESULT_REPORTED)
-"""Facts that are announced only where an installation wants that: each costs a report its second write."""
+"""Facts that are announced only if a setting says so: each event costs a report a second write."""

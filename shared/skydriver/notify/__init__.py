@@ -1,1 +1,1 @@
-"""How notifications go out: webhooks, Slack and e-mail, and what may be called. It knows no database."""
+"""Sends notifications to webhooks, Slack and e-mail, and checks their addresses. It knows no database."""

@@ -1,9 +1,9 @@
-"""Which addresses users' webhooks may be at, and calls to them.
+"""Checks the addresses of users' webhooks, and calls them.
 
-A name that a user gives could lead into the installation's own network (server-side request forgery). So it
-is resolved once, each answer must be an address of the public Internet, and the connection goes to an
-address that was checked, not to the name: a second look-up could have another answer. Redirects are not
-followed, there is no proxy, and neither a large nor a slow answer holds a delivery for long.
+A name that a user gives could lead into the installation's own network (server-side request forgery). So the
+name is resolved once, each answer must be an address of the public Internet, and the connection goes to a
+checked address, not to the name: a second look-up could have another answer. Redirects are not followed, no
+proxy is used, and the size and the time of an answer are bounded.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import httpx
 
 MAX_ANSWER = 4096
-"""Bytes of an answer that are read, of one that says that it failed."""
+"""Bytes that are read of the body of an error."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 """RFC 6052."""
@@ -31,19 +31,19 @@ _HIDING = (
     *(IPv6Network("2002::/16"), IPv6Network("2001::/32")),
     *(IPv6Network("::/96"), IPv6Network("::ffff:0:0:0/96"), IPv6Network("64:ff9b:1::/48")),
 )
-"""6to4 (RFC 3056), Teredo (RFC 4380), and forms that hold an IPv4 address: no receiver is there."""
+"""6to4 (RFC 3056), Teredo (RFC 4380), and other forms that hold an IPv4 address: no receiver needs them."""
 _RELAYS = IPv4Network("192.88.99.0/24")
 """Of 6to4 (RFC 7526)."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a receiver has answered.
+    """The answer of a receiver.
 
     Attributes:
         status: of HTTP.
-        headers: by their names, in either case.
-        body: its first bytes, where it says that it failed; else empty.
+        headers: by name, in upper or lower case.
+        body: the first bytes of an error; else empty.
     """
 
     status: int
@@ -52,7 +52,7 @@ class Answer:
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """True if an address is one of the public Internet, in whatever form an IPv4 address is written."""
+    """True if an address is one of the public Internet; IPv4 addresses are found in all their IPv6 forms."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)
@@ -74,8 +74,8 @@ async def addresses_of(host: str, port: int) -> list[str]:
     """Resolve the host of a sink, once.
 
     Raises:
-        SinkRefused: an answer is no address of the public Internet.
-        SinkUnreachable: there is no answer.
+        SinkRefused: one of the addresses is not on the public Internet.
+        SinkUnreachable: the name cannot be resolved.
     """
     loop = asyncio.get_running_loop()
     try:
@@ -86,7 +86,7 @@ async def addresses_of(host: str, port: int) -> list[str]:
     if not settings().subscription_insecure_sinks and not all(
         is_public(ip_address(address)) for address in addresses
     ):
-        raise SinkRefused("its host is not on the public Internet, where alone notifications are sent to")
+        raise SinkRefused("its host is not on the public Internet, and notifications are sent only there")
     return addresses
 
 
@@ -98,9 +98,9 @@ async def call(
     Args:
         method: of HTTP.
         sink: its (checked) address.
-        headers: the call's.
-        body: the call's.
-        timeout: seconds for all of it; else `call_timeout` of the settings.
+        headers: of the call.
+        body: of the call.
+        timeout: seconds for the whole call; else `call_timeout` of the settings.
 
     Raises:
         SinkRefused: it may not be called.
@@ -120,13 +120,13 @@ async def _call(method: str, sink: str, headers: Mapping[str, str], body: bytes,
     url = httpx.URL(sink)
     _check(url)
     addresses = await addresses_of(url.host, url.port or (443 if url.scheme == "https" else 80))
-    # So that none of them uses up the time of all.
+    # One address that does not answer must not use up the time of the others.
     connecting = seconds / (len(addresses) + 1)
-    # A transport a call, since connections are kept by their address, which several names may share. Not a
-    # client: it would log what it calls, and a sink of Slack is a secret.
+    # Each call has its own transport: connections are kept by address, and several names may share one. It is
+    # no client, since a client logs the address that it calls, and a sink of Slack is a secret.
     async with httpx.AsyncHTTPTransport(verify=tls_context(), trust_env=False) as transport:
         for address in addresses:
-            # Of what was checked only the address is called; the name is what its certificate must have.
+            # The call goes to the checked address; the certificate must be of the name.
             request = httpx.Request(
                 method,
                 url.copy_with(host=address),
@@ -146,7 +146,7 @@ async def _call(method: str, sink: str, headers: Mapping[str, str], body: bytes,
 
 
 def _check(url: "httpx.URL") -> None:
-    """Check again what was checked when it was given: the setting may have changed since."""
+    """Check again what was checked at the subscription: the setting may have changed since."""
     if (url.scheme != "https" or url.port is not None) and not settings().subscription_insecure_sinks:
         raise SinkRefused("its address must begin with https://, and be at port 443")
 
@@ -166,7 +166,7 @@ async def _answer(answer: "httpx.Response") -> Answer:
 
 @cache
 def tls_context() -> "ssl.SSLContext":
-    """Read the authorities' certificates once, those of `SSL_CERT_FILE` where that is set."""
+    """Read the authorities' certificates once; those of `SSL_CERT_FILE` if that is set."""
     import httpx
 
     return httpx.create_ssl_context()

@@ -1,6 +1,6 @@
-"""E-mail, by the mail server of the settings: plain and HTML, with a way to unsubscribe at a click.
+"""Sends e-mail by the mail server of the settings: plain text and HTML, with one-click unsubscription.
 
-Where a server takes a message but its answer is lost, it goes out again: both have one Message-ID.
+If the mail server accepts a message but its answer is lost, the message is sent again with its Message-ID.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _LONGEST_LINE = 998
 """Characters (RFC 5322, section 2.1.1)."""
 _QUIT = 2.0
-"""Seconds that a mail server may take to say goodbye."""
+"""Seconds that a mail server may take to answer QUIT."""
 
 
 async def deliver(subscription_id: str, sink: str, event: NotifiedEvent, notification: Notification) -> int:
@@ -57,7 +57,7 @@ async def send_confirmation(subscription_id: str, sink: str, *, owner: str | Non
     Args:
         subscription_id: the subscription.
         sink: the address.
-        owner: who has made the subscription; None where there is no login.
+        owner: the user who made the subscription; None where there is no login.
 
     Returns:
         The status of the mail server (250).
@@ -71,9 +71,9 @@ async def send_confirmation(subscription_id: str, sink: str, *, owner: str | Non
     asker = "a user of SkyDriver" if owner is None else f"the user {owner} of SkyDriver"
     message = Message(
         title="SkyDriver: confirm that this address wants notifications",
-        sentence=f"{asker[0].upper()}{asker[1:]} ({origin()}) wants notifications of scans of IceCube events "
-        f"to be sent to this address. The page below has a button that allows it, for {days} days. Without "
-        "that, nothing more is sent to this address.",
+        sentence=f"{asker[0].upper()}{asker[1:]} ({origin()}) wants to send notifications of scans of "
+        f"IceCube events to this address. To allow this, press the button on the page below within {days} "
+        "days. Otherwise nothing more is sent to this address.",
         facts=(),
         reason=None,
         links=(("Allow notifications", link),),
@@ -101,7 +101,7 @@ async def mail_server() -> "AsyncIterator[SMTP]":
     server = aiosmtplib.SMTP(
         hostname=given.smtp_host,
         port=given.smtp_port,
-        # The library would ask the network for it, on the event loop.
+        # Without it the library would look the name up in the network, on the event loop.
         local_hostname=origin() or "localhost",
         timeout=given.call_timeout,
         use_tls=given.smtp_security == "tls",
@@ -116,7 +116,7 @@ async def mail_server() -> "AsyncIterator[SMTP]":
             if given.smtp_user is not None and password is not None:
                 await server.login(given.smtp_user, password)
             yield server
-        # What was taken is taken, whatever becomes of the connection.
+        # The message is accepted by now, even if the connection fails.
         with suppress(aiosmtplib.SMTPException):
             await server.quit(timeout=_QUIT)
     except aiosmtplib.SMTPAuthenticationError as error:
@@ -133,7 +133,7 @@ async def mail_server() -> "AsyncIterator[SMTP]":
     finally:
         server.close()
         if isinstance(transport, asyncio.WriteTransport):
-            # An end of TLS that the server does not answer would keep the connection for long.
+            # A server that does not answer the end of TLS would keep the connection open.
             transport.abort()
 
 
@@ -144,20 +144,20 @@ async def _send(mail: "EmailMessage", sink: str) -> int:
 
     async with mail_server() as server:
         try:
-            # As it is written here: the library's own way of sending messages would write it anew.
+            # As bytes: the library's `send_message` would format the headers anew.
             await server.sendmail(parseaddr(mail["From"])[1], [sink], mail.as_bytes())
         except aiosmtplib.SMTPRecipientsRefused as error:
             code = error.recipients[0].code
             if code >= 500:
                 raise SinkRefused(f"the mail server refuses the address ({code})", status=code) from None
             raise SinkUnreachable(
-                f"the mail server does not take the address now ({code})", status=code
+                f"the mail server does not accept the address now ({code})", status=code
             ) from None
     return 250
 
 
 def _mail(sink: str, subject: str, name: str) -> "EmailMessage":
-    """Begin a message. `EmailMessage` refuses line breaks in headers."""
+    """Make a message with its headers. `EmailMessage` refuses line breaks in headers."""
     from email import policy
     from email.message import EmailMessage
     from email.utils import formatdate, parseaddr
@@ -165,12 +165,12 @@ def _mail(sink: str, subject: str, name: str) -> "EmailMessage":
     sender = settings().smtp_from
     if sender is None:
         raise NotConfigured("SMTP_FROM")
-    # A long address would be cut into encoded words, which no mail program reads in `List-Unsubscribe`.
+    # Long addresses would be split into encoded words, which mail programs do not read in `List-Unsubscribe`.
     mail = EmailMessage(policy.SMTP.clone(max_line_length=_LONGEST_LINE, cte_type="7bit"))
     mail["From"], mail["To"], mail["Subject"] = sender, sink, subject
     mail["Date"] = formatdate()
     mail["Message-ID"] = f"<{name}@{parseaddr(sender)[1].rpartition('@')[2]}>"
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answer by a machine is wanted
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic replies
     return mail
 
 
@@ -179,7 +179,7 @@ def _plain(message: Message, way_out: str | None) -> str:
     lines += [f"{name}: {value}" for name, value in _all_facts(message)]
     lines += ["", *(f"{name}: {address}" for name, address in message.links), ""]
     if way_out is not None:
-        lines += ["To get no more of these messages:", way_out, ""]
+        lines += ["To unsubscribe:", way_out, ""]
     return "\n".join(lines)
 
 
@@ -191,7 +191,7 @@ def _html(message: Message, way_out: str | None) -> str:
     links = "".join(
         f'<li><a href="{escape(address)}">{escape(name)}</a></li>' for name, address in message.links
     )
-    end = "" if way_out is None else f'<p><a href="{escape(way_out)}">Get no more of these messages</a></p>'
+    end = "" if way_out is None else f'<p><a href="{escape(way_out)}">Unsubscribe</a></p>'
     return (
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(message.title)}</title>'
         f"</head><body><p>{escape(message.sentence)}</p><table>{rows}</table><ul>{links}</ul>{end}</body></html>\n"

@@ -1,7 +1,7 @@
-"""What can go wrong with a sink, by what is to be done about it.
+"""Errors of sinks, one class for each way to handle them.
 
-Sentences are shown to owners of subscriptions, and kept. They hold neither a sink nor a secret: a sink of
-Slack is a secret itself.
+Their sentences are stored and shown to owners of subscriptions. They contain neither a sink nor a secret; a
+sink of Slack is itself a secret.
 """
 
 from typing import ClassVar
@@ -11,11 +11,11 @@ from skydriver.model.reasons import ReasonCode
 
 
 class SinkError(SkyDriverError):
-    """A notification did not go out.
+    """A notification was not delivered.
 
     Attributes:
         code: what went wrong.
-        status: what the receiver has answered (HTTP or SMTP); None if it has not.
+        status: the receiver's answer (HTTP or SMTP); None if there was none.
     """
 
     default: ClassVar[ReasonCode]
@@ -35,13 +35,13 @@ class SinkGone(SinkError, PermanentError):
 
 
 class SinkRefused(SinkError, PermanentError):
-    """The receiver may not be called, or does not allow it: trying again will not help."""
+    """The receiver may not be called, or refuses notifications: trying again will not help."""
 
     default = ReasonCode.SINK_REFUSED
 
 
 class SinkUnreachable(SinkError, TemporaryError):
-    """There is no answer, or one that says that it failed."""
+    """There was no answer, or an error."""
 
     default = ReasonCode.SINK_UNREACHABLE
 

@@ -1,4 +1,4 @@
-"""Links in e-mail that need no login: each has a token of one purpose, which only the service can make."""
+"""Links in e-mail that need no login: each has a token for one purpose, which only the service can make."""
 
 import time
 from hashlib import sha256
@@ -9,7 +9,7 @@ from skydriver.runtime.sealing import code_of, is_code_of, seal, unseal
 from skydriver.settings import settings
 
 CONFIRM_SECONDS = 3 * 86400.0
-"""How long an address can be confirmed."""
+"""Seconds for which a link confirms an address."""
 _CONFIRM = "confirm a subscription"
 _UNSUBSCRIBE = "unsubscribe"
 
@@ -25,7 +25,7 @@ def confirm_token(subscription_id: str, sink: str) -> str:
 
 
 def confirms(token: str, subscription_id: str, sink: str) -> bool:
-    """Check a token of `confirm_token`: True if it is of this subscription and sink, and not too old.
+    """Check a token of `confirm_token`: True if it fits this subscription and sink, and is not too old.
 
     Raises:
         NotConfigured: this function does not have the keys.
@@ -35,7 +35,7 @@ def confirms(token: str, subscription_id: str, sink: str) -> bool:
 
 
 def may_confirm(token: str, subscription_id: str) -> bool:
-    """Check a token of `confirm_token` as far as that needs no sink, thus before one is looked for.
+    """Check a token of `confirm_token` without the sink, before the subscription is read.
 
     Raises:
         NotConfigured: this function does not have the keys.
@@ -45,7 +45,7 @@ def may_confirm(token: str, subscription_id: str) -> bool:
 
 
 def unsubscribe_token(subscription_id: str) -> str:
-    """Make the token that ends a subscription; it is good as long as the subscription is.
+    """Make the token that ends a subscription; it is valid as long as the subscription exists.
 
     Raises:
         NotConfigured: this function does not have the keys.
@@ -72,7 +72,7 @@ def confirm_link(subscription_id: str, sink: str) -> str:
 
 
 def unsubscribe_link(subscription_id: str) -> str:
-    """Make the address that ends a subscription: a page for people, and what a mail program posts to.
+    """Make the address that ends a subscription: people open it, and mail programs post to it.
 
     Raises:
         NotConfigured: this function does not have the keys.

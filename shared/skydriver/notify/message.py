@@ -1,4 +1,4 @@
-"""What a notification says to people; Slack and e-mail only set it."""
+"""The text of a notification for people; Slack and e-mail only format it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     Fact.FINISHED: ("scan finished", "has finished"),
     Fact.FAILED: ("scan failed", "has failed"),
     Fact.ABORTED: ("scan aborted", "was aborted"),
-    Fact.STALLED: ("scan stalled", "is stalled: no pixel was done for long"),
-    Fact.RESUMED: ("scan goes on", "goes on: pixels are done again"),
-    TEST_FACT: ("test", "would be announced here: this is a test, and no scan is behind it"),
+    Fact.STALLED: ("scan stalled", "has stalled: no pixel was done for a long time"),
+    Fact.RESUMED: ("scan resumed", "has resumed: pixels are done again"),
+    TEST_FACT: ("test", "would be announced here: this is a test, which belongs to no scan"),
 }
 _DEFINITIONS: Mapping[str, str] = {
     Definition.PROBABILITY: "the smallest region that holds so much of the probability",
@@ -34,14 +34,14 @@ _LINKS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Message:
-    """What a notification says.
+    """The parts of a notification's text.
 
     Attributes:
-        title: what has happened, and to which event; one short line.
+        title: the fact and the event, in one short line.
         sentence: the same as a sentence.
-        facts: what is known, each with its name.
-        reason: why, where there is a reason.
-        links: addresses, each with its name.
+        facts: pairs of name and value.
+        reason: why, if there is a reason.
+        links: pairs of name and address.
     """
 
     title: str
@@ -52,7 +52,7 @@ class Message:
 
 
 def message_of(notification: Notification) -> Message:
-    """Say a notification to people."""
+    """Write a notification for people."""
     title, happened = _SENTENCES[notification["fact"]]
     event = _event(notification)
     facts = [("Scan", notification["scan_id"]), ("Event", event), ("Priority", _priority(notification))]

@@ -5,17 +5,17 @@ from skydriver.notify.sinks import open_sink
 
 
 async def send(subscription: Subscription, event: NotifiedEvent, notification: Notification) -> int | None:
-    """Send a notification, and return what the receiver has answered (HTTP or SMTP).
+    """Send a notification, and return the receiver's status (HTTP or SMTP).
 
-    What is sent twice has the same event id both times.
+    A repeat has the same event id.
 
     Args:
-        subscription: whose receiver it is for.
-        event: what it is about.
-        notification: what is said of it.
+        subscription: the subscription that it is for.
+        event: the event that it is about.
+        notification: its content.
 
     Raises:
-        SinkRefused: the receiver may not be called, or does not allow it.
+        SinkRefused: the receiver may not be called, or refuses notifications.
         SinkGone: it is gone for good.
         SinkBusy: it asks for a pause.
         SinkUnreachable: there is no answer in time, or one that says that it failed.

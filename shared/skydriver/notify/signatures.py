@@ -1,7 +1,8 @@
 """Signatures of webhook deliveries, by Standard Webhooks 1.0.0.
 
-A receiver makes HMAC-SHA256 of `ID.TIMESTAMP.BODY` with the secret of its subscription. The secret is derived
-from one of the service's keys, the subscription and how often it was rotated, and never stored.
+A signature is the HMAC-SHA256 of `ID.TIMESTAMP.BODY` with the secret of the subscription. The secret is
+derived from one of the service's keys, the subscription's id and the number of its rotations, and is never
+stored.
 """
 
 import base64
@@ -35,13 +36,13 @@ def secret_of(subscription_id: str, generation: int, key_id: str) -> str:
         key_id: the key that it is derived from.
 
     Raises:
-        SinkRefused: the key is in use no longer.
+        SinkRefused: the key is no longer in use.
         NotConfigured: this function does not have the keys.
     """
     key = keys_of(KEYS).by_id.get(key_id)
     if key is None:
         raise SinkRefused(
-            "the key that the subscription's secret was made from is in use no longer: rotate the secret, "
+            "the key that the subscription's secret was made from is no longer in use: rotate the secret, "
             "and give the receiver the new one",
             code=ReasonCode.SIGNING_KEY_GONE,
         )
@@ -50,7 +51,7 @@ def secret_of(subscription_id: str, generation: int, key_id: str) -> str:
 
 
 def message_id(event_id: str) -> str:
-    """Make the id of a message from that of its event: the specification allows no dots in it."""
+    """Make the id of a message from that of its event, without dots: the specification allows none."""
     return f"msg_{sha256(event_id.encode()).hexdigest()[:32]}"
 
 
@@ -59,8 +60,8 @@ def signed_headers(secret: str, event_id: str, body: bytes, *, now: int) -> dict
 
     Args:
         secret: as `secret_of` gives it.
-        event_id: the event's; a repeat has the same.
-        body: the delivery's.
+        event_id: of the event; a repeat has the same.
+        body: of the delivery.
         now: seconds since the epoch.
     """
     name = message_id(event_id)

@@ -1,4 +1,4 @@
-"""Where notifications go to: checked when given, encrypted where stored, masked where shown."""
+"""Sinks of notifications: checked when they are given, encrypted when stored, masked when shown."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -16,17 +16,17 @@ MAX_SINK = 2000
 _PURPOSE = "the sink of a subscription"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9a-fA-F:.]+")
-"""A name, an IPv4 or an IPv6 address; httpx writes other characters in another way."""
+"""A name, an IPv4 or an IPv6 address; httpx would change other characters."""
 _EMAIL = re.compile(
     rf"(?P<user>[a-z0-9!#$%&'*+/=?^_`{{|}}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{{|}}~-]+)*)"
     rf"@(?P<domain>{_LABEL}(?:\.{_LABEL})*)",
     re.IGNORECASE,
 )
-"""What programs write as an address (RFC 5321, `Dot-string`), in ASCII."""
+"""The usual form of an address (RFC 5321, `Dot-string`), in ASCII."""
 
 
 def checked_sink(protocol: str, text: str) -> str:
-    """Check a sink, and return it in the one form that it is kept in.
+    """Check a sink, and return it in the form in which it is stored.
 
     Args:
         protocol: a `Protocol`.
@@ -41,7 +41,7 @@ def checked_sink(protocol: str, text: str) -> str:
 
 
 def masked(protocol: str, sink: str) -> str:
-    """Show a (checked) sink so that its owner knows it, and others cannot use it.
+    """Mask a (checked) sink: its owner recognizes it, and others cannot use it.
 
     `https://hooks.slack.com/…`, `https://example.org/…`, `j…@icecube.wisc.edu`.
     """
@@ -65,13 +65,13 @@ def open_sink(subscription_id: str, sealed: str) -> str:
     """Decrypt the sink of a subscription.
 
     Raises:
-        SinkRefused: it is not one of this subscription, or its key is in use no longer.
+        SinkRefused: it was not encrypted for this subscription, or its key is no longer in use.
         NotConfigured: this function does not have the keys.
     """
     content = unseal(_PURPOSE, sealed, keys=KEYS)
     if content is None or content["id"] != subscription_id:
         raise SinkRefused(
-            "the key that the subscription's sink was encrypted with is in use no longer: subscribe anew",
+            "the key that the subscription's sink was encrypted with is no longer in use: subscribe again",
             code=ReasonCode.SIGNING_KEY_GONE,
         )
     return str(content["sink"])
@@ -80,18 +80,18 @@ def open_sink(subscription_id: str, sealed: str) -> str:
 def _webhook(text: str) -> str:
     import httpx
 
-    # What it is called by later reads it here, too: two readers could take it for two addresses.
+    # The same library calls it later: two parsers could read two different addresses.
     try:
         url = httpx.URL(text)
     except (httpx.InvalidURL, UnicodeError, ValueError):
-        raise _wrong("it is no address") from None
+        raise _wrong("it is not an address") from None
     insecure = settings().subscription_insecure_sinks
     if url.scheme != "https" and not (insecure and url.scheme == "http"):
         raise _wrong("it must begin with https://")
     if _HOST.fullmatch(url.raw_host.decode()) is None:
         raise _wrong("it names no host")
     if url.userinfo:
-        raise _wrong("it may not hold a user or a password")
+        raise _wrong("it may not contain a user or a password")
     if url.fragment or "#" in text:
         raise _wrong("it may have no part after '#'")
     if url.scheme == "https" and url.port == 443:
@@ -105,7 +105,7 @@ def _webhook(text: str) -> str:
 
 def _slack(text: str) -> str:
     if not settings().slack_host:
-        raise InvalidArguments({"protocol": "this installation sends nothing to Slack"})
+        raise InvalidArguments({"protocol": "this installation sends nothing to Slack (SLACK_HOST is empty)"})
     sink = _webhook(text)
     url = urlsplit(sink)
     if url.netloc != settings().slack_host:
@@ -117,11 +117,11 @@ def _slack(text: str) -> str:
 
 def _email(text: str) -> str:
     if settings().smtp_host is None:
-        raise InvalidArguments({"protocol": "this installation has no mail server"})
+        raise InvalidArguments({"protocol": "this installation has no mail server (SMTP_HOST is not set)"})
     found = _EMAIL.fullmatch(text)
-    # RFC 5321, section 4.5.3.1. With `=?` begins what headers have in place of other characters (RFC 2047).
+    # RFC 5321, section 4.5.3.1. Encoded words of headers begin with `=?` (RFC 2047).
     if found is None or len(found["user"]) > 64 or len(text) > 254 or "=?" in text:
-        raise _wrong("it is no e-mail address, such as jane@icecube.wisc.edu")
+        raise _wrong("it is not an e-mail address such as jane@icecube.wisc.edu")
     return f"{found['user']}@{found['domain'].lower()}"
 
 

@@ -18,7 +18,7 @@ MAX_FIELDS = 10
 """Of a section (docs.slack.dev, reference of blocks)."""
 
 _GONE = {"no_service", "no_active_hooks", "no_team", "team_disabled", "channel_is_archived"}
-"""What Slack answers where a webhook is of no use any longer (docs.slack.dev, incoming webhooks)."""
+"""Slack's answers for a webhook that no longer works (docs.slack.dev, incoming webhooks)."""
 
 
 async def deliver(sink: str, notification: Notification) -> int:
@@ -26,7 +26,7 @@ async def deliver(sink: str, notification: Notification) -> int:
 
     Raises:
         SinkRefused: the webhook may not be called.
-        SinkGone: it is of no use any longer.
+        SinkGone: it no longer works.
         SinkBusy: Slack asks for a pause.
         SinkUnreachable: there is no answer in time, or one that says that it failed.
     """
@@ -39,7 +39,7 @@ async def deliver(sink: str, notification: Notification) -> int:
 
 
 def payload(notification: Notification) -> dict[str, Any]:
-    """Make the message: blocks, and a text for where blocks are not shown."""
+    """Make the message: blocks, and a text for programs that do not show blocks."""
     message = message_of(notification)
     fields = [
         _markdown(f"*{escaped(name)}*\n{fitted(value, MAX_FIELD - 100)}") for name, value in message.facts
@@ -59,19 +59,19 @@ def payload(notification: Notification) -> dict[str, Any]:
 
 
 def escaped(text: str) -> str:
-    """Escape what Slack reads as its own: with `<` begin mentions, channels and links."""
+    """Escape Slack's control characters: mentions, channels and links begin with `<`."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def fitted(text: str, limit: int) -> str:
-    """Escape a text, and cut it so that what is left has at most so many characters, and no half entity."""
+    """Escape a text, and cut it to so many characters or fewer, never within an entity."""
     while len(escaped(text)) > limit:
         text = cut(text, len(text) - max(1, (len(escaped(text)) - limit) // len("&amp;")))
     return escaped(text)
 
 
 def _markdown(text: str) -> dict[str, Any]:
-    # Verbatim: names and addresses in a text of others become no mentions and links.
+    # Verbatim: names and addresses in users' texts do not become mentions and links.
     return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 

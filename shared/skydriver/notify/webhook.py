@@ -14,27 +14,27 @@ from skydriver.notify.signatures import secret_of, signed_headers
 from skydriver.settings import settings
 
 MAX_PAUSE = 86400
-"""Seconds of a `Retry-After` that are heeded."""
+"""The longest `Retry-After`, in seconds, that is waited for."""
 _DIGITS = 9
-"""Of a number: what has more of them is large enough with these."""
+"""Digits that are read of a number; larger ones mean the same."""
 
 
 def origin() -> str:
-    """Return the DNS name that this service asks for consent by."""
+    """Return the DNS name of this service, for which it asks for consent."""
     return urlsplit(settings().skydriver_url).hostname or ""
 
 
 async def ask_consent(sink: str) -> Consent:
     """Ask a webhook whether this service may send to it (section 4).
 
-    Consent is the name of this service or `*` in `WebHook-Allowed-Origin`, and nothing else: neither a status
-    nor a name that ours begins or ends with.
+    Consent is the name of this service or `*` in `WebHook-Allowed-Origin`. A status is no consent, and
+    neither is a name that matches only a part of ours.
 
     Args:
         sink: its (checked) address.
 
     Raises:
-        SinkRefused: it does not consent, or may not be called.
+        SinkRefused: it does not consent, or must not be called.
         SinkGone: it is gone for good.
         SinkBusy: it asks for a pause.
         SinkUnreachable: there is no answer in time.
@@ -58,7 +58,7 @@ async def ask_consent(sink: str) -> Consent:
 
 
 def no_consent(answer: Answer) -> SinkError:
-    """Say why an answer without `WebHook-Allowed-Origin` is none."""
+    """Make the error for an answer without `WebHook-Allowed-Origin`."""
     error = failure_of(answer)
     if isinstance(error, SinkGone | SinkBusy) or answer.status >= 500:
         return error or SinkUnreachable("", status=answer.status)
@@ -71,7 +71,7 @@ def no_consent(answer: Answer) -> SinkError:
 
 
 def _rate(answer: Answer) -> int | None:
-    """Read the deliveries a minute that are allowed; None for any number, or where it says nothing."""
+    """Read how many deliveries a minute are allowed; None for any number, or if there is no header."""
     allowed = answer.headers.get("webhook-allowed-rate", "*")
     if allowed == "*":
         return None
@@ -91,7 +91,7 @@ async def deliver(
     """Send a notification as a CloudEvent in binary mode, signed; returns the status of the answer.
 
     Raises:
-        SinkRefused: it may not be called, or does not take CloudEvents.
+        SinkRefused: it must not be called, or does not accept CloudEvents.
         SinkGone: it is gone for good.
         SinkBusy: it asks for a pause.
         SinkUnreachable: there is no answer in time, or one that says that it failed.
@@ -108,7 +108,7 @@ async def deliver(
 
 
 def failure_of(answer: Answer) -> SinkError | None:
-    """Say what is wrong with an answer to a delivery (section 2.2); None if nothing is."""
+    """Make the error of an answer to a delivery (section 2.2); None for a success."""
     status = answer.status
     if 200 <= status < 300:
         return None
@@ -119,12 +119,12 @@ def failure_of(answer: Answer) -> SinkError | None:
         return SinkBusy(f"its receiver asks for a pause ({status})", status=status, retry_after=pause)
     if 300 <= status < 400:
         return SinkRefused(
-            f"its receiver leads elsewhere ({status}), where notifications do not follow: subscribe with the "
-            "address that it leads to",
+            f"its receiver redirects ({status}), which notifications do not follow: subscribe with the "
+            "address that it redirects to",
             status=status,
         )
     if status == 415:
-        return SinkRefused("its receiver does not take CloudEvents (415)", status=status)
+        return SinkRefused("its receiver does not accept CloudEvents (415)", status=status)
     return SinkUnreachable(f"its receiver answers {status}", status=status)
 
 

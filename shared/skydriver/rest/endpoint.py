@@ -46,9 +46,10 @@ class RequestContext(Generic[Arguments]):
     body: bytes
 
     def is_led(self, *, no_redirect: bool) -> bool:
-        """Say whether the caller is led from a scan that was replaced to the one in its place.
+        """Say whether a replaced scan is answered by the scan that has replaced it.
 
-        Users are, unless they ask to stay; scanners and the system speak of the scan that they name.
+        This is for users, unless they ask for the scan itself. Scanners and the system get the scan that
+        they name.
         """
         return Role.USER in self.caller.roles and not no_redirect
 

@@ -68,7 +68,7 @@ def seal(session: Session) -> str:
     }
     sealed = sealing.seal(_PURPOSE, content, until=session.until)
     if len(sealed) > MAX_COOKIE and session.email is not None:
-        # A login is worth more than an address that a form is filled in with.
+        # The login matters more than the address, which only fills in a form.
         return seal(replace(session, email=None))
     if len(sealed) > MAX_COOKIE:
         raise Forbidden("authorization failed: the name of this account is too long for a session")
@@ -90,7 +90,7 @@ def session_of(cookies: Mapping[str, str]) -> Session | None:
     content = sealing.unseal(_PURPOSE, cookies[COOKIE])
     if content is None:
         return None
-    # Sessions of an earlier version name no address.
+    # Sessions of an earlier version have no address.
     return Session(content["i"], content["n"], frozenset(content["r"]), content["e"], email=content.get("m"))
 
 

@@ -33,25 +33,25 @@ class FindSubscriptionsArguments(BaseModel):
 
 
 def is_operator(caller: Caller) -> bool:
-    """Say whether a caller looks after the subscriptions of all."""
+    """Say whether a caller may see and suspend all subscriptions."""
     return Role.SYSTEM in caller.roles
 
 
 def own(caller: Caller) -> Whose:
-    """Say which subscriptions are a caller's own."""
+    """Select a caller's own subscriptions."""
     return Whose(caller.name)
 
 
 def visible(caller: Caller) -> Whose:
-    """Say which subscriptions a caller may see and remove: operators those of all."""
+    """Select the subscriptions that a caller may see and remove: their own; for operators, all."""
     return Whose(caller.name, of_all=is_operator(caller))
 
 
 def asked_for(caller: Caller, arguments: FindSubscriptionsArguments) -> Whose:
-    """Say which subscriptions a caller wants to see: their own unless they say otherwise.
+    """Select the subscriptions that a caller asks for: by default, their own.
 
     Raises:
-        Forbidden: those of others, and they are no operator.
+        Forbidden: they ask for those of others, and are no operator.
     """
     if not arguments.all and arguments.owner in (None, caller.name):
         return own(caller)
@@ -61,7 +61,7 @@ def asked_for(caller: Caller, arguments: FindSubscriptionsArguments) -> Whose:
 
 
 def subscription_of(subscription: Subscription) -> dict[str, Any]:
-    """Make what is shown of a subscription: its sink is masked, and its secret is not part of it."""
+    """Make the shown form of a subscription: the sink is masked, and there is no secret."""
     consent = subscription["consent"]
     return {
         "subscription_id": subscription["_id"],
@@ -82,12 +82,12 @@ def subscription_of(subscription: Subscription) -> dict[str, Any]:
 
 
 def with_deliveries(subscription: Subscription, deliveries: Iterable[Delivery]) -> dict[str, Any]:
-    """Make what is shown of a subscription, with its latest deliveries, the newest first."""
+    """Make the shown form of a subscription, with its latest deliveries, the newest first."""
     return {**subscription_of(subscription), "deliveries": [_delivery_of(one) for one in deliveries]}
 
 
 def with_secret(subscription: Subscription) -> dict[str, Any]:
-    """Make what is shown of a subscription once: with the secret that signs its deliveries, of a webhook.
+    """Make the form that is shown only once: a webhook's has the secret that signs its deliveries.
 
     Raises:
         NotConfigured: this function lacks keys.

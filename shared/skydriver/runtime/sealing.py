@@ -1,7 +1,7 @@
-"""Texts that only the service can have made: sealed ones, which hide what they hold, and codes of messages.
+"""Texts that only the service can make: encrypted objects, and authentication codes of messages.
 
-Both are made with the first of a list of keys, name it by its id, and are good with all of them. Each
-purpose has a key of its own, derived from those, so that a text made for one is good for no other.
+Both are made with the first of a list of keys, contain its id, and are valid while the key is in the list.
+Each purpose has its own derived key, so a text that was made for one purpose is not valid for another.
 """
 
 import base64
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cryptography.fernet import Fernet
 
 SESSIONS = "session_keys"
-"""The keys that are used where a caller names no others."""
+"""The keys that are used if a caller names no others."""
 
 
 def seal(purpose: str, content: Mapping[str, Any], *, until: float | None, keys: str = SESSIONS) -> str:
@@ -27,8 +27,8 @@ def seal(purpose: str, content: Mapping[str, Any], *, until: float | None, keys:
 
     Args:
         purpose: what it is for.
-        content: what JSON can say.
-        until: when it is good no longer, in seconds since the epoch; None for as long as its key is.
+        content: an object that JSON can represent.
+        until: when it expires, in seconds since the epoch; None: as long as its key is in use.
         keys: the field of the settings that lists the keys.
 
     Raises:
@@ -40,11 +40,11 @@ def seal(purpose: str, content: Mapping[str, Any], *, until: float | None, keys:
 
 
 def unseal(purpose: str, text: str, *, keys: str = SESSIONS) -> dict[str, Any] | None:
-    """Decrypt an object; None if it is not one of ours for this purpose, or good no longer.
+    """Decrypt an object; None if it was not made by us for this purpose, or has expired.
 
     Args:
         purpose: what it was made for.
-        text: what `seal` has made.
+        text: a result of `seal`.
         keys: the field of the settings that lists the keys.
 
     Raises:
@@ -56,7 +56,7 @@ def unseal(purpose: str, text: str, *, keys: str = SESSIONS) -> dict[str, Any] |
         return None
     from cryptography.fernet import InvalidToken
 
-    # Fernet reads the plain alphabet of base64, too, so that one text could be written in several ways.
+    # Fernet also reads the standard alphabet of base64, which would allow several forms of one text.
     if not set("+/").isdisjoint(sealed):
         return None
     try:
@@ -67,7 +67,7 @@ def unseal(purpose: str, text: str, *, keys: str = SESSIONS) -> dict[str, Any] |
 
 
 def code_of(purpose: str, message: str, *, keys: str = SESSIONS) -> str:
-    """Make the code that shows that the service has made a message (HMAC-SHA256).
+    """Make the code that proves that the service made a message (HMAC-SHA256).
 
     Args:
         purpose: what it is for.
@@ -85,7 +85,7 @@ def is_code_of(code: str, purpose: str, message: str, *, keys: str = SESSIONS) -
     """Check the code of a message.
 
     Args:
-        code: what `code_of` has made.
+        code: a result of `code_of`.
         purpose: what it was made for.
         message: the message.
         keys: the field of the settings that lists the keys.
@@ -95,7 +95,7 @@ def is_code_of(code: str, purpose: str, message: str, *, keys: str = SESSIONS) -
     """
     key_id, _, given = code.partition(".")
     key = keys_of(keys).by_id.get(key_id)
-    # As bytes: texts that are not ASCII cannot be compared in constant time.
+    # As bytes: texts with characters beyond ASCII cannot be compared in constant time.
     return key is not None and hmac.compare_digest(given.encode(), _code(key, purpose, message).encode())
 
 

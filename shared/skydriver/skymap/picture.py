@@ -616,7 +616,7 @@ def _name(coordinates: Coordinates) -> str:
 
 
 def area_words(region: Region) -> str:
-    """Say how large a region is: inside of its contour, as IceCube publishes it; as a whole without one."""
+    """Write the area inside a region's contour, as IceCube publishes it; without one, the region's area."""
     kind, area = "contour", region.contour_area_deg2
     if area is None:
         kind, area = "region", region.area_deg2

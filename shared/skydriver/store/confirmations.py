@@ -1,4 +1,4 @@
-"""The `confirmations` collection: how many others a user has asked for their consent by e-mail, in a day."""
+"""The `confirmations` collection: how often a user has asked others for their consent by e-mail, each day."""
 
 import datetime as dt
 from hashlib import sha256
@@ -13,16 +13,16 @@ RETENTION_SECONDS = 2 * 24 * 3600
 
 
 async def ensure_indexes() -> None:
-    """Make the index that forgets days that are over; repeating it changes nothing."""
+    """Make the index that removes past days; repeating it changes nothing."""
     await collection(NAME).create_index("at", expireAfterSeconds=RETENTION_SECONDS)
 
 
 async def acquire(user: str, *, limit: int) -> bool:
-    """Take the permit to ask once more today (UTC); False if a user has had as many as the limit."""
+    """Count one more question of a user today (UTC); False if the limit is reached."""
     now = dt.datetime.now(dt.UTC)
     name = sha256(f"{now.date().isoformat()} {user}".encode()).hexdigest()
     try:
-        # Where the limit is reached nothing matches, and the day's document cannot be made twice.
+        # At the limit nothing matches, and the upsert fails since the day's document exists.
         await collection(NAME).update_one(
             {"_id": name, "count": {"$lt": limit}},
             {"$inc": {"count": 1}, "$setOnInsert": {"at": now, "schema": SCHEMA}},

@@ -1,7 +1,7 @@
-"""The `deliveries` collection: what is to be sent to whom, and what has become of it, for a month.
+"""The `deliveries` collection: each delivery and its state, for a month.
 
-A row is written once for each event and subscription, so a repeat of an event is known by it; that of a
-delivery that was written down as done is never sent again.
+One row is written for each event and subscription, so a repeat of an event finds its row. A delivery that is
+stored as done is never sent again.
 """
 
 import datetime as dt
@@ -19,20 +19,20 @@ from skydriver.store.mongo import DUPLICATE_KEY, collection
 
 NAME = "deliveries"
 KEPT = dt.timedelta(days=30)
-"""How long rows are kept: repeats of events are known for so long."""
+"""How long rows are kept, and with them repeats of events recognized."""
 
 Query = dict[str, Any]
 
 
 class Overdue(TypedDict):
-    """A delivery that lies still, and whose it is."""
+    """A delivery that is overdue, and its scan."""
 
     id: str
     scan_id: str
 
 
 async def ensure_indexes() -> None:
-    """Make the indexes of what is due, of what is shown, and of the expiry; repeating it changes nothing."""
+    """Make the indexes for due deliveries, shown ones, and the expiry; repeating it changes nothing."""
     deliveries = collection(NAME)
     await deliveries.create_index(
         [("subscription_id", ASCENDING), ("not_before", ASCENDING), ("created_at", ASCENDING)],
@@ -66,7 +66,7 @@ def new_delivery(subscription_id: str, event: NotifiedEvent, *, now: float) -> D
 
 
 async def insert(rows: Iterable[Delivery]) -> list[Delivery]:
-    """Store rows, in one round trip; those that were there already stay as they are.
+    """Store rows, in one round trip; existing rows stay as they are.
 
     Returns:
         The rows that are new.
@@ -92,7 +92,7 @@ async def get(delivery_id: str) -> Delivery | None:
 
 
 async def next_due(subscription_id: str) -> Delivery | None:
-    """Find what is to be sent to a subscription next."""
+    """Find the delivery that is sent to a subscription next."""
     row: Delivery | None = await collection(NAME).find_one(
         {"subscription_id": subscription_id, "state": DeliveryState.DUE, "not_before": {"$lte": time.time()}},
         sort=[("not_before", ASCENDING), ("created_at", ASCENDING)],
@@ -101,7 +101,7 @@ async def next_due(subscription_id: str) -> Delivery | None:
 
 
 async def overdue(*, before: float, limit: int) -> list[Overdue]:
-    """Find what lay still before a time: one row a subscription, however many it has, the oldest first."""
+    """Find deliveries that were due before a time: one row for each subscription, the oldest first."""
     pipeline: list[Query] = [
         {"$match": {"state": DeliveryState.DUE, "not_before": {"$lt": before}}},
         {"$sort": {"not_before": ASCENDING}},
@@ -122,7 +122,7 @@ async def overdue(*, before: float, limit: int) -> list[Overdue]:
 
 
 async def note_delivered(delivery_id: str, *, status: int | None) -> None:
-    """Note that a delivery was taken, with what its receiver has answered."""
+    """Store that a delivery is done, with its receiver's status."""
     await collection(NAME).update_one(
         {"_id": delivery_id, "state": DeliveryState.DUE},
         {
@@ -138,13 +138,13 @@ async def note_delivered(delivery_id: str, *, status: int | None) -> None:
 
 
 async def note_failure(delivery_id: str, why: Why, *, status: int | None, not_before: float) -> None:
-    """Note that a try has failed, and when the next may be.
+    """Store that a try has failed, and when the next one may be.
 
     Args:
         delivery_id: the delivery.
-        why: it has failed.
-        status: what the receiver has answered, if it has.
-        not_before: seconds since the epoch.
+        why: the reason of the failure.
+        status: of the receiver's answer; None if there was none.
+        not_before: when the next try may be, in seconds since the epoch.
     """
     await collection(NAME).update_one(
         {"_id": delivery_id, "state": DeliveryState.DUE},
@@ -153,7 +153,7 @@ async def note_failure(delivery_id: str, why: Why, *, status: int | None, not_be
 
 
 async def postpone(subscription_id: str, *, until: float) -> None:
-    """Let everything that is due to a subscription wait until a time."""
+    """Postpone all deliveries that are due to a subscription until a time."""
     await collection(NAME).update_many(
         {"subscription_id": subscription_id, "state": DeliveryState.DUE, "not_before": {"$lt": until}},
         {"$set": {"not_before": until}},
@@ -161,7 +161,7 @@ async def postpone(subscription_id: str, *, until: float) -> None:
 
 
 async def give_up(subscription_id: str, why: Why, *, created_before: float | None = None) -> None:
-    """Give up what is due to a subscription: all of it, or what is older."""
+    """Give up the deliveries that are due to a subscription: all, or those created before a time."""
     condition: Query = {"subscription_id": subscription_id, "state": DeliveryState.DUE}
     if created_before is not None:
         condition["created_at"] = {"$lt": created_before}

@@ -1,9 +1,9 @@
-"""The `subscriptions` collection: who wants to hear of what, until each expires.
+"""The `subscriptions` collection: users' subscriptions, until each expires.
 
-What has expired is gone for each reader at once, though MongoDB removes it up to a minute later. The number
-of a user's subscriptions is bounded by their places: an index lets each place of a user be taken once, so
-whatever happens at the same time, there are never more than places. A count that is kept beside them would
-be wrong whenever MongoDB removes one.
+No query finds an expired subscription, though MongoDB removes it up to a minute later. The number of a user's
+subscriptions is bounded by their places: a unique index lets each place of a user be taken once, so there are
+never more subscriptions than places, even if several are made at the same time. A separate count would become
+wrong when MongoDB removes a subscription.
 """
 
 import datetime as dt
@@ -39,11 +39,11 @@ Query = dict[str, Any]
 
 @dataclass(frozen=True)
 class Whose:
-    """Whose subscriptions are meant: a user's, or those of all.
+    """Selects subscriptions: those of one user, or of all.
 
     Attributes:
         owner: the user's name; None where there is no login.
-        of_all: whether the owner does not matter.
+        of_all: whether those of all users are meant; `owner` is then ignored.
     """
 
     owner: str | None = None
@@ -56,7 +56,7 @@ class Whose:
 
 
 class Change(TypedDict, total=False):
-    """Fields of a subscription that are set anew."""
+    """Fields of a subscription that are changed."""
 
     sink: str
     types: list[str]
@@ -76,7 +76,7 @@ class Change(TypedDict, total=False):
 
 
 async def ensure_indexes() -> None:
-    """Make the indexes of owners, of what is due, and of the expiry; repeating it changes nothing."""
+    """Make the indexes for owners, facts, consents and the expiry; repeating it changes nothing."""
     subscriptions = collection(NAME)
     await subscriptions.create_index([("owner", 1), ("place", 1)], unique=True)
     await subscriptions.create_index([("state", 1), ("types", 1)])
@@ -87,14 +87,14 @@ async def ensure_indexes() -> None:
 
 
 async def insert(subscription: Subscription, *, limit: int) -> Subscription | None:
-    """Store a subscription at a free place of its owner's.
+    """Store a subscription at a free place of its owner.
 
     Args:
-        subscription: all but its `place`, which is set.
-        limit: the places that an owner has.
+        subscription: without its `place`, which is set here.
+        limit: how many places an owner has.
 
     Returns:
-        The one that is stored, which is an earlier one where its id is known; None if no place is free.
+        The stored subscription; if its id exists already, the existing one; None if no place is free.
 
     Raises:
         Busy: others take the places at the same time, again and again.
@@ -112,20 +112,20 @@ async def insert(subscription: Subscription, *, limit: int) -> Subscription | No
         try:
             await subscriptions.insert_one(_kept(subscription))
         except DuplicateKeyError:
-            continue  # The place was taken meanwhile, or the id is there: the next look says which.
+            continue  # The place was taken meanwhile, or the id exists: the next query shows which.
         return subscription
     raise Busy("many subscriptions of this user are made at the same time; try again")
 
 
 async def get(subscription_id: str, whose: Whose) -> Subscription | None:
-    """Read a subscription; None if there is none, or if it is another's."""
+    """Read a subscription; None if there is none, or if it belongs to another user."""
     return _shown(await collection(NAME).find_one(_living(subscription_id, whose)))
 
 
 async def get_with_deliveries(
     subscription_id: str, whose: Whose
 ) -> tuple[Subscription, list[Delivery]] | None:
-    """Read a subscription and its latest deliveries, the newest first; None as `get` says."""
+    """Read a subscription and its latest deliveries, the newest first; None in the cases of `get`."""
     found = await _with_deliveries(_living(subscription_id, whose))
     return found[0] if found else None
 
@@ -167,13 +167,13 @@ async def change(
 
     Args:
         subscription_id: its id.
-        fields: what is set.
-        whose: whom it must belong to.
-        seen: how it was when the change was decided on: another state or reason by now, or another secret,
-            and nothing is changed.
+        fields: the new values.
+        whose: selects the subscriptions that it must be among.
+        seen: the subscription as it was read before. If its state, reason or secret differs by now, nothing
+            is changed.
 
     Returns:
-        The subscription afterwards; None if there is none (any more), or if it is not as it was seen.
+        The subscription afterwards; None if there is none (any more), or if it differs from `seen`.
     """
     condition = _living(subscription_id, whose)
     if seen is not None:
@@ -188,7 +188,7 @@ async def change(
 
 
 async def remove(subscription_id: str, whose: Whose) -> bool:
-    """Remove a subscription with its deliveries; False if there is none, or if it is another's."""
+    """Remove a subscription with its deliveries; False if there is none, or if it belongs to another user."""
     removed = await collection(NAME).delete_one(_living(subscription_id, whose))
     if removed.deleted_count:
         await collection(DELIVERIES).delete_many({"subscription_id": subscription_id})
@@ -200,7 +200,7 @@ async def take_to_ask(*, now: float, until: float) -> Subscription | None:
 
     Args:
         now: seconds since the epoch.
-        until: when the next may take it, if it is not written down meanwhile what this one was told.
+        until: when it may be taken again, if no answer is stored before.
     """
     found = await collection(NAME).find_one_and_update(
         {
@@ -228,7 +228,7 @@ def _kept(subscription: Subscription) -> Query:
 
 
 def _escaped(filters: Filters) -> Mapping[str, Any]:
-    """Write filters as they are kept: names of classifiers as those of scans."""
+    """Convert filters to their stored form: names of classifiers are escaped as those of scans are."""
     if CLASSIFIERS not in filters:
         return filters
     return {**filters, CLASSIFIERS: {escape(name): one for name, one in filters["classifiers"].items()}}
@@ -255,8 +255,8 @@ async def matching(scan: ScanToNotify, fact: Fact, *, run_id: int | None, event_
     Args:
         scan: the scan.
         fact: what has happened to it.
-        run_id: of its event; None where it is not known.
-        event_id: the same.
+        run_id: of its event; None if it is not known.
+        event_id: of its event; None if it is not known.
     """
     # A filter that is not given is `null` to MongoDB.
     condition: Query = {
@@ -274,7 +274,7 @@ async def matching(scan: ScanToNotify, fact: Fact, *, run_id: int | None, event_
 
 
 def _agrees(filters: Filters, scan: ScanToNotify) -> bool:
-    """Say whether a scan has all classifiers that are asked for; `false` and 0 are two values."""
+    """Say whether a scan has all classifiers of a filter; `false` and 0 are different values."""
     own = scan["classifiers"]
     return all(
         name in own and own[name] == value and isinstance(own[name], bool) == isinstance(value, bool)
@@ -283,10 +283,10 @@ def _agrees(filters: Filters, scan: ScanToNotify) -> bool:
 
 
 async def lease(subscription_id: str, *, seconds: float) -> Subscription | None:
-    """Take the lease on deliveries to a subscription that may be tried now.
+    """Take the lease on deliveries to a subscription.
 
     Returns:
-        The subscription; None if there is none, it is not active, it waits, or another has the lease.
+        The subscription; None if there is none, it is not active or waits, or another function has the lease.
     """
     now = time.time()
     condition = {
@@ -303,12 +303,12 @@ async def lease(subscription_id: str, *, seconds: float) -> Subscription | None:
 
 
 async def release(subscription_id: str) -> None:
-    """Give the lease back."""
+    """Release the lease."""
     await collection(NAME).update_one({"_id": subscription_id}, {"$set": {"leased_until": 0.0}})
 
 
 async def reserve(subscription_id: str, *, minute: int, limit: int) -> bool:
-    """Count one more delivery in a minute (since the epoch); False if there have been as many as may be."""
+    """Count one more delivery in a minute (since the epoch); False if the limit is reached."""
     counted = {"$cond": [{"$eq": ["$sent.minute", minute]}, {"$add": ["$sent.count", 1]}, 1]}
     result = await collection(NAME).update_one(
         {
@@ -321,19 +321,19 @@ async def reserve(subscription_id: str, *, minute: int, limit: int) -> bool:
 
 
 async def note_success(subscription_id: str) -> None:
-    """Note that a delivery has succeeded after others had failed."""
+    """Store that a delivery has succeeded after failures."""
     await collection(NAME).update_one(
         {"_id": subscription_id}, {"$set": {"failing_since": None, "failures": 0, "not_before": 0.0}}
     )
 
 
 async def note_failure(subscription_id: str, *, failing_since: float, not_before: float) -> None:
-    """Note that a delivery has failed.
+    """Store that a delivery has failed.
 
     Args:
         subscription_id: the subscription.
         failing_since: when the first of the failures in a row was.
-        not_before: when the next one may be tried.
+        not_before: when the next delivery may be tried.
     """
     await collection(NAME).update_one(
         {"_id": subscription_id},

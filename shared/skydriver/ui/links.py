@@ -1,6 +1,6 @@
-"""Pages that links in e-mail lead to: they show a button and change nothing, since mail scanners open links.
+"""Pages that links in e-mail lead to. They show a button and change nothing, since mail scanners open links.
 
-Each link has a token that only the service can have made; nothing else is asked.
+Each link has a token that only the service can make; no login is needed.
 """
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,44 +18,44 @@ class LinkArguments(BaseModel):
 
 
 def asked_to_confirm(subscription: Subscription) -> Page:
-    """Ask a reader whether they want to be told, or say that they have said so before."""
+    """Ask a reader for consent, or say that it was given before."""
     if subscription["confirmed_at"] is not None:
         return confirmed(subscription)
     return _page(
         "Allow notifications",
-        f"{_who(subscription)} wants notifications of scans of IceCube events to be sent to "
-        f"{subscription['shown_sink']}. If you want that, too, press the button. Without that, nothing more "
-        "is sent to this address.",
+        f"{_who(subscription)} wants to send notifications of scans of IceCube events to "
+        f"{subscription['shown_sink']}. To allow this, press the button. Otherwise nothing more is sent to "
+        "this address.",
         "Allow notifications",
     )
 
 
 def confirmed(subscription: Subscription) -> Page:
-    """Say that a reader has agreed."""
+    """Say that a reader has consented."""
     return _page(
         "Notifications are allowed",
-        f"Notifications are sent to {subscription['shown_sink']} from now on. Each of them has a link that "
-        "ends this.",
+        f"Notifications are sent to {subscription['shown_sink']} from now on. Each of them has a link to "
+        "unsubscribe.",
     )
 
 
 def asked_to_unsubscribe(subscription: Subscription | None) -> Page:
-    """Ask a reader whether they want no more, or say that there will be none."""
+    """Ask a reader whether to unsubscribe, or say that this is done."""
     if subscription is None or subscription["confirmed_at"] is None:
         return unsubscribed()
     return _page(
-        "Get no more notifications",
-        f"{_who(subscription)} has notifications of scans of IceCube events sent to "
-        f"{subscription['shown_sink']}. Press the button to get no more of them.",
+        "Unsubscribe",
+        f"{_who(subscription)} sends notifications of scans of IceCube events to "
+        f"{subscription['shown_sink']}. To end this, press the button.",
         "Unsubscribe",
     )
 
 
 def unsubscribed() -> Page:
-    """Say that a reader gets no more."""
+    """Say that a reader is unsubscribed."""
     return _page(
         "Unsubscribed",
-        "No more notifications of this subscription are sent. It begins again only if you allow it.",
+        "This subscription sends no more notifications. They start again only if you allow it.",
     )
 
 

@@ -104,8 +104,8 @@ def page(
         roles: one of them is needed to see it; empty: none is, and nothing is known of who asks.
         arguments: the model of the arguments of its query.
         limit: says the most bytes that a form may have.
-        by_signed_link: whether a link that we have signed says who may, in place of a login: mail programs
-            send its form, too (RFC 8058), and those are no page of ours.
+        by_signed_link: whether a signed link takes the place of a login. Its form is accepted from any
+            origin, since mail programs send it, too (RFC 8058).
     """
     methods, path = line.split(" ")
 

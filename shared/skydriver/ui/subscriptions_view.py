@@ -1,4 +1,4 @@
-"""The page of a user's subscriptions: what it shows, its form, and the arguments that this stands for."""
+"""The page of a user's subscriptions: its data, its form, and the arguments that a form stands for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from skydriver.ui.forms import Form
 from skydriver.ui.scan_form import read_labels, read_number
 
 TYPE = "type-"
-"""Begins the name of a box that says whether a fact is notified."""
+"""The prefix of the names of checkboxes, one for each fact."""
 CHOOSES_TYPES = "chooses_types"
-"""The field of a form that has those boxes; others leave the types as they are by default."""
+"""The field of forms that have those checkboxes; forms without it leave the default types."""
 TYPES: Mapping[Fact, str] = {
     Fact.FIRST_RESULT: "first map",
     Fact.FINISHED: "finished",
     Fact.FAILED: "failed",
     Fact.ABORTED: "aborted",
     Fact.STALLED: "stalled",
-    Fact.RESUMED: "goes on again",
+    Fact.RESUMED: "resumed",
 }
 PROTOCOLS: Mapping[Protocol, str] = {
     Protocol.EMAIL: "E-mail",
@@ -30,7 +30,7 @@ PROTOCOLS: Mapping[Protocol, str] = {
 }
 STATES: Mapping[SubscriptionState, tuple[str, str]] = {
     SubscriptionState.ACTIVE: ("good", "Notifications are sent."),
-    SubscriptionState.PENDING: ("warn", "It waits: its receiver has not agreed yet."),
+    SubscriptionState.PENDING: ("warn", "It waits: its receiver has not consented yet."),
     SubscriptionState.SUSPENDED: ("bad", "It is suspended: nothing is sent."),
 }
 DELIVERIES: Mapping[DeliveryState, tuple[str, str]] = {
@@ -43,20 +43,20 @@ FILTERS: Mapping[str, str] = {
     "run_id": "run",
     "event_id": "event",
     "min_priority": "priority from",
-    "submitted_by": "asked for by",
+    "submitted_by": "submitted by",
 }
 NUMBERS = ("run_id", "event_id", "min_priority")
 
 
 @dataclass(frozen=True)
 class Action:
-    """Something that a user may do to a subscription.
+    """An action of a user on a subscription.
 
     Attributes:
-        name: of the path.
-        title: what it is called.
-        effect: what will happen, where that is asked first; empty where it is not.
-        done: what has happened.
+        name: in the path.
+        title: on its button.
+        effect: what will happen, in the question before it; empty if there is no question.
+        done: what the page says afterwards.
     """
 
     name: str
@@ -70,25 +70,31 @@ ACTIONS = {
     action.name: action
     for action in (
         Action(
-            ADD, "Subscribe", "", "You are subscribed. What is still needed, if anything, stands beside it."
+            ADD,
+            "Subscribe",
+            "",
+            "The subscription was made. Its line below says if anything is still needed.",
         ),
         Action("test", "Test", "", ""),
         Action("renew", f"Renew for {MAX_DAYS} days", "", f"The subscription is good for {MAX_DAYS} days."),
         Action(
-            "activate", "Activate", "", "The subscription was activated, and its receiver asked if need be."
+            "activate",
+            "Activate",
+            "",
+            "The subscription was activated. If its receiver has to consent first, it was asked.",
         ),
         Action(
             "rotate",
             "New secret",
-            "Deliveries are signed by a new secret at once, which is shown once. The former one is good no "
-            "longer.",
+            "Deliveries are signed with a new secret at once, which is shown once. The old one is no longer "
+            "valid.",
             "The subscription has a new secret.",
         ),
         Action(
             "remove",
             "Remove",
-            "Nothing more is sent, and nothing of it is kept.",
-            "The subscription is removed.",
+            "It sends nothing more, and its data are deleted.",
+            "The subscription was removed.",
         ),
     )
 }
@@ -106,7 +112,7 @@ def find_action(name: str) -> Action:
 
 
 def notice_of(done: str) -> str:
-    """Say what an action has just done, by its name; nothing for any other text."""
+    """Return what an action has just done, by its name; empty for any other text."""
     return ACTIONS[done].done if done in ACTIONS else ""
 
 
@@ -124,10 +130,10 @@ def view(
     Args:
         subscriptions: the user's own, as `rest.subscriptions.with_deliveries` shows them.
         email: the user's address, if it is verified.
-        form: what `shown_form` makes; None for a new one.
+        form: a result of `shown_form`; None for a new form.
         notice: what was just done.
-        problem: why something was not.
-        secret: of a webhook, to be shown once.
+        problem: why an action failed.
+        secret: of a webhook, which is shown once.
     """
     return {
         "subscriptions": [_subscription(one) for one in subscriptions],
@@ -173,10 +179,10 @@ def _delivery(one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def arguments_of(fields: Mapping[str, str]) -> dict[str, Any]:
-    """Make the arguments of `POST /subscriptions` that a form stands for, as its user has typed them.
+    """Make the arguments of `POST /subscriptions` from the fields of a form.
 
     Raises:
-        InvalidArguments: a field cannot be read at all.
+        InvalidArguments: a field cannot be read.
     """
     filters: dict[str, Any] = {}
     for name in FILTERS:
@@ -209,9 +215,9 @@ def shown_form(
     """Describe the form for a template.
 
     Args:
-        fields: what is filled in.
-        email: the user's address, which a new form is filled in with.
-        problems: what is wrong, by the arguments' names.
+        fields: the values of its fields.
+        email: the user's address, which a new form contains.
+        problems: errors, by the arguments' names.
         key: of the form, if it is shown again.
     """
     found = {
@@ -243,7 +249,7 @@ def shown_form(
 
 
 def refused_form(form: Form, error: SkyDriverError, *, email: str | None) -> dict[str, Any]:
-    """Describe a form that was sent and refused: as it was filled in, with what is wrong."""
+    """Describe a form that was sent and refused: with its values and errors."""
     problems = error.problems if isinstance(error, InvalidArguments) else {"": str(error)}
     key = form.key if isinstance(error, TemporaryError) else ""
     return shown_form(form.fields, email=email, problems=problems, key=key)

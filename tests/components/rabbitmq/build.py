@@ -4,11 +4,11 @@ The packages are those that this machine's apt knows; the build needs no root.
 """
 
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
 from tests.components.build import Unbuildable
+from tests.components.gomodule import run
 
 VERSION = "debian-2"
 
@@ -34,9 +34,12 @@ def build(folder: Path) -> None:
         if shutil.which(program) is None:
             raise Unbuildable(f"there is no {program} here")
     with tempfile.TemporaryDirectory() as download:
-        _run("apt-get", "--quiet=2", "download", *_PACKAGES, folder=Path(download))
+        try:
+            run("apt-get", "--quiet=2", "download", *_PACKAGES, folder=Path(download))
+        except Unbuildable as error:
+            raise Unbuildable(f"{error} (try apt-get update)") from error
         for package in Path(download).glob("*.deb"):
-            _run("dpkg-deb", "--extract", str(package), str(folder))
+            run("dpkg-deb", "--extract", str(package), str(folder), folder=folder)
     erlang = folder / _INSTALLED.removeprefix("/")
     for script in (erlang / "bin" / "erl", *erlang.glob("erts-*/bin/erl")):
         text = script.read_text()
@@ -45,10 +48,3 @@ def build(folder: Path) -> None:
     for plugin in folder.glob("usr/lib/rabbitmq/lib/*/plugins/rabbitmq_*"):
         if plugin.name.removeprefix("rabbitmq_").rpartition("-")[0] not in _KEPT:
             shutil.rmtree(plugin)
-
-
-def _run(*command: str, folder: Path | None = None) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
-    if done.returncode != 0:
-        last = "\n".join(done.stderr.strip().splitlines()[-5:])
-        raise Unbuildable(f"{command[0]} failed (try apt-get update): {last}")

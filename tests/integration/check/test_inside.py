@@ -44,7 +44,7 @@ async def test_all_is_well(complete: Configure, broker: Broker, words: list[str]
         "ok Triggers: not looked at: this is no cluster",
         "ok scanner images: 5 tags of the scanner's image are known",
         "ok worker clusters: local, other, sub-2",
-        "ok mail server: none: notifications cannot go out by e-mail (SMTP_HOST)",
+        "ok mail server: none: notifications cannot be sent by e-mail (SMTP_HOST is not set)",
         "ok Slack: not used (SLACK_HOST is empty)",
     ]
     assert code == 0

@@ -1,4 +1,4 @@
-"""What a check says of the mail server and of Slack's host."""
+"""Checks of the mail server and of Slack's host."""
 
 import ssl
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLCont
     tls_context.cache_clear()
 
 
-async def test_the_mail_server_is_logged_in_to_and_sent_nothing(
+async def test_a_check_logs_in_to_the_mail_server_and_sends_nothing(
     configure: Configure, tls: ssl.SSLContext
 ) -> None:
     async with mail_receiver(starttls=tls, login=LOGIN) as mailbox:
@@ -37,7 +37,7 @@ async def test_the_mail_server_is_logged_in_to_and_sent_nothing(
             SMTP_FROM="skydriver@icecube.test",
             SMTP_USER=LOGIN[0],
         )
-        assert "ask in deliver-notification" in await check_mail_server()
+        assert "run this in deliver-notification" in await check_mail_server()
         configure(SMTP_PASSWORD=LOGIN[1])
         assert await check_mail_server() == "takes connections (starttls), as skydriver"
         assert mailbox.logins == [LOGIN[0]]
@@ -48,14 +48,14 @@ async def test_the_mail_server_is_logged_in_to_and_sent_nothing(
         assert "another password" not in str(missing.value)
 
 
-async def test_no_mail_server_is_no_fault_and_one_that_is_away_is(configure: Configure) -> None:
+async def test_a_missing_mail_server_passes_and_an_unreachable_one_fails(configure: Configure) -> None:
     assert (await check_mail_server()).startswith("none")
     configure(SMTP_HOST="127.0.0.1", SMTP_PORT="1", SMTP_FROM="skydriver@icecube.test", CALL_TIMEOUT="5")
     with pytest.raises(Missing, match="SMTP_HOST"):
         await check_mail_server()
 
 
-async def test_slack_is_asked_for_any_answer(configure: Configure, tls: ssl.SSLContext) -> None:
+async def test_any_answer_of_slack_passes(configure: Configure, tls: ssl.SSLContext) -> None:
     async with receiver(tls=tls) as slack:
         slack.on("HEAD", Reply(404))
         configure(SLACK_HOST=f"localhost:{slack.port}", SUBSCRIPTION_INSECURE_SINKS="true")
@@ -64,9 +64,7 @@ async def test_slack_is_asked_for_any_answer(configure: Configure, tls: ssl.SSLC
         await check_slack()
 
 
-async def test_slack_that_is_not_used_is_not_asked(
-    configure: Configure, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unused_slack_is_not_called(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(SLACK_HOST="")
     assert "not used" in await check_slack()
     monkeypatch.delenv("SUBSCRIPTION_KEYS")

@@ -1,4 +1,4 @@
-"""A certificate authority and receivers; and what must be in no log."""
+"""A certificate authority, receivers, and a check that no log contains a secret."""
 
 import logging
 import ssl
@@ -16,12 +16,12 @@ Configure = Callable[..., None]
 NAME = "hooks.example.test"
 ORIGIN = "skydriver.example.test"
 SECRETS = ("/hook", "T0KEN", "jane@", "a password of mail", "whsec_")
-"""What stands in the sinks, secrets and links of these tests."""
+"""Parts of the sinks, secrets and links of these tests."""
 
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an authority's certificate, and one that it has made for `NAME` and localhost."""
+    """A folder with an authority's certificate, and one that it signed for `NAME` and localhost."""
     folder = tmp_path_factory.mktemp("certificates")
     make_certificates(folder, NAME)
     return folder
@@ -29,7 +29,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tls(certificates: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
-    """What a server takes to speak for `NAME`; the service trusts its authority."""
+    """A server's TLS context with the certificate of `NAME`; the service trusts its authority."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "ca.crt"))
     tls_context.cache_clear()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -47,7 +47,7 @@ def insecure(configure: Configure) -> Configure:
 
 @pytest_asyncio.fixture
 async def hook(insecure: Configure) -> AsyncIterator[Receiver]:
-    """An HTTP server that consents, and takes what it is sent."""
+    """An HTTP server that consents, and accepts deliveries."""
     async with receiver() as running:
         running.on("OPTIONS", Reply(headers={"WebHook-Allowed-Origin": ORIGIN, "WebHook-Allowed-Rate": "30"}))
         running.on("POST", Reply(204))
@@ -56,7 +56,7 @@ async def hook(insecure: Configure) -> AsyncIterator[Receiver]:
 
 @pytest.fixture(autouse=True)
 def quiet_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """No secret and no sink is in any log, of whatever library, at whatever level."""
+    """No secret and no sink is in any log, of any library, at any level."""
     caplog.set_level(logging.DEBUG)
     # Of the mail server under the tests, which is no part of the service.
     logging.getLogger("mail.log").setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Which addresses are called: resolved once, checked, and called as checked."""
+"""Addresses of webhooks: resolved once, checked, and called as checked."""
 
 import asyncio
 import socket
@@ -23,7 +23,7 @@ PUBLIC = "93.184.216.34"
 
 
 class Resolver:
-    """A stand-in for the resolver, as no real one lies on demand: it gives these answers, in turn."""
+    """A stand-in for the resolver, since a real one gives no wrong answers on demand. It gives these."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> None:
         self.asked: list[str] = []
@@ -57,7 +57,7 @@ class Resolver:
         ["2606:2800:220:1:248:1893:25c8:1946", "fec0::1"],
     ],
 )
-async def test_a_name_that_leads_inside_is_not_called(
+async def test_a_name_with_a_private_address_is_not_called(
     configure: Configure, monkeypatch: pytest.MonkeyPatch, answers: list[str]
 ) -> None:
     resolver = Resolver(monkeypatch, answers)
@@ -74,12 +74,12 @@ async def test_a_name_that_leads_inside_is_not_called(
         *("[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "[::127.0.0.1]"),
     ],
 )
-async def test_no_way_to_write_this_machine_is_called(configure: Configure, host: str) -> None:
+async def test_no_form_of_the_loopback_address_is_called(configure: Configure, host: str) -> None:
     with pytest.raises((SinkRefused, SinkUnreachable), match=r"public Internet|cannot be resolved"):
         await call("POST", f"https://{host}/hook", {})
 
 
-async def test_a_name_is_resolved_once_and_its_checked_address_is_called(
+async def test_a_name_is_resolved_once_and_the_checked_address_is_called(
     insecure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The name changes its address between two look-ups.
@@ -93,7 +93,9 @@ async def test_a_name_is_resolved_once_and_its_checked_address_is_called(
         assert checked.heard[0].headers["host"] == f"{NAME}:{checked.port}"
 
 
-async def test_each_delivery_looks_again(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_each_delivery_resolves_the_name_again(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Resolver(monkeypatch, ["127.0.0.1"])
     subscription = a_subscription(Protocol.HTTP, f"https://{NAME}/hook")
     with pytest.raises(SinkRefused, match="public Internet"):
@@ -102,7 +104,7 @@ async def test_each_delivery_looks_again(configure: Configure, monkeypatch: pyte
         await ask_consent(f"https://{NAME}/hook")
 
 
-async def test_what_was_allowed_once_is_not_called_when_it_is_no_more(
+async def test_an_address_is_not_called_after_the_setting_that_allowed_it_is_off(
     hook: Receiver, configure: Configure
 ) -> None:
     subscription = a_subscription(Protocol.HTTP, hook.url())
@@ -125,9 +127,7 @@ async def test_a_certificate_must_be_of_the_name(
         assert len(running.heard) == 1
 
 
-async def test_a_certificate_must_be_of_an_authority_that_is_trusted(
-    insecure: Configure, certificates: Path
-) -> None:
+async def test_a_certificate_must_be_of_a_trusted_authority(insecure: Configure, certificates: Path) -> None:
     tls_context.cache_clear()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates / "server.crt", certificates / "server.key")
@@ -137,7 +137,7 @@ async def test_a_certificate_must_be_of_an_authority_that_is_trusted(
         assert not running.heard
 
 
-async def test_the_next_address_is_tried_where_one_does_not_answer(
+async def test_the_next_address_is_tried_if_one_does_not_answer(
     insecure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with receiver() as running:
@@ -146,7 +146,7 @@ async def test_the_next_address_is_tried_where_one_does_not_answer(
         assert (await call("POST", running.url(host=NAME), {})).status == 204
 
 
-async def test_a_name_that_there_is_not(insecure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unknown_name_is_unreachable(insecure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
     async def no(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, f"{NAME} is unknown")
 
@@ -156,7 +156,9 @@ async def test_a_name_that_there_is_not(insecure: Configure, monkeypatch: pytest
     assert NAME not in str(failed.value)
 
 
-async def test_no_proxy_of_the_shell_is_taken(hook: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_proxies_of_the_environment_are_not_used(
+    hook: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.delenv("NO_PROXY", raising=False)

@@ -1,4 +1,4 @@
-"""What docs/notifications.md tells receivers to run, run on what they are really sent."""
+"""The examples of docs/notifications.md, run on real deliveries."""
 
 import re
 import subprocess
@@ -19,7 +19,7 @@ PYTHON, SHELL = (re.findall(rf"```{kind}\n(.*?)```", SECTION, re.DOTALL)[0] for 
 
 
 async def delivered(hook: Receiver) -> tuple[Heard, str]:
-    """Send a notification, and return what came, and the subscription's secret."""
+    """Send a notification, and return the received call and the subscription's secret."""
     subscription = a_subscription(Protocol.HTTP, hook.url())
     await send(subscription, an_event(), a_notification(reason="“quoted”, on\ntwo lines"))
     return hook.posts()[-1], secret_of("sub-1", subscription["generation"], subscription["key_id"])
@@ -47,7 +47,9 @@ def in_shell(folder: Path, secret: str, headers: dict[str, str], body: bytes) ->
     return {"genuine\n": True, "forged\n": False}[run.stdout]
 
 
-async def test_a_delivery_is_genuine_and_a_changed_one_is_not(hook: Receiver, tmp_path: Path) -> None:
+async def test_the_examples_accept_a_delivery_and_refuse_a_changed_one(
+    hook: Receiver, tmp_path: Path
+) -> None:
     heard, secret = await delivered(hook)
     headers, body = heard.headers, heard.body
     other = secret_of("sub-2", 1, a_subscription(Protocol.HTTP, hook.url())["key_id"])
@@ -65,7 +67,7 @@ async def test_a_delivery_is_genuine_and_a_changed_one_is_not(hook: Receiver, tm
         assert not in_shell(tmp_path, *one)
 
 
-async def test_a_delivery_that_is_kept_and_sent_again_later_is_not_taken(
+async def test_the_examples_refuse_a_delivery_that_is_replayed_later(
     hook: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as then:
@@ -75,6 +77,6 @@ async def test_a_delivery_that_is_kept_and_sent_again_later_is_not_taken(
     assert not in_shell(tmp_path, secret, heard.headers, heard.body)
 
 
-def test_both_are_ten_lines_or_so() -> None:
+def test_both_examples_are_short() -> None:
     assert len(PYTHON.strip().splitlines()) <= 11
     assert len(SHELL.strip().splitlines()) <= 10

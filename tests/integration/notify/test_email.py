@@ -1,4 +1,4 @@
-"""E-mail, taken by a real SMTP server."""
+"""E-mail, received by a real SMTP server."""
 
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -40,7 +40,7 @@ def to(configure: Configure, mailbox: Mailbox, **changes: str) -> None:
 
 
 def read_link(link: str) -> tuple[str, str]:
-    """Take a link apart: its address, and its token."""
+    """Split a link into its address and its token."""
     address, _, query = link.partition("?")
     return address, parse_qs(query)["token"][0]
 
@@ -49,7 +49,7 @@ async def deliver(**changes: object) -> int | None:
     return await send(a_subscription(Protocol.EMAIL, ADDRESS), an_event(), a_notification(**changes))
 
 
-async def test_a_message_is_plain_and_html_and_says_how_to_get_no_more(mailbox: Mailbox) -> None:
+async def test_a_message_is_plain_and_html_and_has_a_link_to_unsubscribe(mailbox: Mailbox) -> None:
     assert await deliver() == 250
     (mail,) = mailbox.messages
     assert mailbox.recipients == [ADDRESS]
@@ -81,7 +81,7 @@ async def test_a_repeat_has_the_same_message_id(mailbox: Mailbox) -> None:
     assert first.endswith("@icecube.test>")
 
 
-async def test_html_is_escaped_and_no_header_is_made_of_what_others_wrote(mailbox: Mailbox) -> None:
+async def test_html_is_escaped_and_users_texts_add_no_header(mailbox: Mailbox) -> None:
     evil = "<script>x</script>\r\nBcc: other@evil.test\r\n\r\nmore"
     await deliver(reason=evil, outcome=evil, scan_id=evil)
     (mail,) = mailbox.messages
@@ -93,7 +93,7 @@ async def test_html_is_escaped_and_no_header_is_made_of_what_others_wrote(mailbo
     assert "&lt;script&gt;" in html.get_content()
 
 
-async def test_a_confirmation_leads_to_a_page_by_a_link_of_this_address_only(mailbox: Mailbox) -> None:
+async def test_a_confirmation_has_a_link_for_this_address_only(mailbox: Mailbox) -> None:
     assert await send_confirmation("sub-1", ADDRESS, owner="jim") == 250
     (mail,) = mailbox.messages
     plain = mail.get_body(("plain",))
@@ -116,14 +116,14 @@ async def test_starttls_and_login(insecure: Configure, tls: ssl.SSLContext) -> N
         assert mailbox.logins == [LOGIN[0]]
 
 
-async def test_tls_from_the_beginning(insecure: Configure, tls: ssl.SSLContext) -> None:
+async def test_implicit_tls(insecure: Configure, tls: ssl.SSLContext) -> None:
     async with mail_receiver(tls=tls) as mailbox:
         to(insecure, mailbox, SMTP_SECURITY="tls")
         await deliver()
         assert len(mailbox.messages) == 1
 
 
-async def test_nothing_is_sent_in_the_open_where_it_is_to_be_encrypted(
+async def test_nothing_is_sent_unencrypted_if_encryption_is_required(
     insecure: Configure, tls: ssl.SSLContext
 ) -> None:
     async with mail_receiver() as mailbox:  # it offers no STARTTLS
@@ -133,8 +133,10 @@ async def test_nothing_is_sent_in_the_open_where_it_is_to_be_encrypted(
         assert not mailbox.messages
 
 
-async def test_a_mail_server_of_another_name_is_not_trusted(insecure: Configure, tls: ssl.SSLContext) -> None:
-    # Its certificate is for others.
+async def test_a_mail_server_with_a_certificate_of_another_name_is_not_used(
+    insecure: Configure, tls: ssl.SSLContext
+) -> None:
+    # Its certificate has another name.
     async with mail_receiver(host="127.0.0.2", starttls=tls) as mailbox:
         to(insecure, mailbox)
         insecure(SMTP_HOST="127.0.0.2")
@@ -143,7 +145,7 @@ async def test_a_mail_server_of_another_name_is_not_trusted(insecure: Configure,
         assert not mailbox.messages
 
 
-async def test_a_login_that_is_refused_is_said_without_its_password(
+async def test_the_message_of_a_refused_login_has_no_password(
     insecure: Configure, tls: ssl.SSLContext
 ) -> None:
     async with mail_receiver(starttls=tls, login=LOGIN) as mailbox:
@@ -162,7 +164,7 @@ async def test_a_login_that_is_refused_is_said_without_its_password(
         ("451 4.7.1 greylisted, try again", SinkUnreachable, 451),
     ],
 )
-async def test_an_address_that_is_refused(
+async def test_a_refused_address_suspends_or_waits_by_its_status(
     mailbox: Mailbox, refusal: str, error: type[SinkError], status: int
 ) -> None:
     mailbox.refusal = refusal
@@ -172,12 +174,12 @@ async def test_an_address_that_is_refused(
     assert not [secret for secret in SECRETS if secret in str(failed.value)]
 
 
-async def test_a_mail_server_that_is_not_there(mailbox: Mailbox, insecure: Configure) -> None:
+async def test_an_absent_mail_server_is_unreachable(mailbox: Mailbox, insecure: Configure) -> None:
     insecure(SMTP_PORT="1")
     with pytest.raises(SinkUnreachable, match="mail server"):
         await deliver()
 
 
-async def test_without_a_mail_server_the_setting_is_named(insecure: Configure) -> None:
+async def test_without_a_mail_server_the_error_names_the_setting(insecure: Configure) -> None:
     with pytest.raises(NotConfigured, match="SMTP_"):
         await deliver()

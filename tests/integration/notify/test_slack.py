@@ -1,4 +1,4 @@
-"""Messages to Slack, taken by a stand-in that checks Slack's limits (Slack itself cannot run here)."""
+"""Messages to Slack, received by a stand-in that checks Slack's limits (Slack itself cannot run here)."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -49,7 +49,7 @@ async def test_a_message_says_what_happened_and_where_to_look(slack: Receiver) -
         assert words in message
 
 
-async def test_what_slack_would_read_as_its_own_is_escaped(slack: Receiver) -> None:
+async def test_control_characters_of_slack_are_escaped(slack: Receiver) -> None:
     message = await post(slack, reason="<!channel> <https://evil.test|click> & more", outcome="failed")
     assert "&lt;!channel&gt; &lt;https://evil.test|click&gt; &amp; more" in message
     assert "<!channel>" not in message
@@ -89,7 +89,9 @@ def test_a_scan_without_a_result_and_an_event_without_a_name() -> None:
         (Reply(429, {"Retry-After": "30"}), SinkBusy),
     ],
 )
-async def test_what_slack_answers(slack: Receiver, reply: Reply, error: type[SinkError]) -> None:
+async def test_answers_of_slack_become_the_right_errors(
+    slack: Receiver, reply: Reply, error: type[SinkError]
+) -> None:
     slack.checks = lambda _: reply
     with pytest.raises(error) as failed:
         await post(slack)
@@ -97,7 +99,7 @@ async def test_what_slack_answers(slack: Receiver, reply: Reply, error: type[Sin
     assert not [secret for secret in SECRETS if secret in str(failed.value)]
 
 
-def test_only_slacks_own_host_is_taken(configure: Configure) -> None:
+def test_only_addresses_at_slacks_host_are_accepted(configure: Configure) -> None:
     configure(SLACK_HOST="hooks.slack.com")
     assert checked_sink("SLACK", f"https://hooks.slack.com{PATH}") == f"https://hooks.slack.com{PATH}"
     for other in (

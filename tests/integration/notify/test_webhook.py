@@ -27,7 +27,7 @@ async def deliver(receiver: Receiver) -> int | None:
     return await send(a_subscription(Protocol.HTTP, receiver.url()), an_event(), a_notification())
 
 
-async def test_a_receiver_consents_by_our_name_and_says_how_much_it_takes(hook: Receiver) -> None:
+async def test_a_receiver_consents_to_our_name_with_a_rate(hook: Receiver) -> None:
     before = time.time()
     consent = await ask_consent(hook.url())
     assert consent["rate"] == 30
@@ -48,7 +48,7 @@ async def test_a_receiver_consents_by_our_name_and_says_how_much_it_takes(hook: 
     ],
 )
 @pytest.mark.parametrize("status", [200, 204, 404, 405])
-async def test_consent_is_what_the_headers_say_whatever_the_status(
+async def test_consent_depends_on_the_headers_and_not_on_the_status(
     hook: Receiver, headers: dict[str, str], rate: int | None, status: int
 ) -> None:
     hook.on("OPTIONS", Reply(status, headers))
@@ -71,7 +71,7 @@ async def test_consent_is_what_the_headers_say_whatever_the_status(
         "**",
     ],
 )
-async def test_nothing_else_is_consent(hook: Receiver, allowed: str | None) -> None:
+async def test_other_origins_and_missing_headers_are_no_consent(hook: Receiver, allowed: str | None) -> None:
     hook.on("OPTIONS", Reply(200, {} if allowed is None else {"WebHook-Allowed-Origin": allowed}))
     with pytest.raises(SinkRefused, match="WebHook-Allowed-Origin") as refused:
         await ask_consent(hook.url())
@@ -79,7 +79,7 @@ async def test_nothing_else_is_consent(hook: Receiver, allowed: str | None) -> N
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "1.5", "many", "", "٣"])
-async def test_a_rate_that_is_none_is_no_consent(hook: Receiver, rate: str) -> None:
+async def test_an_invalid_rate_is_no_consent(hook: Receiver, rate: str) -> None:
     hook.on("OPTIONS", Reply(200, {"WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": rate}))
     with pytest.raises(SinkRefused, match="WebHook-Allowed-Rate"):
         await ask_consent(hook.url())
@@ -88,7 +88,7 @@ async def test_a_rate_that_is_none_is_no_consent(hook: Receiver, rate: str) -> N
 @pytest.mark.parametrize(
     ("status", "error"), [(410, SinkGone), (429, SinkBusy), (500, SinkUnreachable), (502, SinkUnreachable)]
 )
-async def test_a_handshake_that_fails_is_no_refusal(
+async def test_a_failed_handshake_is_an_outage_and_no_refusal(
     hook: Receiver, status: int, error: type[SinkError]
 ) -> None:
     hook.on("OPTIONS", Reply(status))
@@ -121,7 +121,7 @@ async def test_a_repeat_has_the_same_ids(hook: Receiver) -> None:
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
 
 
-async def test_another_generation_signs_otherwise(hook: Receiver) -> None:
+async def test_another_generation_has_another_signature(hook: Receiver) -> None:
     subscription = a_subscription(Protocol.HTTP, hook.url(), generation=2)
     await deliver(hook)
     await send(subscription, an_event(), a_notification())
@@ -129,7 +129,7 @@ async def test_another_generation_signs_otherwise(hook: Receiver) -> None:
     assert first.headers["webhook-signature"] != second.headers["webhook-signature"]
 
 
-async def test_without_the_key_of_its_secret_nothing_is_sent(hook: Receiver) -> None:
+async def test_nothing_is_sent_without_the_key_of_the_secret(hook: Receiver) -> None:
     subscription = a_subscription(Protocol.HTTP, hook.url(), key_id="a key that was dropped")
     with pytest.raises(SinkRefused, match="rotate") as refused:
         await send(subscription, an_event(), a_notification())
@@ -151,7 +151,7 @@ async def test_without_the_key_of_its_secret_nothing_is_sent(hook: Receiver) -> 
         (503, SinkUnreachable, ReasonCode.SINK_UNREACHABLE),
     ],
 )
-async def test_what_an_answer_means(
+async def test_each_status_becomes_its_error(
     hook: Receiver, status: int, error: type[SinkError], code: ReasonCode
 ) -> None:
     hook.on("POST", Reply(status, {"Location": hook.url("/elsewhere")}, b"no"))
@@ -164,9 +164,7 @@ async def test_what_an_answer_means(
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(("given", "seconds"), [("120", 120), ("0", 0), ("99999999999999999999", 86400)])
-async def test_a_pause_that_is_asked_for_is_said(
-    hook: Receiver, status: int, given: str, seconds: int
-) -> None:
+async def test_retry_after_in_seconds_is_read(hook: Receiver, status: int, given: str, seconds: int) -> None:
     hook.on("POST", Reply(status, {"Retry-After": given}))
     with pytest.raises(SinkBusy) as busy:
         await deliver(hook)
@@ -174,7 +172,7 @@ async def test_a_pause_that_is_asked_for_is_said(
 
 
 @pytest.mark.parametrize(("ahead", "low", "high"), [(3000, 2000, 3001), (-3000, 0, 0), (1e9, 86400, 86400)])
-async def test_a_pause_may_end_at_a_date(hook: Receiver, ahead: float, low: int, high: int) -> None:
+async def test_retry_after_as_a_date_is_read(hook: Receiver, ahead: float, low: int, high: int) -> None:
     hook.on("POST", Reply(429, {"Retry-After": formatdate(time.time() + ahead, usegmt=True)}))
     with pytest.raises(SinkBusy) as busy:
         await deliver(hook)
@@ -183,7 +181,7 @@ async def test_a_pause_may_end_at_a_date(hook: Receiver, ahead: float, low: int,
 
 
 @pytest.mark.parametrize("given", ["soon", "-5", "1e3", "Mon, 99 Foo 2026"])
-async def test_a_pause_that_is_none_leaves_the_time_to_us(hook: Receiver, given: str) -> None:
+async def test_an_invalid_retry_after_is_ignored(hook: Receiver, given: str) -> None:
     hook.on("POST", Reply(429, {"Retry-After": given}))
     with pytest.raises(SinkBusy) as busy:
         await deliver(hook)
@@ -191,7 +189,7 @@ async def test_a_pause_that_is_none_leaves_the_time_to_us(hook: Receiver, given:
 
 
 async def drip(writer: asyncio.StreamWriter) -> None:
-    """Write a byte again and again, for as long as somewhere it is read."""
+    """Write a byte again and again, as long as the other side reads."""
     while True:
         writer.write(b"x")
         await writer.drain()
@@ -202,21 +200,19 @@ async def silence(_: asyncio.StreamWriter) -> None:
     await asyncio.Event().wait()
 
 
-async def test_a_slow_answer_holds_a_delivery_for_its_deadline_only(
-    hook: Receiver, insecure: Configure
-) -> None:
+async def test_a_slow_answer_is_cut_off_at_the_deadline(hook: Receiver, insecure: Configure) -> None:
     insecure(CALL_TIMEOUT="0.3")
     hook.on("POST", Reply(500, then=drip))
     with pytest.raises(SinkUnreachable, match=r"within 0\.3 s"):
         await deliver(hook)
 
 
-async def test_what_has_said_that_it_took_a_delivery_is_not_listened_to_further(hook: Receiver) -> None:
+async def test_the_body_of_a_success_is_not_read(hook: Receiver) -> None:
     hook.on("POST", Reply(200, then=silence))
     assert await deliver(hook) == 200
 
 
-async def test_of_a_huge_answer_only_the_beginning_is_read(hook: Receiver) -> None:
+async def test_only_the_beginning_of_a_huge_answer_is_read(hook: Receiver) -> None:
     written = 0
 
     async def flood(writer: asyncio.StreamWriter) -> None:
@@ -229,11 +225,11 @@ async def test_of_a_huge_answer_only_the_beginning_is_read(hook: Receiver) -> No
     hook.on("POST", Reply(500, then=flood))
     with pytest.raises(SinkUnreachable, match="answers 500"):
         await deliver(hook)
-    # What the buffers of both sides hold; not all of the 64 MB.
+    # As much as the buffers of both sides hold, not all of the 64 MB.
     assert written < 32 * 2**20
 
 
-async def test_a_receiver_that_is_not_there(hook: Receiver) -> None:
+async def test_an_absent_receiver_is_unreachable(hook: Receiver) -> None:
     gone = hook.url().replace(str(hook.port), "1")
     with pytest.raises(SinkUnreachable, match="no answer") as failed:
         await send(a_subscription(Protocol.HTTP, gone), an_event(), a_notification())

@@ -18,11 +18,11 @@ from skydriver.local.http_server import listen, serve, url
 
 
 class Webhook:
-    """Answers as a test wants, and remembers what it was asked.
+    """A webhook that answers as a test sets it, and records its calls.
 
     Attributes:
-        url: its address, which holds a secret as those of many services do.
-        allowed: the senders that it allows in its handshake; None: it answers without.
+        url: its address, which contains a secret as those of many services do.
+        allowed: the origin that it allows in its handshake; None: its answer names none.
         status: of its answers to deliveries.
         asked: the methods of the calls so far.
         deliveries: headers and bodies.
@@ -59,10 +59,10 @@ async def webhook() -> AsyncIterator[Webhook]:
 
 
 class Mailbox:
-    """Takes all mail, and keeps it.
+    """Accepts all mail, and keeps it.
 
     Attributes:
-        mails: what has come, the oldest first.
+        mails: all received mails, the oldest first.
         port: of its server.
     """
 
@@ -71,7 +71,7 @@ class Mailbox:
         self.port = 0
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        """Take a mail."""
+        """Keep a mail."""
         message = email.message_from_bytes(envelope.content, policy=email.policy.default)
         self.mails.append(message)
         return "250 taken"

@@ -1,4 +1,4 @@
-"""Subscriptions over HTTP: who may what, what receivers are asked, and what is kept secret."""
+"""Subscriptions over HTTP: permissions, receivers' consent, and secrets."""
 
 import asyncio
 import datetime as dt
@@ -31,7 +31,7 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 @pytest_asyncio.fixture
 async def issuer(api: Api, configure: Callable[..., None]) -> AsyncIterator[Realm]:
-    """The realm whose users the interface listens to; webhooks may be at any address."""
+    """The realm of the interface's users; webhooks may be at any address."""
     async with realm() as one:
         issuers.jwks_cache.cache_clear()
         configure(SKYDRIVER_NO_AUTH="false", AUTH_OPENID_URL=one.url, SUBSCRIPTION_INSECURE_SINKS="true")
@@ -51,7 +51,7 @@ class User:
         return await self._api.answer(method, path, body, {**self.headers, **headers})
 
     async def call(self, method: str, path: str, body: Any = None, *, code: int = 200) -> Any:
-        """Call, and expect a status; the answer, or its sentence where it is an error."""
+        """Call, expect a status, and return the answer, or the sentence of an error."""
         answer = await self.answer(method, path, body)
         assert answer.status_code == code, answer.text
         return answer.json() if code == 200 else answer.json()["error"]
@@ -77,11 +77,11 @@ def bob(api: Api, issuer: Realm) -> User:
 
 @pytest.fixture
 def operator(api: Api, issuer: Realm) -> User:
-    """Who looks after all subscriptions."""
+    """An operator, who may see and suspend all subscriptions."""
     return User(api, issuer, "olga", skydriver_role="system")
 
 
-async def test_a_webhook_is_asked_and_served_once_it_consents(ada: User, hook: Webhook) -> None:
+async def test_a_subscription_is_active_once_its_webhook_consents(ada: User, hook: Webhook) -> None:
     made = await ada.subscribe(hook.url, filters={"run_id": 7, "classifiers": {"a.b": 1, "$c": True}})
     assert hook.asked == ["OPTIONS"]
     assert (made["state"], made["reason"], made["owner"]) == ("ACTIVE", None, "ada")
@@ -115,7 +115,7 @@ async def test_tests_count_as_deliveries(ada: User, hook: Webhook, configure: Ca
     assert len(hook.deliveries) < 3
 
 
-async def test_without_consent_it_waits_and_is_asked_again_with_growing_pauses(
+async def test_a_webhook_without_consent_is_asked_again_at_growing_intervals(
     ada: User, hook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook.allowed = "another.example.org"
@@ -141,7 +141,7 @@ async def test_without_consent_it_waits_and_is_asked_again_with_growing_pauses(
 
 
 async def due(subscription_id: str) -> None:
-    """Let the time come at which a webhook is asked again."""
+    """Make the time pass until a webhook is asked again."""
     await collection(subscriptions.NAME).update_one({"_id": subscription_id}, {"$set": {"asking.at": 1.0}})
 
 
@@ -149,14 +149,14 @@ async def asking(subscription_id: str) -> Any:
     return (await collection(subscriptions.NAME).find_one({"_id": subscription_id}))["asking"]
 
 
-async def test_consent_is_asked_anew_after_a_month(
+async def test_consent_is_asked_for_again_after_a_month(
     ada: User, hook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = await ada.subscribe(hook.url)
     identifier, path = made["subscription_id"], f"/subscriptions/{made['subscription_id']}"
     month = (await asking(identifier))["at"] - time.time()
     assert month == pytest.approx(30 * 86400, abs=600)
-    # One that is away for a while is served further; one that says no is not.
+    # While a webhook is unreachable for a short time, its subscription stays active; a refusal ends it.
     hook.allowed, hook.handshake_status = None, 503
     await due(identifier)
     await renew_consents()
@@ -179,7 +179,7 @@ async def test_consent_is_asked_anew_after_a_month(
     assert (await ada.call("PATCH", path, {"state": "ACTIVE"}))["state"] == "ACTIVE"
 
 
-async def test_a_webhook_away_for_long_is_served_no_longer(
+async def test_a_subscription_stops_when_its_webhook_stays_unreachable(
     ada: User, hook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = await ada.subscribe(hook.url)
@@ -191,7 +191,7 @@ async def test_a_webhook_away_for_long_is_served_no_longer(
         assert (await ada.call("GET", f"/subscriptions/{made['subscription_id']}"))["state"] == state
 
 
-async def test_an_address_within_the_installation_is_refused_and_nothing_is_stored(
+async def test_a_private_address_is_refused_and_nothing_is_stored(
     ada: User, hook: Webhook, configure: Callable[..., None]
 ) -> None:
     configure(SUBSCRIPTION_INSECURE_SINKS="false")
@@ -201,7 +201,7 @@ async def test_an_address_within_the_installation_is_refused_and_nothing_is_stor
     assert hook.asked == []
 
 
-async def test_users_see_and_change_their_own_only(
+async def test_users_see_and_change_only_their_own_subscriptions(
     ada: User, bob: User, operator: User, hook: Webhook
 ) -> None:
     identifier = (await ada.subscribe(hook.url))["subscription_id"]
@@ -223,7 +223,7 @@ async def test_users_see_and_change_their_own_only(
         assert (seen["subscription_id"], seen["owner"]) == (identifier, "ada")
     assert "argument owner" in await operator.call("GET", "/subscriptions?all=true&owner=ada", code=400)
     assert await operator.call("GET", "/subscriptions") == {"subscriptions": []}
-    # An operator is no owner: neither the terms nor the secret are theirs.
+    # An operator is not the owner, and may change neither the terms nor the secret.
     await operator.call("PATCH", path, {"expires_in_days": 1}, code=403)
     await operator.call("POST", f"{path}/rotate", code=404)
     await operator.call("POST", f"{path}/test", code=404)
@@ -231,7 +231,9 @@ async def test_users_see_and_change_their_own_only(
     assert (await ada.call("GET", path))["state"] == "ACTIVE"
 
 
-async def test_operators_suspend_and_remove_any(ada: User, operator: User, hook: Webhook) -> None:
+async def test_operators_suspend_and_remove_any_subscription(
+    ada: User, operator: User, hook: Webhook
+) -> None:
     path = f"/subscriptions/{(await ada.subscribe(hook.url))['subscription_id']}"
     await ada.call("PATCH", path, {"state": "SUSPENDED"}, code=403)
     suspended = await operator.call("PATCH", path, {"state": "SUSPENDED"})
@@ -246,7 +248,7 @@ async def test_operators_suspend_and_remove_any(ada: User, operator: User, hook:
     await ada.call("GET", path, code=404)
 
 
-async def test_a_users_places_are_bounded_whatever_happens_at_once(
+async def test_the_limit_of_a_user_holds_for_simultaneous_calls(
     ada: User, bob: User, hook: Webhook, configure: Callable[..., None]
 ) -> None:
     configure(MAX_SUBSCRIPTIONS="3")
@@ -260,7 +262,7 @@ async def test_a_users_places_are_bounded_whatever_happens_at_once(
     [first, *_] = (await ada.call("GET", "/subscriptions"))["subscriptions"]
     await ada.call("DELETE", f"/subscriptions/{first['subscription_id']}")
     await ada.subscribe(hook.url)
-    # What has expired takes no place, whether or not MongoDB has removed it.
+    # An expired subscription takes no place, even if MongoDB has not removed it yet.
     await collection(subscriptions.NAME).update_one(
         {"owner": "ada"}, {"$set": {"expires_at": dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1)}}
     )
@@ -278,7 +280,7 @@ async def test_a_repeat_with_the_same_key_is_the_same_subscription(ada: User, ho
     assert other.status_code == 409
 
 
-async def test_it_is_changed_renewed_and_its_secret_rotated(ada: User, hook: Webhook) -> None:
+async def test_a_subscription_is_changed_renewed_and_rotated(ada: User, hook: Webhook) -> None:
     made = await ada.subscribe(hook.url, expires_in_days=1, filters={"run_id": 7})
     path = f"/subscriptions/{made['subscription_id']}"
     changed = await ada.call("PATCH", path, {"types": ["stalled"], "filters": {"min_priority": 100}})
@@ -314,7 +316,7 @@ async def test_a_renewal_moves_the_sink_to_the_newest_key(
     assert (await ada.call("POST", f"{path}/test"))["is_delivered"]
 
 
-async def test_mail_goes_at_once_to_the_verified_address_of_the_caller_only(
+async def test_only_the_callers_verified_address_needs_no_confirmation(
     ada: User, bob: User, mails: Mailbox
 ) -> None:
     made = await ada.subscribe("Ada@IceCube.wisc.edu", "EMAIL")
@@ -330,7 +332,7 @@ async def test_mail_goes_at_once_to_the_verified_address_of_the_caller_only(
         assert "confirm" in mails.link("confirm")
 
 
-async def test_another_address_is_served_once_its_reader_presses_the_button(
+async def test_another_address_is_active_once_its_reader_confirms(
     api: Api, ada: User, mails: Mailbox
 ) -> None:
     made = await ada.subscribe("carl@example.org", "EMAIL")
@@ -346,7 +348,7 @@ async def test_another_address_is_served_once_its_reader_presses_the_button(
     assert done.status_code == 200
     assert (await ada.call("GET", path))["state"] == "ACTIVE"
     await ada.call("POST", f"{path}/test")
-    # RFC 8058: a mail program posts by itself, with no origin of ours.
+    # RFC 8058: a mail program posts without our origin.
     [address] = [str(mails.mails[-1]["List-Unsubscribe"]).strip("<>")]
     unsubscribe = address[address.index("/subscriptions/") :]
     page = await api.http.get(unsubscribe, headers={"accept": "text/html"})
@@ -358,7 +360,7 @@ async def test_another_address_is_served_once_its_reader_presses_the_button(
         assert done.status_code == 200
         shown = await ada.call("GET", path)
         assert (shown["state"], shown["reason_code"]) == ("SUSPENDED", "unsubscribed")
-    # The owner cannot bring it back alone.
+    # The owner alone cannot activate it.
     again = await ada.call("PATCH", path, {"state": "ACTIVE"})
     assert (again["state"], again["reason_code"]) == ("PENDING", "address_unconfirmed")
     await api.http.post(mails.link("confirm"), content="", headers=FORM)
@@ -368,7 +370,7 @@ async def test_another_address_is_served_once_its_reader_presses_the_button(
     assert (await api.http.post(mails.link("confirm"), content="", headers=FORM)).status_code == 403
 
 
-async def test_an_operators_suspension_outlasts_the_readers_word(
+async def test_an_operators_suspension_outlasts_a_readers_confirmation(
     api: Api, ada: User, operator: User, mails: Mailbox
 ) -> None:
     made = await ada.subscribe("carl@example.org", "EMAIL")
@@ -380,7 +382,7 @@ async def test_an_operators_suspension_outlasts_the_readers_word(
     assert (await operator.call("PATCH", path, {"state": "ACTIVE"}))["state"] == "ACTIVE"
 
 
-async def test_forged_old_and_others_links_do_nothing(
+async def test_forged_expired_and_foreign_links_change_nothing(
     api: Api, ada: User, mails: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = (await ada.subscribe("carl@example.org", "EMAIL"))["subscription_id"]
@@ -404,7 +406,7 @@ async def test_forged_old_and_others_links_do_nothing(
         assert (await ada.call("GET", f"/subscriptions/{one}"))["reason_code"] == "address_unconfirmed"
 
 
-async def test_nobody_is_flooded_with_questions(
+async def test_a_user_can_ask_only_so_many_others_a_day(
     ada: User, mails: Mailbox, configure: Callable[..., None]
 ) -> None:
     configure(CONFIRMATIONS_A_DAY="2")
@@ -416,7 +418,7 @@ async def test_nobody_is_flooded_with_questions(
     assert await ada.call("GET", "/subscriptions") == {"subscriptions": []}
 
 
-async def test_without_a_mail_server_no_address_is_taken(ada: User) -> None:
+async def test_without_a_mail_server_addresses_are_refused(ada: User) -> None:
     assert "argument protocol" in await ada.subscribe("ada@icecube.wisc.edu", "EMAIL", code=400)
 
 
@@ -435,7 +437,7 @@ WRONG: tuple[tuple[dict[str, Any], str], ...] = (
 )
 
 
-async def test_what_is_wrong_is_named_and_nothing_happens(ada: User, hook: Webhook) -> None:
+async def test_wrong_arguments_are_named_and_change_nothing(ada: User, hook: Webhook) -> None:
     for changes, name in WRONG:
         body = {"protocol": "HTTP", "sink": hook.url, **changes}
         given = {key: value for key, value in body.items() if value is not ...}

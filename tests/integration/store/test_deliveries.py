@@ -1,4 +1,4 @@
-"""Deliveries: one row for each event and subscription, whatever is written at the same time."""
+"""Deliveries: one row for each event and subscription, even for simultaneous writes."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ def _row(subscription_id: str, event_id: str, now: float = NOW) -> Delivery:
     return deliveries.new_delivery(subscription_id, event, now=now)
 
 
-async def test_rows_that_are_there_stay_and_only_new_ones_are_told_of() -> None:
+async def test_existing_rows_stay_and_only_new_ones_are_returned() -> None:
     a, b, c = (_row(name, "e") for name in "abc")
     assert await deliveries.insert([]) == []
     assert await deliveries.insert([a, b]) == [a, b]
@@ -32,7 +32,7 @@ async def test_rows_that_are_there_stay_and_only_new_ones_are_told_of() -> None:
     assert sum(map(len, several)) == 1
 
 
-async def test_what_is_due_comes_in_order_and_what_is_over_no_more() -> None:
+async def test_due_deliveries_come_in_order_and_finished_ones_never_again() -> None:
     rows = [_row("a", f"e{n}", NOW + n) for n in range(4)]
     await deliveries.insert(reversed(rows))
     await deliveries.note_delivered(rows[0]["_id"], status=None)
@@ -42,7 +42,7 @@ async def test_what_is_due_comes_in_order_and_what_is_over_no_more() -> None:
     assert found is not None and found["_id"] == rows[3]["_id"]
     await deliveries.postpone("a", until=time.time() + 60)
     assert await deliveries.next_due("a") is None
-    # Over is over.
+    # A finished row does not change.
     await deliveries.note_failure(rows[0]["_id"], WHY, status=500, not_before=0.0)
     await deliveries.note_delivered(rows[1]["_id"], status=204)
     await deliveries.give_up("a", WHY)
@@ -50,7 +50,7 @@ async def test_what_is_due_comes_in_order_and_what_is_over_no_more() -> None:
     assert states == ["DELIVERED", "GIVEN_UP", "GIVEN_UP", "GIVEN_UP"]
 
 
-async def test_one_of_each_subscription_is_overdue_however_many_it_has_the_oldest_first() -> None:
+async def test_one_overdue_delivery_of_each_subscription_is_found_the_oldest_first() -> None:
     await deliveries.insert(
         [
             *(_row("many", f"e{n}", NOW + n) for n in range(50)),

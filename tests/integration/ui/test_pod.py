@@ -1,4 +1,4 @@
-"""The scanner's pod on the page of a scan, in a real browser: in the words of the command line, as text."""
+"""The scanner's pod on the page of a scan, in a real browser: the command line's words, as text."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ async def refreshed(page: Page) -> None:
     await page.evaluate("document.dispatchEvent(new CustomEvent('skydriver:refreshed'))")
 
 
-async def test_each_pod_is_said_as_the_command_line_says_it(page: Page, site: Site) -> None:
+async def test_each_pod_is_described_as_on_the_command_line(page: Page, site: Site) -> None:
     say(site, PODS)
     await page.goto(site.url)
     lines = page.locator("[data-pods] li")
@@ -82,7 +82,7 @@ async def test_without_a_pod_the_services_own_message_is_shown(page: Page, site:
     await expect(page.locator("[data-pods]")).to_have_text("not retrieved: Kubernetes does not answer")
 
 
-async def test_there_is_one_look_a_minute_and_none_once_the_pod_is_gone(page: Page, site: Site) -> None:
+async def test_the_pod_is_read_once_a_minute_and_not_after_its_end(page: Page, site: Site) -> None:
     say(site, PODS)
     await page.clock.install(time="2026-11-26T03:02:05Z")
     await page.goto(site.url)
@@ -97,7 +97,7 @@ async def test_there_is_one_look_a_minute_and_none_once_the_pod_is_gone(page: Pa
     await page.clock.run_for(60_000)
     await refreshed(page)
     await expect(shown).to_have_text("skyscan-c: Succeeded")
-    # A look that fails takes nothing away.
+    # A failed request changes nothing on the page.
     site.status = 503
     await page.clock.run_for(60_000)
     async with page.expect_response(f"**{STATUS}"):
@@ -110,7 +110,7 @@ async def test_there_is_one_look_a_minute_and_none_once_the_pod_is_gone(page: Pa
     assert site.count(STATUS) == 3
 
 
-async def test_a_hidden_page_does_not_look(page: Page, site: Site) -> None:
+async def test_a_hidden_page_does_not_read_the_pod(page: Page, site: Site) -> None:
     say(site, PODS)
     await page.add_init_script("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
     await page.goto(site.url)

@@ -1,4 +1,4 @@
-"""The Triggers for operators: Knative takes each, and their sinks hear of scans."""
+"""The Triggers for operators: Knative accepts each, and their sinks get events of scans."""
 
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -31,13 +31,13 @@ FOLLOW_UP: dict[str, Any] = {
 
 
 class Sinks:
-    """All sinks of the examples: what each has heard, by the names of their hosts."""
+    """All sinks of the examples: the events of each, by the names of their hosts."""
 
     def __init__(self) -> None:
         self.heard: dict[str, list[tuple[str, str]]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take an event."""
+        """Record an event."""
         request = Request(scope, receive)
         await request.body()
         host = request.headers["host"].partition(".")[0]
@@ -46,7 +46,7 @@ class Sinks:
         await Response(status_code=204)(scope, receive, send)
 
     def facts(self, host: str, scan_id: str) -> list[str]:
-        """List the facts of a scan that a sink has heard."""
+        """List the facts of a scan that a sink has received."""
         return [fact for fact, subject in self.heard.get(host, []) if subject == scan_id]
 
 
@@ -63,7 +63,7 @@ async def sinks(api: Api, sink: str, knative: Eventing) -> AsyncIterator[Sinks]:
             for host in HOSTS:
                 knative.names.lead(host, "shift", url(listener))
             knative.names.lead("follow-up", "realtime", url(listener))
-            # Our own functions are told, too, and do nothing here.
+            # The service's own functions get the events, too, and do nothing here.
             for service in of_kind("Service"):
                 knative.names.lead(service["metadata"]["name"], NAMESPACE, url(listener))
             await api.install(EXAMPLES)
@@ -76,7 +76,7 @@ async def sinks(api: Api, sink: str, knative: Eventing) -> AsyncIterator[Sinks]:
                     (await api.client.delete(await api.path(one))).raise_for_status()
 
 
-async def test_sinks_of_operators_hear_a_scans_first_result_and_its_end(
+async def test_operators_sinks_get_a_scans_first_result_and_its_end(
     sink: str, sinks: Sinks, configure: Callable[..., None]
 ) -> None:
     configure(K_SINK=sink)

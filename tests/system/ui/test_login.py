@@ -22,7 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest.fixture(scope="module")
 def service(guarded_dashboard: Skydriver) -> Skydriver:
-    """The service in front of which the browser is."""
+    """The service that the browser visits."""
     return guarded_dashboard
 
 
@@ -33,7 +33,7 @@ def allowed(service: Skydriver, realm: Keycloak) -> tuple[str, ...]:
 
 
 async def asks_for_a_login(page: Page) -> None:
-    """Wait until Keycloak asks who its user is."""
+    """Wait until Keycloak asks for a login."""
     await expect(page.get_by_label("Username or email")).to_be_visible()
 
 
@@ -50,7 +50,7 @@ def bearer(realm: Keycloak) -> dict[str, str]:
 
 
 async def submitted(service: Skydriver, realm: Keycloak) -> str:
-    """Ask for a scan by the interface; its id."""
+    """Submit a scan by the interface, and return its id."""
     answer = await service.http.post("/scan", json=scan_arguments(**SLOW), headers=bearer(realm))
     manifest: dict[str, Any] = answer.raise_for_status().json()
     return str(manifest["scan_id"])
@@ -65,7 +65,7 @@ async def test_a_user_logs_in_comes_back_acts_and_logs_out(
     await expect(page.locator("#state")).to_be_visible()
     assert page.url == service.service.url + path
     await expect(page.locator(".user")).to_contain_text(USER)
-    # What modules ask for is read by the same cookie.
+    # Requests of the modules have the same cookie.
     await expect(page.locator("#map")).to_have_attribute("data-view", "full")
     await page.get_by_role("button", name="Abort").click()
     await page.get_by_role("button", name="Abort").click()
@@ -79,7 +79,7 @@ async def test_a_user_logs_in_comes_back_acts_and_logs_out(
     await asks_for_a_login(page)
 
 
-async def test_a_session_that_ends_in_mid_form_loses_nothing(
+async def test_a_session_that_ends_during_a_form_loses_nothing(
     page: Page, service: Skydriver, realm: Keycloak
 ) -> None:
     await page.goto("/ui/new")

@@ -1,4 +1,4 @@
-"""The whole service away, and back on the same data and address, before a page that stays open."""
+"""A page stays open while the whole service stops, and starts again on the same data and address."""
 
 from pathlib import Path
 
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 SLOW = {"scanner_server_env": {"SKYSCAN_STANDIN_PIXEL_SECONDS": 1.0}}
 
 
-async def test_a_page_goes_on_once_the_service_is_back(browser: Browser, tmp_path: Path) -> None:
-    """What was shown stays meanwhile; the scan, whose scanner went with the service, is launched again."""
+async def test_a_page_continues_once_the_service_is_back(browser: Browser, tmp_path: Path) -> None:
+    """The page keeps its content meanwhile; the scan's server, which stopped, too, is relaunched."""
     port, data = free_port(), tmp_path / "data"
     address = f"http://127.0.0.1:{port}"
     with empty_database() as uri:

@@ -1,4 +1,4 @@
-"""Which Triggers ask for reports of scanners; that such ones are found is told in tests/system/kubernetes."""
+"""Which Triggers ask for reports of scanners; tests/system/knative/test_check.py finds them on a cluster."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ RESULT = "org.icecube.skydriver.scan.result_reported.v1"
         {"filters": [{"cesql": f"type = '{PROGRESS}' AND subject = 's'"}]},
     ],
 )
-def test_a_filter_that_names_reports_asks_for_them(spec: dict[str, Any]) -> None:
+def test_filters_that_name_reports_ask_for_them(spec: dict[str, Any]) -> None:
     assert asks_for(spec, Fact.PROGRESS_REPORTED)
 
 
@@ -39,5 +39,5 @@ def test_a_filter_that_names_reports_asks_for_them(spec: dict[str, Any]) -> None
         {"filters": [{"cesql": "type LIKE 'org.icecube.skydriver.scan.%'"}]},
     ],
 )
-def test_others_do_not(spec: dict[str, Any]) -> None:
+def test_other_filters_do_not_ask_for_reports(spec: dict[str, Any]) -> None:
     assert not asks_for(spec, Fact.PROGRESS_REPORTED)

@@ -106,8 +106,8 @@ def run(service: ScriptedService, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("SKYDRIVER_DATA", str(tmp_path / "nothing-here"))
     monkeypatch.setenv("COLUMNS", "200")
 
-    def _run(*args: str) -> Result:
-        return CliRunner().invoke(app, list(args))
+    def _run(*args: str, stdin: str = "") -> Result:
+        return CliRunner().invoke(app, list(args), input=stdin)
 
     return _run
 

@@ -1,4 +1,4 @@
-"""A scan has stalled once no pixel was done for long by the measure of its own growths."""
+"""A scan has stalled once no pixel was done for much longer than usual for this scan."""
 
 from itertools import pairwise
 from statistics import median
@@ -21,16 +21,16 @@ def test_without_growths_the_fixed_time_counts() -> None:
         assert stall_deadline(history, least=HALF_AN_HOUR, factor=5.0) == HALF_AN_HOUR
 
 
-def test_a_slow_scan_is_given_five_times_its_own_time() -> None:
+def test_a_slow_scan_may_take_five_times_its_median_growth_time() -> None:
     slow = _history((0, 1, 1), (900, 2, 1), (960, 2, 1), (1800, 3, 1), (2700, 9, 1))
     assert growth_times(slow) == [900, 900, 900]
     assert stall_deadline(slow, least=HALF_AN_HOUR, factor=5.0) == 4500
     quick = _history((0, 1, 1), (60, 2, 1), (120, 3, 1), (3720, 4, 1))
-    # One long wait among short ones is no measure.
+    # One long wait among short ones does not change the median.
     assert stall_deadline(quick, least=HALF_AN_HOUR, factor=5.0) == HALF_AN_HOUR
 
 
-def test_a_relaunch_is_no_growth_and_counts_from_nothing_again() -> None:
+def test_growth_times_are_counted_within_each_attempt() -> None:
     relaunched = _history((0, 1, 1), (10, 500, 1), (5000, 0, 2), (5100, 3, 2), (5130, 4, 2))
     assert growth_times(relaunched) == [10, 30]
 
@@ -44,10 +44,10 @@ REPORTS = st.lists(
 
 
 @given(REPORTS, st.floats(1, 4000), st.floats(0, 10))
-def test_the_rule_holds_for_any_story(
+def test_the_rule_holds_for_any_series_of_reports(
     reports: list[tuple[float, int, bool]], least: float, factor: float
 ) -> None:
-    """The story is told again in the words of the rule: each time at which an attempt has a new maximum."""
+    """The test computes growths as the rule defines them: the times of each attempt's new maxima."""
     time, attempt, history = 0.0, 1, []
     growths: dict[int, list[float]] = {1: []}
     most = 0

@@ -1,4 +1,4 @@
-"""The arguments of subscriptions: every way to get them wrong is refused by name, all problems at once."""
+"""The arguments of subscriptions: a refusal names each wrong argument, all at once."""
 
 from typing import Any
 
@@ -42,20 +42,20 @@ def test_the_defaults() -> None:
 
 
 @given(st.lists(st.sampled_from(NOTIFIED), min_size=1), st.booleans())
-def test_types_stand_once_in_one_order_with_or_without_their_beginning(facts: list[Any], short: bool) -> None:
+def test_types_are_deduplicated_and_sorted_with_or_without_scan(facts: list[Any], short: bool) -> None:
     given_types = [fact.removeprefix("scan.") if short else str(fact) for fact in facts]
     assert subscribe(types=given_types).types == [fact for fact in NOTIFIED if fact in facts]
 
 
 @given(st.text(max_size=30))
-def test_an_unknown_type_is_refused_with_those_that_are_known(text: str) -> None:
+def test_the_refusal_of_an_unknown_type_lists_the_known_ones(text: str) -> None:
     if f"scan.{text.removeprefix('scan.')}" not in NOTIFIED:
         sentence = problems(types=["finished", text])["types"]
         assert all(fact in sentence for fact in NOTIFIED)
 
 
 @given(name=st.sampled_from(["protocol", "types", "filters", "expires_in_days", "sink"]), value=JSON)
-def test_whatever_is_given_is_taken_or_refused_by_its_name(name: str, value: Any) -> None:
+def test_any_argument_is_accepted_or_refused_by_its_name(name: str, value: Any) -> None:
     try:
         made = subscribe(**{name: value})
     except InvalidArguments as error:
@@ -85,24 +85,24 @@ WRONG_FILTERS: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, one) for name, wrong in WRONG.items() for one in wrong])
-def test_what_is_wrong_is_named(name: str, value: Any) -> None:
+def test_a_refusal_names_the_argument(name: str, value: Any) -> None:
     assert set(problems(**{name: value})) == {name}
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [(name, one) for name, wrong in WRONG_FILTERS.items() for one in wrong]
 )
-def test_what_is_wrong_with_a_filter_is_named(name: str, value: Any) -> None:
+def test_a_refusal_names_the_filter(name: str, value: Any) -> None:
     [problem] = problems(filters={name: value})
     assert problem.split(".")[:2] == ["filters", name]
 
 
-def test_a_filter_that_is_null_is_not_given() -> None:
+def test_a_filter_that_is_null_is_ignored() -> None:
     assert subscribe(filters={"run_id": None, "event_id": 7}).filters.filters() == {"event_id": 7}
 
 
 @pytest.mark.parametrize("changes", [{}, {"types": None}, {"state": None, "filters": None}])
-def test_a_change_changes_something(changes: dict[str, Any]) -> None:
+def test_a_change_needs_a_field(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidArguments, match="give types, filters, expires_in_days or state"):
         validate(ChangeSubscriptionArguments, changes)
 
@@ -111,7 +111,7 @@ def test_a_change_changes_something(changes: dict[str, Any]) -> None:
     ("name", "value"),
     [("state", "PENDING"), ("state", "active"), ("expires_in_days", 91), ("types", []), ("sink", SINK)],
 )
-def test_what_is_wrong_with_a_change_is_named(name: str, value: Any) -> None:
+def test_a_refusal_of_a_change_names_the_field(name: str, value: Any) -> None:
     with pytest.raises(InvalidArguments) as caught:
         validate(ChangeSubscriptionArguments, {name: value})
     assert set(caught.value.problems) == {name}

@@ -1,4 +1,4 @@
-"""Which addresses are of the public Internet, in all forms that an address has."""
+"""Which addresses are on the public Internet, in all forms of an address."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -22,7 +22,7 @@ V4 = st.ip_addresses(v=4)
         "64:ff9b::808:808",
     ],
 )
-def test_what_is_public(address: str) -> None:
+def test_public_addresses(address: str) -> None:
     assert is_public(ip_address(address))
 
 
@@ -36,12 +36,12 @@ def test_what_is_public(address: str) -> None:
         *("::ffff:0:8.8.8.8", "2606:4700::5efe:808:808", "2606:4700::200:5efe:808:808"),
     ],
 )
-def test_what_is_not(address: str) -> None:
+def test_addresses_that_are_not_public(address: str) -> None:
     assert not is_public(ip_address(address))
 
 
 @given(V4)
-def test_a_form_of_an_ipv4_address_is_no_more_public_than_the_address(address: IPv4Address) -> None:
+def test_an_ipv6_form_of_an_ipv4_address_is_as_public_as_the_address(address: IPv4Address) -> None:
     number, public = int(address), is_public(address)
     mapped = IPv6Address(0xFFFF << 32 | number)
     nat64 = IPv6Address(int(IPv6Address("64:ff9b::")) | number)
@@ -59,8 +59,10 @@ def test_a_form_of_an_ipv4_address_is_no_more_public_than_the_address(address: I
 
 
 @given(st.ip_addresses())
-def test_what_the_registries_do_not_call_global_is_not_public(address: IPv4Address | IPv6Address) -> None:
-    # Of a form that holds an IPv4 address the other test knows.
+def test_addresses_that_are_not_global_by_the_registries_are_not_public(
+    address: IPv4Address | IPv6Address,
+) -> None:
+    # Forms that contain an IPv4 address have their own test.
     if int(address) >> 32 not in (0xFFFF, int(IPv6Address("64:ff9b::")) >> 32) and is_public(address):
         assert address.is_global
         assert not address.is_multicast

@@ -1,4 +1,4 @@
-"""Links in e-mail: each is good for one purpose, one subscription, and some for a while."""
+"""Links in e-mail: each is valid for one purpose and one subscription, and some for a limited time."""
 
 import time
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def settings(configure: Callable[..., None]) -> None:
     configure(SKYDRIVER_URL="https://skydriver.test/")
 
 
-def test_a_confirmation_is_of_one_subscription_and_sink() -> None:
+def test_a_confirmation_is_valid_for_one_subscription_and_sink() -> None:
     token = confirm_token("sub-1", SINK)
     assert confirms(token, "sub-1", SINK)
     assert not confirms(token, "sub-2", SINK)
@@ -33,7 +33,7 @@ def test_a_confirmation_is_of_one_subscription_and_sink() -> None:
     assert "jane" not in token
 
 
-def test_a_confirmation_is_good_for_three_days(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_confirmation_is_valid_for_three_days(monkeypatch: pytest.MonkeyPatch) -> None:
     token, now = confirm_token("sub-1", SINK), time.time()
     monkeypatch.setattr(time, "time", lambda: now + CONFIRM_SECONDS - 60)
     assert confirms(token, "sub-1", SINK)
@@ -41,7 +41,9 @@ def test_a_confirmation_is_good_for_three_days(monkeypatch: pytest.MonkeyPatch) 
     assert not confirms(token, "sub-1", SINK)
 
 
-def test_a_way_out_is_of_one_subscription_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unsubscribe_token_is_valid_for_one_subscription_and_does_not_expire(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     token, now = unsubscribe_token("sub-1"), time.time()
     monkeypatch.setattr(time, "time", lambda: now + 365 * 86400)
     assert unsubscribes(token, "sub-1")
@@ -49,7 +51,7 @@ def test_a_way_out_is_of_one_subscription_and_stays(monkeypatch: pytest.MonkeyPa
     assert not unsubscribes("", "sub-1")
 
 
-def test_no_token_is_good_for_another_purpose() -> None:
+def test_no_token_is_valid_for_another_purpose() -> None:
     assert not unsubscribes(confirm_token("sub-1", SINK), "sub-1")
     assert not confirms(unsubscribe_token("sub-1"), "sub-1", SINK)
 

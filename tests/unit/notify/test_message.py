@@ -1,4 +1,4 @@
-"""What notifications say to people."""
+"""The text of notifications."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.support.notifications import a_notification
 
 
 @pytest.mark.parametrize("fact", [*NOTIFIED, TEST_FACT])
-def test_each_fact_has_its_words(fact: str) -> None:
+def test_each_fact_has_a_title_and_a_sentence(fact: str) -> None:
     message = message_of(a_notification(fact=fact))
     assert message.title.startswith("SkyDriver: ")
     assert message.title.endswith(", run 139534, event 12345")
@@ -18,7 +18,7 @@ def test_each_fact_has_its_words(fact: str) -> None:
     assert "\n" not in message.title
 
 
-def test_facts_are_told_apart() -> None:
+def test_the_titles_of_facts_differ() -> None:
     said = [message_of(a_notification(fact=fact)) for fact in (*NOTIFIED, TEST_FACT)]
     assert len({message.title for message in said}) == len({message.sentence for message in said}) == 7
 
@@ -40,13 +40,13 @@ def test_each_definition_is_explained(definition: Definition) -> None:
     assert f"definition: {definition.value}, " in said
 
 
-def test_a_partial_result_is_called_so_and_none_is_not_spoken_of() -> None:
+def test_a_partial_result_is_marked_and_a_missing_one_is_left_out() -> None:
     assert "partial" in dict(message_of(a_notification(is_final=False)).facts)["Result"]
     bare = dict(message_of(a_notification(best_fit=None, area=None, outcome=None, priority=1)).facts)
     assert bare == {"Scan": "scan-1", "Event": "run 139534, event 12345", "Priority": "1"}
 
 
-def test_a_reason_is_said_and_an_event_without_a_name_is_called_so() -> None:
+def test_a_reason_is_shown_and_an_unknown_event_is_called_so() -> None:
     message = message_of(
         a_notification(fact=Fact.FAILED, reason="no worker runs", run_id=None, event_id=None)
     )
@@ -54,6 +54,6 @@ def test_a_reason_is_said_and_an_event_without_a_name_is_called_so() -> None:
     assert message.sentence == "The scan of an event without a name has failed."
 
 
-def test_only_links_that_there_are() -> None:
+def test_only_existing_links_are_shown() -> None:
     page = "https://skydriver.test/ui/scan?id=1"
     assert message_of(a_notification(links={"page": page})).links == (("Page of the scan", page),)

@@ -12,7 +12,7 @@ from skydriver.notify.signatures import current_key_id, message_id, secret_of, s
 OLD, NEW = "the former key of subscriptions which is long", "the new key of subscriptions which is long"
 
 
-def test_a_secret_is_that_of_one_subscription_generation_and_key(configure: Callable[..., None]) -> None:
+def test_a_secret_depends_on_subscription_generation_and_key(configure: Callable[..., None]) -> None:
     configure(SUBSCRIPTION_KEYS=f"{NEW},{OLD}")
     new = current_key_id()
     configure(SUBSCRIPTION_KEYS=f"{OLD},{NEW}")
@@ -33,7 +33,7 @@ def test_a_secret_is_that_of_one_subscription_generation_and_key(configure: Call
     assert secret_of("1", 1, old) == secret_of("1", 1, old)
 
 
-def test_a_secret_whose_key_was_dropped_says_what_to_do(configure: Callable[..., None]) -> None:
+def test_the_error_of_a_dropped_key_says_what_to_do(configure: Callable[..., None]) -> None:
     configure(SUBSCRIPTION_KEYS=OLD)
     old = current_key_id()
     configure(SUBSCRIPTION_KEYS=NEW)
@@ -42,14 +42,14 @@ def test_a_secret_whose_key_was_dropped_says_what_to_do(configure: Callable[...,
     assert refused.value.code == ReasonCode.SIGNING_KEY_GONE
 
 
-def test_the_example_of_the_specifications_own_libraries() -> None:
+def test_the_signature_equals_that_of_the_specifications_libraries() -> None:
     secret, body = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", b'{"test": 2432232314}'
     assert signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body) == (
         "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
     )
 
 
-def test_the_id_of_a_message_has_no_dots_and_is_that_of_its_event() -> None:
+def test_the_id_of_a_message_has_no_dots_and_depends_on_its_event() -> None:
     assert message_id("a/scan.finished/1") == message_id("a/scan.finished/1")
     assert message_id("a/scan.finished/1") != message_id("a/scan.finished/2")
     assert "." not in message_id("a/scan.finished/1")

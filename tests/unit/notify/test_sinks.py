@@ -1,4 +1,4 @@
-"""Sinks: what is taken, what is shown of them, and that only their subscription can open them."""
+"""Sinks: which are accepted, how they are masked, and that only their subscription can decrypt them."""
 
 from collections.abc import Callable
 
@@ -29,7 +29,7 @@ def mail_server(configure: Callable[..., None]) -> None:
         ("EMAIL", " Jane.Doe+scans@IceCube.WISC.edu", "Jane.Doe+scans@icecube.wisc.edu"),
     ],
 )
-def test_a_sink_is_kept_in_one_form(protocol: str, given: str, kept: str) -> None:
+def test_a_sink_is_normalized(protocol: str, given: str, kept: str) -> None:
     assert checked_sink(protocol, given) == kept
     assert checked_sink(protocol, kept) == kept
 
@@ -57,7 +57,7 @@ def test_a_sink_is_kept_in_one_form(protocol: str, given: str, kept: str) -> Non
         "https://example.org/" + "x" * 2000,
     ],
 )
-def test_what_is_no_webhook(given: str) -> None:
+def test_addresses_that_are_no_webhook_are_refused(given: str) -> None:
     with pytest.raises(InvalidArguments) as refused:
         checked_sink("HTTP", given)
     assert refused.value.problems.keys() == {"sink"}
@@ -85,13 +85,13 @@ def test_what_is_no_webhook(given: str) -> None:
         f"jane@{'.'.join(['i' * 60] * 5)}",
     ],
 )
-def test_what_is_no_address(given: str) -> None:
+def test_texts_that_are_no_e_mail_address_are_refused(given: str) -> None:
     with pytest.raises(InvalidArguments) as refused:
         checked_sink("EMAIL", given)
     assert refused.value.problems.keys() == {"sink"}
 
 
-def test_an_installation_without_a_mail_server_takes_no_address(
+def test_without_a_mail_server_e_mail_addresses_are_refused(
     configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SMTP_HOST")
@@ -101,7 +101,7 @@ def test_an_installation_without_a_mail_server_takes_no_address(
     assert refused.value.problems.keys() == {"protocol"}
 
 
-def test_one_machine_takes_its_own_addresses(configure: Callable[..., None]) -> None:
+def test_the_setting_for_one_machine_allows_private_addresses(configure: Callable[..., None]) -> None:
     configure(SUBSCRIPTION_INSECURE_SINKS="true")
     assert checked_sink("HTTP", "http://localhost:8080/hook") == "http://localhost:8080/hook"
     with pytest.raises(InvalidArguments):
@@ -117,11 +117,11 @@ def test_one_machine_takes_its_own_addresses(configure: Callable[..., None]) -> 
         (Protocol.EMAIL, "j@icecube.wisc.edu", "…@icecube.wisc.edu"),
     ],
 )
-def test_what_is_shown_is_not_enough_to_use_it(protocol: Protocol, sink: str, shown: str) -> None:
+def test_a_masked_sink_cannot_be_used(protocol: Protocol, sink: str, shown: str) -> None:
     assert masked(protocol, sink) == shown
 
 
-def test_a_sink_is_opened_for_its_subscription_only() -> None:
+def test_a_sink_is_decrypted_only_for_its_subscription() -> None:
     sealed = seal_sink("sub-1", "https://example.org/hook")
     assert "example" not in sealed
     assert open_sink("sub-1", sealed) == "https://example.org/hook"
@@ -130,7 +130,7 @@ def test_a_sink_is_opened_for_its_subscription_only() -> None:
             open_sink(subscription_id, text)
 
 
-def test_a_sink_outlives_a_change_of_keys_until_its_own_is_dropped(configure: Callable[..., None]) -> None:
+def test_a_sink_can_be_decrypted_until_its_key_is_dropped(configure: Callable[..., None]) -> None:
     configure(SUBSCRIPTION_KEYS=OLD)
     sealed = seal_sink("sub-1", "jane@icecube.wisc.edu")
     configure(SUBSCRIPTION_KEYS=f"{NEW},{OLD}")

@@ -1,4 +1,4 @@
-"""The page of subscriptions: what it shows, and the arguments that its form stands for."""
+"""The page of subscriptions: its data, and the arguments that its form becomes."""
 
 from typing import Any
 
@@ -55,14 +55,14 @@ def shown(**changes: Any) -> dict[str, Any]:
     return dict(one)
 
 
-def test_everything_has_its_words() -> None:
+def test_each_type_state_and_action_has_words() -> None:
     assert set(TYPES) == set(NOTIFIED)
     assert set(PROTOCOLS) == set(Protocol)
     assert set(STATES) == set(SubscriptionState)
     assert set(DELIVERIES) == set(DeliveryState)
 
 
-def test_a_subscription_is_said_in_words() -> None:
+def test_a_subscription_is_described_in_words() -> None:
     one = shown()
     assert one["types"] == "finished, first map"
     assert one["conditions"] == "run 7, priority from 100, campaign=july"
@@ -79,11 +79,11 @@ def test_a_subscription_is_said_in_words() -> None:
         ({"state": "SUSPENDED", "protocol": "EMAIL"}, ["activate", "renew", "remove"]),
     ],
 )
-def test_what_can_be_done_depends_on_the_subscription(changes: dict[str, Any], names: list[str]) -> None:
+def test_the_actions_depend_on_the_state(changes: dict[str, Any], names: list[str]) -> None:
     assert [action["name"] for action in shown(**changes)["actions"]] == names
 
 
-def test_a_form_stands_for_the_arguments_of_the_interface() -> None:
+def test_a_form_becomes_arguments_of_the_interface() -> None:
     fields = {
         "protocol": "HTTP",
         "sink": " https://x.example/ ",
@@ -99,7 +99,7 @@ def test_a_form_stands_for_the_arguments_of_the_interface() -> None:
     assert made.filters.filters() == {"run_id": 7, "classifiers": {"campaign": "july", "n": 1}}
 
 
-def test_a_form_without_boxes_leaves_the_types_as_they_are_by_default() -> None:
+def test_a_form_without_checkboxes_leaves_the_default_types() -> None:
     assert "types" not in arguments_of({"protocol": "EMAIL", "sink": "a@b.c"})
     with pytest.raises(InvalidArguments, match="argument types"):
         validate(SubscribeArguments, arguments_of({"protocol": "HTTP", "sink": "x", "chooses_types": "yes"}))
@@ -115,7 +115,7 @@ def test_a_new_form_is_filled_in_with_the_users_address() -> None:
     }
 
 
-def test_a_refused_form_comes_back_with_what_is_wrong_beside_its_field() -> None:
+def test_a_refused_form_shows_each_error_beside_its_field() -> None:
     form = Form({"protocol": "HTTP", "sink": "x", "run_id": "y"}, key="k")
     error = InvalidArguments({"sink": "it is no address", "filters.run_id": "no", "colour": "no"})
     again = refused_form(form, error, email="ada@icecube.wisc.edu")

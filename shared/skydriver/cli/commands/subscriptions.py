@@ -1,5 +1,6 @@
-"""`subscribe`, and `subscriptions`: to be told of what happens to scans."""
+"""`subscribe` and `subscriptions`: notifications of scans."""
 
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from skydriver.cli.arguments import read_labels
 from skydriver.cli.context import JsonOption, connect
 from skydriver.cli.errors import CommandError, WrongUsage
 from skydriver.cli.screen import clean, labelled, print_json, say, when
+from skydriver.cli.secrets import keep_secret
 from skydriver.cli.tables import Column, moment, scan_id, show
 
 MAX_DAYS = 90
@@ -54,19 +56,44 @@ DELIVERED = (
 
 
 def _day(epoch_seconds: object) -> str:
-    """Write a time to come by its day."""
+    """Format a future time as its day."""
     if not isinstance(epoch_seconds, int | float):
         return "-"
     return f"{datetime.fromtimestamp(epoch_seconds, UTC):%Y-%m-%d}"
 
 
+def _address(text: str) -> str:
+    """Return the address of a webhook, from standard input for `-`; it is masked in all later output.
+
+    Raises:
+        WrongUsage: standard input is empty.
+    """
+    if text == "-":
+        is_typed = sys.stdin.isatty()
+        line = typer.prompt("Address", hide_input=True, err=True) if is_typed else sys.stdin.readline()
+        text = str(line).strip()
+        if not text:
+            raise WrongUsage("the address is to come from standard input, which is empty")
+    return keep_secret(text)
+
+
 def subscribe(
     ctx: typer.Context,
     http: Annotated[
-        str | None, typer.Option("--http", metavar="URL", help="A webhook, which gets CloudEvents.")
+        str | None,
+        typer.Option(
+            "--http",
+            metavar="URL",
+            help="A webhook, which gets CloudEvents; - reads the address from standard input.",
+        ),
     ] = None,
     slack: Annotated[
-        str | None, typer.Option("--slack", metavar="URL", help="An incoming webhook of Slack.")
+        str | None,
+        typer.Option(
+            "--slack",
+            metavar="URL",
+            help="An incoming webhook of Slack; - reads the address from standard input.",
+        ),
     ] = None,
     email: Annotated[
         str | None, typer.Option("--email", metavar="ADDRESS", help="An e-mail address.")
@@ -88,7 +115,7 @@ def subscribe(
         int | None, typer.Option(metavar="N", help="Of scans of this priority, or a higher one.")
     ] = None,
     submitted_by: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of scans that this user has asked for.")
+        str | None, typer.Option(metavar="NAME", help="Of scans that this user has submitted.")
     ] = None,
     classifier: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of scans with this classifier; repeatable.")
@@ -96,16 +123,20 @@ def subscribe(
     days: Days = MAX_DAYS,
     as_json: JsonOption = False,
 ) -> None:
-    """Be told when scans have a first map, and when they end: by a webhook, Slack or e-mail.
+    """Get notifications when scans have a first map and when they end: by a webhook, Slack or e-mail.
 
-    Without filters it is about all scans; with several, about those that match all of them. The secret that
-    signs deliveries to a webhook is printed once, now.
+    Without filters, all scans are notified; with several, the scans that match all of them. The secret that
+    signs deliveries to a webhook is printed only once, by this command.
+
+    Addresses of webhooks often contain a secret. With - the address does not show in the list of processes
+    and in the history of the shell: it is one line of standard input, or typed without an echo.
     """
     sinks = {"HTTP": http, "SLACK": slack, "EMAIL": email}
     given = [(protocol, sink) for protocol, sink in sinks.items() if sink is not None]
     if len(given) != 1:
         raise WrongUsage("give one of --http, --slack and --email")
-    [(protocol, sink)] = given
+    [(protocol, text)] = given
+    sink = text if protocol == "EMAIL" else _address(text)
     with connect(ctx) as client:
         filters = {
             "scan_id": None if scan is None else client.whole_id(scan),
@@ -151,7 +182,7 @@ def list_(
 
 
 def show_(ctx: typer.Context, subscription: SubscriptionId, as_json: JsonOption = False) -> None:
-    """Show a subscription, why it is as it is, and its latest deliveries."""
+    """Show a subscription, the reason of its state, and its latest deliveries."""
     with connect(ctx) as client:
         found = client.subscription(client.whole_subscription_id(subscription))
     if as_json:
@@ -162,7 +193,7 @@ def show_(ctx: typer.Context, subscription: SubscriptionId, as_json: JsonOption 
 
 
 def remove(ctx: typer.Context, subscription: SubscriptionId, as_json: JsonOption = False) -> None:
-    """Remove a subscription: nothing more is sent."""
+    """Remove a subscription, which ends its notifications."""
     with connect(ctx) as client:
         whole = client.whole_subscription_id(subscription)
         answer = client.remove_subscription(whole)
@@ -173,16 +204,16 @@ def remove(ctx: typer.Context, subscription: SubscriptionId, as_json: JsonOption
 
 
 def test(ctx: typer.Context, subscription: SubscriptionId, as_json: JsonOption = False) -> None:
-    """Send a test to a subscription's receiver, now, and say what it has answered."""
+    """Send a test to a subscription's receiver, and print its answer."""
     with connect(ctx) as client:
         tried = client.try_subscription(client.whole_subscription_id(subscription))
     if as_json:
         print_json(tried)
     if not tried.get("is_delivered"):
-        raise CommandError(f"The receiver has not taken the test: {clean(tried.get('reason'))}.")
+        raise CommandError(f"The receiver did not accept the test: {clean(tried.get('reason'))}.")
     if not as_json:
         status = tried.get("status")
-        say("The receiver has taken the test" + (f" ({status})." if status else "."))
+        say("The receiver accepted the test" + (f" ({status})." if status else "."))
 
 
 def renew(
@@ -193,12 +224,12 @@ def renew(
 
 
 def activate(ctx: typer.Context, subscription: SubscriptionId, as_json: JsonOption = False) -> None:
-    """Serve a suspended subscription again; its receiver is asked anew if need be."""
+    """Activate a suspended subscription; its receiver is asked for its consent again where that is needed."""
     _change(ctx, subscription, {"state": "ACTIVE"}, as_json)
 
 
 def rotate(ctx: typer.Context, subscription: SubscriptionId, as_json: JsonOption = False) -> None:
-    """Give a webhook a new secret, which signs deliveries at once; the former one is good no longer."""
+    """Make a new secret for a webhook, which signs deliveries at once; the old one is no longer valid."""
     with connect(ctx) as client:
         made = client.rotate_subscription(client.whole_subscription_id(subscription))
     if as_json:

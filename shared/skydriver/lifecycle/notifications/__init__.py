@@ -1,4 +1,4 @@
-"""Those who have subscribed hear of scans: deliveries are written down, then sent, until they are taken.
+"""Notifications of subscribers: deliveries are stored first, then sent until the receiver accepts them.
 
 It may use everything that `lifecycle` may.
 """

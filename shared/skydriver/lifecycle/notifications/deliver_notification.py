@@ -1,7 +1,7 @@
-"""A delivery is due: it is sent, and what has become of it is written down.
+"""A delivery is due: sends it, and stores its outcome.
 
-One function at a time delivers to a subscription, and sees to all that is due to it: however slow a receiver
-is, and however much waits for it, it takes no more than that from others. A repeat has the same event id.
+One function at a time delivers to a subscription, and sends all that is due to it. So a slow receiver, or one
+with many deliveries, occupies one call and delays no other receiver. A repeat has the same event id.
 """
 
 import logging
@@ -26,29 +26,29 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BEGIN_SHARE = 0.2
-"""The part of a function's time in which it begins with further deliveries."""
+"""The part of a function's time in which it starts further deliveries."""
 MAX_DELAY = 3600.0
 """Seconds between two tries at a receiver that is away."""
 PENDING_DELAY = 300.0
-"""Seconds until it is looked again whether a receiver has agreed."""
+"""Seconds until a delivery to a receiver that has not consented yet is looked at again."""
 GONE = Why(ReasonCode.SUBSCRIPTION_GONE, "its subscription has expired, or was removed")
 
 
 async def deliver_notification(delivery_id: str) -> None:
-    """Send a delivery, and whatever else is due to its subscription.
+    """Send a delivery, and all else that is due to its subscription.
 
-    What was delivered, or given up, is not sent. What cannot be sent now waits, and is announced again by the
-    sweep.
+    A delivery that is done or given up is not sent. One that cannot be sent now waits; the sweep announces it
+    again.
 
     Raises:
-        NotConfigured: this function lacks what it sends with.
+        NotConfigured: this function lacks keys, or a mail server.
     """
     row = await deliveries.get(delivery_id)
     if row is None or row["state"] != DeliveryState.DUE:
         return
     subscription_id = row["subscription_id"]
     until = time.monotonic() + BEGIN_SHARE * settings().step_deadline
-    # Looked for again after the lease was given back: another that was refused it has gone.
+    # Look again after the lease was released: a function that was refused the lease has ended meanwhile.
     while await deliveries.next_due(subscription_id) is not None:
         subscription = await subscriptions.lease(subscription_id, seconds=settings().step_lease)
         if subscription is None:
@@ -63,7 +63,7 @@ async def deliver_notification(delivery_id: str) -> None:
 
 
 async def _wait(subscription_id: str) -> None:
-    """See to what is due to a subscription that nothing may be sent to now."""
+    """Postpone or give up the deliveries of a subscription that nothing may be sent to now."""
     now = time.time()
     subscription = await subscriptions.get(subscription_id, Whose(of_all=True))
     if subscription is None:
@@ -73,16 +73,16 @@ async def _wait(subscription_id: str) -> None:
         why = Why(code, f"its subscription is suspended: {subscription['reason']}")
         await deliveries.give_up(subscription_id, why)
     elif subscription["state"] == SubscriptionState.PENDING:
-        why = Why(ReasonCode.CONSENT_AWAITED, "its receiver has not agreed in time")
+        why = Why(ReasonCode.CONSENT_AWAITED, "its receiver has not consented in time")
         await deliveries.give_up(subscription_id, why, created_before=now - settings().delivery_give_up)
         await deliveries.postpone(subscription_id, until=now + PENDING_DELAY)
     elif subscription["not_before"] > now:
         await deliveries.postpone(subscription_id, until=subscription["not_before"])
-    # Else another has the lease, and sees to it.
+    # Otherwise another function has the lease, and delivers.
 
 
 async def _deliver_all(subscription: Subscription, until: float) -> bool:
-    """Deliver what is due, one after the other; False where something is left that has to wait."""
+    """Send what is due, one delivery after the other; False if some deliveries have to wait."""
     subscription_id = subscription["_id"]
     while (row := await deliveries.next_due(subscription_id)) is not None:
         if time.monotonic() > until:
@@ -98,7 +98,7 @@ async def _deliver_all(subscription: Subscription, until: float) -> bool:
 
 
 def most_a_minute(subscription: Subscription) -> int:
-    """Say how many deliveries a subscription gets in a minute."""
+    """Compute how many deliveries a subscription gets in a minute."""
     consent = subscription["consent"]
     allowed = consent["rate"] if consent else None
     most = settings().deliveries_per_minute
@@ -106,8 +106,8 @@ def most_a_minute(subscription: Subscription) -> int:
 
 
 async def _deliver(subscription: Subscription, row: Delivery) -> bool:
-    """Try one delivery; False if the subscription has to wait, or gets no more."""
-    # Whatever sends imports it, too.
+    """Try one delivery; False if the subscription has to wait, or is suspended."""
+    # `send` imports this module, too.
     from skydriver.notify.errors import SinkError, SinkGone, SinkRefused
 
     try:
@@ -125,7 +125,7 @@ async def _deliver(subscription: Subscription, row: Delivery) -> bool:
     except OUTAGES:
         raise
     except Exception:
-        # Our fault, not the receiver's: it does not count against the subscription, and holds up no other.
+        # Our fault, not the receiver's: it does not count against the subscription, and delays no others.
         why = Why(ReasonCode.DELIVERY_FAILED, "the service could not send it; its log says why")
         delay = _delay(row["tries"] + 1)
         await deliveries.note_failure(row["_id"], why, status=None, not_before=time.time() + delay)
@@ -138,14 +138,14 @@ async def _deliver(subscription: Subscription, row: Delivery) -> bool:
 
 
 async def _fail(subscription: Subscription, row: Delivery, error: "SinkError") -> None:
-    """Let a subscription wait whose receiver is away, or busy; after a day of that it is suspended."""
+    """Let a subscription wait because its receiver is away or busy; suspend it after a day of failures."""
     now, subscription_id = time.time(), subscription["_id"]
     since = subscription["failing_since"] or now
     if now - since >= settings().delivery_give_up:
         hours = f"{(now - since) / 3600:.3g} hours"
         sentence = (
-            f"no delivery has succeeded for {hours}, the last since {error}: set the subscription's state to "
-            "ACTIVE once its receiver works"
+            f"no delivery has succeeded for {hours}; the last one failed because {error}: set the "
+            "subscription's state to ACTIVE once its receiver works"
         )
         await _suspend(subscription, row, error, sentence)
         return
@@ -158,7 +158,7 @@ async def _fail(subscription: Subscription, row: Delivery, error: "SinkError") -
 
 
 async def _suspend(subscription: Subscription, row: Delivery, error: "SinkError", sentence: str) -> None:
-    """Suspend a subscription, and give up all that is due to it."""
+    """Suspend a subscription, and give up all its deliveries."""
     logger.warning("subscription %s is suspended: %s", subscription["_id"], sentence)
     why = Why(error.code, sentence)
     await subscriptions.suspend(subscription["_id"], why)
@@ -167,5 +167,5 @@ async def _suspend(subscription: Subscription, row: Delivery, error: "SinkError"
 
 
 def _delay(failures: int) -> float:
-    """Say how many seconds to wait after so many failures in a row."""
+    """Compute how many seconds to wait after so many failures in a row."""
     return min(settings().delivery_retry_delay * 2.0 ** min(failures - 1, 30), MAX_DELAY)

@@ -1,4 +1,4 @@
-"""Deliveries that are due are announced: hints, since each sweep finds what lies still."""
+"""Announces deliveries that are due. The events are hints: each sweep finds deliveries that were not sent."""
 
 import time
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from skydriver.store.deliveries import Overdue
 
 
 async def announce_due(rows: Iterable[Overdue]) -> None:
-    """Announce deliveries, one event each."""
+    """Announce deliveries, with one event for each."""
     now = time.time()
     await send_all(
         event

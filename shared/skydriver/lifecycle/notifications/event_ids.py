@@ -1,4 +1,4 @@
-"""Which run and event a scan is of: as its scanner says, or before it has said so, as its i3 event does."""
+"""The run and the event of a scan: as its scanner has reported them, else as its i3 event names them."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from skydriver.store import i3_events
 
 
 class EventIds(NamedTuple):
-    """The run and the event; None where they are not known."""
+    """The ids of a run and an event; None where they are not known."""
 
     run_id: int | None
     event_id: int | None
@@ -18,10 +18,10 @@ UNKNOWN = EventIds(None, None)
 
 
 async def event_ids(scan: ScanToNotify) -> EventIds:
-    """Find out which run and event a scan is of.
+    """Find the run and the event of a scan.
 
-    A scan may fail, or be aborted, before its scanner has said anything. Events of the realtime system since
-    2021 name both in `value.data`; older ones hold frames only, which are not read here.
+    A scan may fail, or be aborted, before its scanner has reported anything. Events of the realtime system
+    since 2021 name both in `value.data`; older ones hold only frames, which are not read here.
     """
     said = scan["event_metadata"]
     if said is not None:
@@ -31,7 +31,7 @@ async def event_ids(scan: ScanToNotify) -> EventIds:
 
 
 def read_ids(content: bytes) -> EventIds:
-    """Read the ids off an i3 event as it is stored, in JSON."""
+    """Read the ids from an i3 event as it is stored, in JSON."""
     event = read_json(content)
     value = event.get("value") if isinstance(event, dict) else None
     data = value.get("data") if isinstance(value, dict) else None

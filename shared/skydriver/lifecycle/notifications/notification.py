@@ -1,4 +1,4 @@
-"""What a notification says of a scan: how it is when that is sent, with the numbers of its stored result."""
+"""The content of a notification: the scan's state at the time of sending, with numbers of its result."""
 
 import asyncio
 import logging
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NUMBERS_SHARE = 0.2
-"""The part of a function's time that the numbers of a result may take; without them it goes out without."""
+"""The part of a function's time that the numbers of a result may take; late ones are left out."""
 MAX_KEPT = 100
 
 Numbers = tuple[BestFit, Area] | None
 
 
 class _Known:
-    """The numbers of results that were read lately: many receivers hear of the same one.
+    """The numbers of results that were read recently: many receivers get the same ones.
 
     One result is read at a time, since each may be large.
     """
@@ -91,7 +91,7 @@ def _links(scan: ScanToNotify) -> dict[str, str]:
 
 
 async def _numbers(scan_id: str, pointer: ResultPointer | None) -> Numbers:
-    """Read the best fit and the area off a scan's result; None where it has none, or they take too long."""
+    """Read the best fit and the area from a scan's result; None if it has none, or if that takes too long."""
     if pointer is None or "version" not in pointer:
         return None
     known, version = _known.get(), pointer["version"]
@@ -99,19 +99,19 @@ async def _numbers(scan_id: str, pointer: ResultPointer | None) -> Numbers:
         async with asyncio.timeout(NUMBERS_SHARE * settings().step_deadline), known.lock:
             if version not in known.numbers:
                 content = await results.whole(scan_id, pointer)
-                if content is None:  # a newer result has just taken its place
+                if content is None:  # a newer result has just replaced it
                     return None
                 known.numbers[version] = await asyncio.to_thread(_read, content)
                 if len(known.numbers) > MAX_KEPT:
                     known.numbers.popitem(last=False)
             return known.numbers[version]
     except TimeoutError:
-        logger.warning("scan %s: its notification lacks numbers, which take too long", scan_id)
+        logger.warning("scan %s: its notification lacks numbers, which took too long to compute", scan_id)
         return None
 
 
 def _read(content: bytes) -> Numbers:
-    """Work out the numbers, in a thread; None where the result shows no direction."""
+    """Compute the numbers, in a thread; None if the result has no direction."""
     try:
         import orjson
 
@@ -121,7 +121,7 @@ def _read(content: bytes) -> Numbers:
         from skydriver.skymap.result import Result
         from skydriver.skymap.summary import best_fit
     except ModuleNotFoundError as error:
-        logger.warning("notifications lack numbers: there is no package %s here", error.name)
+        logger.warning("notifications lack numbers: the package %s is not installed", error.name)
         return None
     try:
         plain = skymap(Result.read(orjson.loads(content)))

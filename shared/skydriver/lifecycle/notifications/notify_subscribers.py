@@ -1,4 +1,4 @@
-"""Something has happened to a scan: each subscription that asks for it gets a delivery."""
+"""Stores a delivery of a scan's event for each subscription that matches it."""
 
 import time
 
@@ -15,10 +15,10 @@ from skydriver.store.scans import outbox as scan_outbox
 
 
 async def notify_subscribers(event: Event) -> None:
-    """Write down the deliveries of an event, and announce those that are new.
+    """Store the deliveries of an event, and announce those that are new.
 
     Args:
-        event: of a fact that subscriptions may ask for.
+        event: of a fact in `NOTIFIED`.
 
     Raises:
         ScanNotFound: there is no such scan.
@@ -40,6 +40,6 @@ async def notify_subscribers(event: Event) -> None:
         scan, fact, run_id=event_of_scan.run_id, event_id=event_of_scan.event_id
     )
     new = await deliveries.insert(deliveries.new_delivery(one, notified, now=now) for one in found)
-    # From here on the deliveries are looked after, whatever becomes of this function.
+    # From here on the sweep finds the deliveries, even if this function dies.
     await scan_outbox.mark_notified(scan_id, fact, event.id)
     await announce_due({"id": row["_id"], "scan_id": scan_id} for row in new)

@@ -94,8 +94,8 @@ async def watch(scan: ScanAlive, now: float) -> None:
 def _stalled(scan: ScanAlive, now: float) -> Why | None:
     """Say why a scan is taken for stalled: its server may wait for ever for a pixel that was lost.
 
-    What the server reports while it waits says nothing (skymap_scanner v4.2.1, `collector.py`). This ends the
-    server, and counts only while workers run; what `sweep.notice_stalls` announces ends nothing.
+    A server's reports do not show whether it waits in vain (skymap_scanner v4.2.1, `collector.py`). This rule
+    ends the server, and counts only while workers run; `sweep.notice_stalls` only announces.
     """
     seen = scan.get("watched")
     if seen is None or not may_stall(_era(scan)) or not (running := n_running(scan)):

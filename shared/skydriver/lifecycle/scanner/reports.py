@@ -85,7 +85,7 @@ async def report_manifest(scan_id: str, *, attempt: int, report: ManifestReport)
 
 
 def _announced(fact: Fact, scan_id: str, *, cause: str) -> Outbox:
-    """Make the entry of an outbox for a report, where this installation announces such reports."""
+    """Make the entry of an outbox for a report, if this installation announces such reports."""
     if fact not in settings().announced:
         return {}
     return outbox_entry(fact, subject=scan_id, cause=cause)

@@ -1,1 +1,1 @@
-"""What users do with subscriptions, and what their receivers say: an action a module."""
+"""The actions of users and receivers on subscriptions, one module each."""

@@ -1,8 +1,8 @@
-"""Asking the receiver of a subscription whether it wants to be told.
+"""Asks the receiver of a subscription for its consent.
 
-A webhook says so in the handshake of CloudEvents (`http-webhook.md`, section 4), the reader of an e-mail
-address by a link that only they get. An address that the issuer of a user's token has verified is that
-user's own. Slack's webhooks are secrets that are made for their channel: to have one is the consent.
+A webhook consents in the handshake of CloudEvents (`http-webhook.md`, section 4), the reader of an e-mail
+address by a link that only they get. An address that the issuer of a user's token has verified belongs to
+that user. Slack's webhooks are secrets that are made for one channel: the address itself is the consent.
 """
 
 import time
@@ -18,17 +18,17 @@ from skydriver.store.subscriptions import Change
 
 DAY = 86400.0
 CONSENT_SECONDS = 30 * DAY
-"""After so long a webhook is asked again."""
+"""Seconds after which a webhook is asked again."""
 FIRST_DELAY = 60.0
 MAX_DELAY = 6 * 3600.0
 TRIES_WHILE_ACTIVE = 10
-"""Times in a row that a webhook which has consented may be away when it is asked again: half a day."""
+"""How often in a row a webhook that had consented may be unreachable when it is asked again: half a day."""
 MAX_TRIES = 30
-"""Times in a row that a webhook is asked without consent, before it is left alone: five days."""
+"""How often in a row a webhook is asked in vain before its subscription is suspended: five days."""
 
 
 async def ask_receiver(subscription: Subscription, *, email: str | None) -> Change:
-    """Ask a receiver, and say what the subscription is to be by what it answers.
+    """Ask a receiver, and return how its answer changes the subscription.
 
     Args:
         subscription: as it is.
@@ -36,8 +36,8 @@ async def ask_receiver(subscription: Subscription, *, email: str | None) -> Chan
 
     Raises:
         NotConfigured: this function lacks keys, or a mail server.
-        TooMany: its owner has asked many others by e-mail today.
-        SinkError: the mail server does not take the question.
+        TooMany: its owner has asked too many others by e-mail today.
+        SinkError: the mail server does not accept the e-mail.
     """
     match subscription["protocol"]:
         case Protocol.HTTP:
@@ -51,8 +51,9 @@ async def ask_receiver(subscription: Subscription, *, email: str | None) -> Chan
 async def ask_webhook(subscription: Subscription) -> Change:
     """Ask a webhook for its consent.
 
-    Without it, the subscription waits and the webhook is asked again, with growing pauses. One that has
-    consented before and is away goes on for half a day; one that is never heard of is left alone in the end.
+    Without consent, the subscription waits and the webhook is asked again, after longer and longer pauses. A
+    subscription whose webhook had consented stays active for half a day while it is unreachable. One whose
+    webhook never consents is suspended in the end.
 
     Raises:
         NotConfigured: this function lacks keys.
@@ -72,7 +73,9 @@ async def ask_webhook(subscription: Subscription) -> Change:
 def _without_consent(subscription: Subscription, error: SinkError) -> Change:
     tries = 1 if subscription["asking"] is None else subscription["asking"]["tries"] + 1
     if isinstance(error, SinkGone) or tries >= MAX_TRIES:
-        sentence = f"{_sentence(error)}. It is not asked again: set it right, and activate the subscription."
+        sentence = (
+            f"{_sentence(error)}. It is not asked again: correct the webhook, and activate the subscription."
+        )
         return {**_with(SubscriptionState.SUSPENDED, Why(error.code, sentence)), "asking": None}
     delay = min(FIRST_DELAY * 2 ** (tries - 1), MAX_DELAY)
     asking: Change = {"asking": {"at": time.time() + delay, "tries": tries}}
@@ -92,8 +95,8 @@ async def _ask_reader(subscription: Subscription, email: str | None) -> Change:
     limit = settings().confirmations_a_day
     if not await confirmations.acquire(subscription["owner"] or "", limit=limit):
         raise TooMany(
-            f"you have asked others {limit} times today by e-mail whether they want to be told; try again "
-            "tomorrow"
+            f"you have asked others for their consent by e-mail {limit} times today, which is the limit; try "
+            "again tomorrow"
         )
     # Few functions send mail.
     from skydriver.notify.email import send_confirmation

@@ -22,41 +22,43 @@ async def change_subscription(
 ) -> Subscription:
     """Change a subscription.
 
-    What it is for, and how long, is its owner's to say; operators suspend any, and activate what they have
-    suspended. A receiver that had not agreed, or has unsubscribed, is asked again.
+    Only the owner changes types, filters and expiry. Operators suspend any subscription, and activate those
+    that they have suspended. A receiver that has not consented, or has unsubscribed, is asked again.
 
     Args:
         subscription_id: the subscription.
-        changes: what is to be different.
-        user: who asks.
-        email: their address, if it is verified.
-        is_operator: whether they look after all subscriptions.
+        changes: the fields that change.
+        user: the caller.
+        email: the caller's address, if it is verified.
+        is_operator: whether the caller may see and suspend all subscriptions.
 
     Returns:
         The subscription afterwards.
 
     Raises:
         NotFound: there is no such subscription, or it is another's.
-        Forbidden: the change is not theirs to make.
+        Forbidden: the caller may not make this change.
         Conflict: others have changed it meanwhile.
         NotConfigured: this function lacks keys, or a mail server.
-        TooMany: they have asked many others by e-mail today.
-        SinkError: the key of its sink is in use no longer, or the mail server does not take the question.
+        TooMany: the caller has asked too many others by e-mail today.
+        SinkError: the key of its sink is no longer in use, or the mail server does not accept the e-mail.
     """
     whose = Whose(user, of_all=is_operator)
     found = await find(subscription_id, whose)
     if found["owner"] != user and changes.model_fields_set - {"state"}:
-        raise Forbidden("authorization failed: of others' subscriptions operators change the state only")
+        raise Forbidden(
+            "authorization failed: operators may change only the state of other users' subscriptions"
+        )
     change = _terms(found, changes)
     if changes.state is SubscriptionState.SUSPENDED:
         change |= _suspended(is_operator)
     elif changes.state is SubscriptionState.ACTIVE and found["state"] != SubscriptionState.ACTIVE:
         if found["reason_code"] == ReasonCode.SUSPENDED_BY_OPERATOR and not is_operator:
             raise Forbidden(
-                "authorization failed: an operator has suspended this subscription, so only operators "
-                "activate it; ask them"
+                "authorization failed: an operator has suspended this subscription, so only an operator can "
+                "activate it; ask one"
             )
-        # An address is known to be its own owner's only.
+        # The address is verified for the caller alone, who may be an operator and not the owner.
         change |= await ask_receiver(found, email=email if found["owner"] == user else None)
     changed = await subscriptions.change(subscription_id, change, whose=whose, seen=found)
     if changed is None:
@@ -73,14 +75,14 @@ def _terms(found: Subscription, changes: ChangeSubscriptionArguments) -> Change:
         change["filters"] = changes.filters.filters()
     if changes.expires_in_days is not None:
         change["expires_at"] = expiry(changes.expires_in_days)
-        # Whatever lives on moves to the newest key, so that former ones can be dropped.
+        # A renewed subscription moves to the newest key, so that older keys can be dropped.
         change["sink"] = seal_sink(found["_id"], open_sink(found["_id"], found["sink"]))
     return change
 
 
 def _suspended(is_operator: bool) -> Change:
     if not is_operator:
-        raise Forbidden("authorization failed: only operators suspend subscriptions; remove it instead")
+        raise Forbidden("authorization failed: only operators can suspend subscriptions; remove it instead")
     return {
         "state": SubscriptionState.SUSPENDED,
         "reason": "An operator of this service has suspended it.",

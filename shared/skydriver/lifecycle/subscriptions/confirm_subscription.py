@@ -1,4 +1,4 @@
-"""The reader of an e-mail address agrees: `POST /subscriptions/SUBSCRIPTION_ID/confirm`."""
+"""The reader of an e-mail address consents: `POST /subscriptions/SUBSCRIPTION_ID/confirm`."""
 
 import time
 
@@ -22,16 +22,16 @@ async def check_confirmation(subscription_id: str, token: str) -> Subscription:
     is_ours = may_confirm(token, subscription_id)
     found = await subscriptions.get(subscription_id, ANY) if is_ours else None
     if found is None or not confirms(token, subscription_id, open_sink(subscription_id, found["sink"])):
-        # The same for all of these: it does not say which subscriptions there are.
+        # One message for all cases: it must not reveal which subscriptions exist.
         raise Forbidden(
-            "authorization failed: this link is not good, or not any longer: it is good for three days, as "
-            "long as the subscription is there"
+            "authorization failed: this link is not valid, or no longer: it is valid for three days, as long "
+            "as the subscription exists"
         )
     return found
 
 
 async def confirm_subscription(subscription_id: str, token: str) -> Subscription:
-    """Note that a reader has agreed, and begin to serve the subscription unless it was suspended.
+    """Store that a reader has consented, and activate the subscription unless it was suspended.
 
     Raises:
         Forbidden: the link was not made by this service for it, or is too old.

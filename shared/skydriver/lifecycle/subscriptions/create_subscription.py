@@ -23,24 +23,24 @@ from skydriver.store.subscriptions import Whose
 async def create_subscription(
     arguments: SubscribeArguments, *, owner: str | None, email: str | None, key: str | None = None
 ) -> Subscription:
-    """Store a subscription, and ask its receiver whether it wants to be told.
+    """Store a subscription, and ask its receiver for its consent.
 
     Args:
         arguments: validated arguments of `POST /subscriptions`.
-        owner: who subscribes.
-        email: their address, if it is verified.
-        key: what the client calls this subscription; its repeat within a day is the same one.
+        owner: the user who subscribes.
+        email: the user's address, if it is verified.
+        key: the idempotency key of the call; a repeat within a day makes no second subscription.
 
     Returns:
-        The subscription; it waits where its receiver has not agreed yet.
+        The subscription; it is PENDING until its receiver has consented.
 
     Raises:
         InvalidArguments: the sink cannot be one of this protocol, or there is no mail server for it.
         Conflict: the owner has as many as a user may have.
-        AlreadyUsed: the key was used for something else.
+        AlreadyUsed: the key was used for another call.
         NotConfigured: this function lacks keys, or a mail server.
-        TooMany: the owner has asked many others by e-mail today.
-        SinkError: the mail server does not take the question; nothing is stored.
+        TooMany: the owner has asked too many others by e-mail today.
+        SinkError: the mail server does not accept the e-mail; nothing is stored.
     """
     if arguments.protocol is Protocol.EMAIL and settings().smtp_host is None:
         raise InvalidArguments(
@@ -86,7 +86,7 @@ def _new(subscription_id: str, arguments: SubscribeArguments, sink: str, owner: 
         "types": list(arguments.types),
         "filters": arguments.filters.filters(),
         "state": SubscriptionState.PENDING,
-        "reason": "Its receiver has not been asked yet whether it wants to be told.",
+        "reason": "Its receiver has not been asked for its consent yet.",
         "reason_code": ReasonCode.CONSENT_AWAITED if is_webhook else ReasonCode.ADDRESS_UNCONFIRMED,
         "created_at": now,
         "expires_at": expiry(arguments.expires_in_days),
@@ -103,7 +103,7 @@ def _new(subscription_id: str, arguments: SubscribeArguments, sink: str, owner: 
 
 
 def expiry(days: int) -> dt.datetime:
-    """Say when a subscription expires that is good for so many days from now."""
+    """Compute when a subscription expires that lasts for so many days from now."""
     return dt.datetime.now(dt.UTC) + dt.timedelta(days=days)
 
 

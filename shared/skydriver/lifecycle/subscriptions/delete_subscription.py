@@ -6,7 +6,7 @@ from skydriver.store.subscriptions import Whose
 
 
 async def delete_subscription(subscription_id: str, whose: Whose) -> None:
-    """Remove a subscription with its deliveries: what is due is not sent.
+    """Remove a subscription with its deliveries; those that are due are not sent.
 
     Raises:
         NotFound: there is no such subscription, or it is another's.

@@ -1,4 +1,4 @@
-"""Finding the subscription that a user means."""
+"""Finds the subscription that a user names."""
 
 from skydriver.errors import NotFound
 from skydriver.model.subscriptions import Subscription
@@ -7,7 +7,7 @@ from skydriver.store.subscriptions import Whose
 
 
 def not_found(subscription_id: str) -> NotFound:
-    """Say that there is no such subscription, or none that the user may know of: the two sound alike."""
+    """Make the error of a missing subscription; it is the same for one that the user may not see."""
     return NotFound(f"there is no subscription '{subscription_id}', or it has expired")
 
 

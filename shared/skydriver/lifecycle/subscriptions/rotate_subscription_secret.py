@@ -1,4 +1,4 @@
-"""A user has a new secret made for a webhook: `POST /subscriptions/SUBSCRIPTION_ID/rotate`."""
+"""A user rotates the secret of a webhook: `POST /subscriptions/SUBSCRIPTION_ID/rotate`."""
 
 from skydriver.errors import Busy, Conflict
 from skydriver.lifecycle.subscriptions.owned import find
@@ -9,7 +9,7 @@ from skydriver.store.subscriptions import Whose
 
 
 async def rotate_subscription_secret(subscription_id: str, *, owner: str | None) -> Subscription:
-    """Let deliveries be signed by a new secret from now on; the former one is good no longer.
+    """Sign deliveries with a new secret from now on; the old one is no longer valid.
 
     Returns:
         The subscription afterwards, of the next generation.
@@ -17,7 +17,7 @@ async def rotate_subscription_secret(subscription_id: str, *, owner: str | None)
     Raises:
         NotFound: there is no such subscription, or it is another's.
         Conflict: its deliveries are not signed.
-        Busy: it is rotated by others at the same time.
+        Busy: others rotate it at the same time.
         NotConfigured: this function lacks keys.
     """
     whose = Whose(owner)

@@ -1,4 +1,4 @@
-"""A user tries a subscription: `POST /subscriptions/SUBSCRIPTION_ID/test`."""
+"""A user tests a subscription: `POST /subscriptions/SUBSCRIPTION_ID/test`."""
 
 import datetime as dt
 import time
@@ -18,17 +18,17 @@ from skydriver.store.subscriptions import Whose
 from skydriver.telemetry.logging import work
 
 TEST_SCAN = "test"
-"""Stands for the scan's id: there is none."""
+"""Takes the place of the scan's id: a test has no scan."""
 
 
 @dataclass(frozen=True)
 class Tried:
-    """What has become of a test.
+    """The outcome of a test.
 
     Attributes:
         event_id: of the event that was sent.
-        status: what the receiver has answered, where it speaks HTTP or SMTP.
-        failure: why it was not taken; None if it was.
+        status: the receiver's answer, as a status of HTTP or SMTP; None if there is none.
+        failure: why the test was not delivered; None if it was.
     """
 
     event_id: str
@@ -37,12 +37,12 @@ class Tried:
 
 
 async def test_subscription(subscription_id: str, *, owner: str | None) -> Tried:
-    """Send a notification that is marked as a test, now, and say what its receiver has answered.
+    """Send a notification that is marked as a test at once, and return its receiver's answer.
 
     Raises:
         NotFound: there is no such subscription, or it is another's.
-        Conflict: nothing is sent to it, since it waits or is suspended.
-        TooMany: it has had as many deliveries in this minute as it may.
+        Conflict: the subscription is pending or suspended, so nothing is sent to it.
+        TooMany: it has had as many deliveries in this minute as are allowed.
         NotConfigured: this function lacks keys, or a mail server.
     """
     found = await find(subscription_id, Whose(owner))
@@ -50,7 +50,7 @@ async def test_subscription(subscription_id: str, *, owner: str | None) -> Tried
         raise Conflict(f"nothing is sent while the subscription is {found['state']}: {found['reason']}")
     most = most_a_minute(found)
     if not await subscriptions.reserve(subscription_id, minute=int(time.time() // 60), limit=most):
-        raise TooMany(f"the subscription gets {most} deliveries a minute at most; try again in a minute")
+        raise TooMany(f"the subscription gets {most} deliveries a minute or fewer; try again in a minute")
     event: NotifiedEvent = {
         "id": f"{TEST_SCAN}/{TEST_FACT}/{uuid4().hex}",
         "source": SOURCE + work().function,

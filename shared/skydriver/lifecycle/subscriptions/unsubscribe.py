@@ -1,4 +1,4 @@
-"""The reader of an e-mail address wants no more: `POST /subscriptions/SUBSCRIPTION_ID/unsubscribe`."""
+"""The reader of an e-mail address unsubscribes: `POST /subscriptions/SUBSCRIPTION_ID/unsubscribe`."""
 
 from skydriver.errors import Forbidden
 from skydriver.model.reasons import ReasonCode
@@ -22,7 +22,7 @@ async def check_unsubscription(subscription_id: str, token: str) -> Subscription
 
 
 async def unsubscribe(subscription_id: str, token: str) -> Subscription | None:
-    """Suspend a subscription until its reader agrees anew; None if it has ended already.
+    """Suspend a subscription until its reader consents again; None if it has ended already.
 
     Raises:
         Forbidden: the link was not made by this service for it.
@@ -31,7 +31,7 @@ async def unsubscribe(subscription_id: str, token: str) -> Subscription | None:
     if found is None:
         return None
     if found["reason_code"] == ReasonCode.SUSPENDED_BY_OPERATOR:
-        # That it is suspended stays an operator's word; that the reader has agreed does not.
+        # An operator's suspension stays; the reader's consent does not.
         return await subscriptions.change(subscription_id, {"confirmed_at": None}, whose=ANY)
     return await subscriptions.change(
         subscription_id,

@@ -1,4 +1,4 @@
-"""Scans that stall, and those that go on after that, are announced: once each."""
+"""Announces scans that stall, and scans that resume, once each."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from skydriver.store.scans import reports as scan_reports
 
 
 async def notice_stall(scan: ScanAlive, now: float) -> None:
-    """Announce that a running scan has stalled, or that one that had stalled goes on.
+    """Announce that a running scan has stalled, or that a stalled one has resumed.
 
-    It says what is seen from outside, whether workers run or not, and changes nothing else. That no pixel is
-    done while workers run ends a scanner server since v4 (`lifecycle.scanner.decide`, PIXEL_DEADLINE).
+    The rule looks at pixels alone, whether workers run or not, and nothing else changes. A scanner server
+    since v4 is ended where no pixel is done while workers run (`lifecycle.scanner.decide`, PIXEL_DEADLINE).
 
-    A relaunch is no growth: what has stalled stays so until the next attempt has done its first pixel.
+    A relaunch does not count: a stalled scan stays stalled until the next attempt has done its first pixel.
 
     Args:
         scan: the scan.
@@ -32,12 +32,12 @@ async def notice_stall(scan: ScanAlive, now: float) -> None:
         return
     since = max(grew_at or 0.0, scan["phase_since"])
     least = settings().stall_after
-    # Few scans come so far that their history has to be read.
+    # For few scans the history has to be read.
     if now - since <= least:
         return
     pixels = await scan_reports.pixel_history(scan["_id"])
     if now - since > stall_deadline(pixels, least=least, factor=settings().stall_factor):
-        # A report may have come since the scan was read.
+        # A report may have arrived since the scan was read.
         guard = {"grown": {"$eq": scan["grown"]} if "grown" in scan else {"$exists": False}}
         await _say(Fact.STALLED, scan, since=since, becomes=since, guard=guard)
 
@@ -45,7 +45,7 @@ async def notice_stall(scan: ScanAlive, now: float) -> None:
 async def _say(
     fact: Fact, scan: ScanAlive, *, since: float, becomes: float | None, guard: dict[str, Any]
 ) -> None:
-    # Of two sweeps at once one speaks.
+    # Of two sweeps at once, only one announces.
     await apply(
         scan["_id"],
         fact,

@@ -57,7 +57,7 @@ def overdue_events(scan: ScanAlive, *, now: float, after: float) -> Outbox:
             case Phase.LAUNCHING if all_gone(clusters):
                 say(Fact.REQUESTED, priority=scan["priority"])
             case Phase.STOPPING if scan["outcome"] is not None:
-                # There is one end. It is said again under the id that it has: others than ours hear it, too.
+                # A scan ends once, so the repeat has the same id: subscribers outside hear it, too.
                 say(_SAID_AT_THE_END[Outcome(scan["outcome"])], cause="0")
             case Phase.RUNNING if not any(
                 # What others have started says nothing of our own.

@@ -1,4 +1,4 @@
-"""Webhooks are asked for their consent: those that have not given it yet, and once a month the others."""
+"""Asks webhooks for their consent: those that have not given it yet, and once a month the others."""
 
 import asyncio
 import time
@@ -9,13 +9,13 @@ from skydriver.store import subscriptions
 from skydriver.store.subscriptions import Whose
 
 MAX_ASKED = 20
-"""Webhooks that are asked at once: the next sweep goes on."""
+"""Webhooks that one sweep asks; the next sweep goes on."""
 LEASE = 300.0
-"""Seconds after which a webhook is asked again whose answer was lost with a function."""
+"""Seconds after which a webhook is asked again if its answer was not stored."""
 
 
 async def renew_consents() -> None:
-    """Ask the webhooks whose consent is due, all at the same time, so that a slow one delays no other.
+    """Ask the webhooks whose consent is due, all at the same time: a slow one delays no other.
 
     Raises:
         NotConfigured: this function lacks keys.

@@ -53,8 +53,8 @@ _ERRORS = {
         "There is no notice of a partial result. Ask again when the scan is over.",
     ),
     429: (
-        "So many scans or requests wait, or so many others were asked by e-mail, that no more are taken; try "
-        "again later",
+        "The limit of waiting scans or requests, or of e-mails that ask for consent, is reached; try again "
+        "later",
         "the backlog is full: 10000 scans are waiting",
     ),
     500: ("A fault of the service", "a fault of the service; it has been logged"),
@@ -117,7 +117,7 @@ _LIMITED = {
     *(("POST", "/subscriptions"), ("PATCH", "/subscriptions/{subscription_id}")),
     ("POST", "/subscriptions/{subscription_id}/test"),
 }
-"""Routes that take no more than so much."""
+"""Routes that answer 429 above a limit."""
 
 Schemas = Mapping[tuple[Any, JsonSchemaMode], dict[str, Any]]
 

@@ -11,7 +11,7 @@ TAGS: Mapping[str, str] = {
     "Results": "What a scan has found: the result, and the skymap's numbers, files and pictures",
     "Find": "Find scans, and see what waits",
     "Workers": "The workers of a scan, and logs",
-    "Subscriptions": "Be told of scans: by a webhook, Slack or e-mail",
+    "Subscriptions": "Notifications of scans: by a webhook, Slack or e-mail",
     "Scanner reports": "What scanner servers report of their own scan",
     "Service": "The service itself, and this document",
 }
@@ -441,12 +441,12 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "find_subscriptions": Operation(
         "Subscriptions",
-        "The subscriptions of a user; to operators those of all",
+        "The subscriptions of a user; operators may ask for those of all users",
         answer={"subscriptions": [_SUBSCRIPTION]},
     ),
     "get_subscription": Operation(
         "Subscriptions",
-        "A subscription, and what has become of its deliveries",
+        "A subscription, and its latest deliveries",
         answer={
             **_SUBSCRIPTION,
             "deliveries": [
@@ -475,7 +475,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "delete_subscription": Operation("Subscriptions", "Remove a subscription: an empty object", answer={}),
     "test_subscription": Operation(
         "Subscriptions",
-        "Try a subscription: what its receiver has answered",
+        "Test a subscription: its receiver's answer",
         answer={
             "event_id": "test/subscription.test/5d2e7f0a9c4b4f5e8a1b6c3d2e4f7a90",
             "is_delivered": True,

@@ -48,7 +48,7 @@ class Cluster(_Answer):
     )
     name: str = Field(description="what users call it", examples=["sub-2"])
     state: ClusterState
-    reason: str | None = Field(description="why it is as it is, in a sentence")
+    reason: str | None = Field(description="why it is in this state, in a sentence")
     reason_code: ReasonCode | None = Field(description="the same for programs")
     observed_at: float | None = Field(
         description="when the figures last changed, seconds since the epoch; they hold until `stale_since`"
@@ -103,7 +103,7 @@ class Manifest(_Answer):
     phase: Phase = Phase.QUEUED
     attempt: int = Field(0, description="launches of its scanner server so far")
     outcome: Outcome | None = None
-    reason: str | None = Field(None, description="why it is as it is, in a sentence")
+    reason: str | None = Field(None, description="why it is in this state, in a sentence")
     reason_code: ReasonCode | None = Field(None, description="the same for programs")
     submitted_by: str | None = None
     replaced_by_scan_id: str | None = Field(None, description="the rescan that has taken its place")
@@ -635,7 +635,7 @@ class GcnNotice(_Answer):
 
 
 class Filters(_Answer):
-    """Which scans a subscription is about: those that match all that is given."""
+    """The scans that a subscription is about: those that match all given filters."""
 
     scan_id: str = ""
     run_id: int = 0
@@ -655,10 +655,10 @@ class Subscription(_Answer):
     types: list[str] = Field(examples=[["scan.first_result", "scan.finished"]])
     filters: Filters
     state: SubscriptionState
-    reason: str | None = Field(description="why it is as it is, in a sentence")
+    reason: str | None = Field(description="why it is in this state, in a sentence")
     reason_code: ReasonCode | None = Field(description="the same for programs")
     created_at: float = Field(description="seconds since the epoch")
-    expires_at: float = Field(description="when it is gone unless it is renewed, seconds since the epoch")
+    expires_at: float = Field(description="when it ends unless it is renewed, seconds since the epoch")
     consented_at: float | None = Field(description="when its webhook has consented, seconds since the epoch")
     allowed_rate: int | None = Field(
         description="deliveries a minute that its webhook allows; null: any number"
@@ -667,21 +667,21 @@ class Subscription(_Answer):
 
 
 class SubscriptionWithSecret(Subscription):
-    """A subscription and, this once, the secret of a webhook."""
+    """A subscription and the secret of a webhook, which no other route answers."""
 
     secret: str | None = Field(description="signs deliveries to a webhook (HMAC); else null")
 
 
 class ShownDelivery(_Answer):
-    """What has become of a notification."""
+    """A delivery of a notification."""
 
     event_id: str = Field(description="the same in each repeat")
     type: str = Field(examples=["org.icecube.skydriver.scan.finished.v1"])
     scan_id: str
     state: DeliveryState
     tries: int
-    status: int | None = Field(description="what the receiver has answered last (HTTP or SMTP)")
-    reason: str | None = Field(description="why the last try has failed, in a sentence")
+    status: int | None = Field(description="of the receiver's last answer (HTTP or SMTP)")
+    reason: str | None = Field(description="why the last try failed, in a sentence")
     reason_code: ReasonCode | None = Field(description="the same for programs")
     created_at: float = Field(description="seconds since the epoch")
     not_before: float = Field(description="when the next try may be, seconds since the epoch")
@@ -695,16 +695,16 @@ class SubscriptionWithDeliveries(Subscription):
 
 
 class Subscriptions(_Answer):
-    """Subscriptions, those of a user by their age."""
+    """Subscriptions, by owner and age."""
 
     subscriptions: list[Subscription]
 
 
 class Tried(_Answer):
-    """What a receiver has answered to a test."""
+    """The outcome of a test."""
 
     event_id: str
     is_delivered: bool
-    status: int | None = Field(description="what the receiver has answered (HTTP or SMTP)")
-    reason: str | None = Field(description="why it was not taken, in a sentence")
+    status: int | None = Field(description="of the receiver's answer (HTTP or SMTP)")
+    reason: str | None = Field(description="why it was not delivered, in a sentence")
     reason_code: ReasonCode | None = Field(description="the same for programs")

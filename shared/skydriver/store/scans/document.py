@@ -197,8 +197,8 @@ async def advance(
 def put_into_outbox(update: Query, outbox: Mapping[str, OutboxEvent] | None, now: float) -> None:
     """Let an update put events into the outbox, too; it must have a `$set`.
 
-    Those that subscribers may ask for are also kept until `notify_subscribers` has heard them, whatever
-    becomes of them at the broker: no other step would miss them.
+    Events that users can subscribe to are also kept in `unnotified` until `notify_subscribers` has heard
+    them: the broker could lose them, and no other step would notice.
     """
     if outbox:
         for slot, event in outbox.items():

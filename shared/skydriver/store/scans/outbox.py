@@ -40,7 +40,7 @@ async def mark_published(scan_id: str, slot: str, event_id: str) -> None:
 
 
 async def unnotified(*, before: float, limit: int) -> list[UnnotifiedOfScan]:
-    """Find scans with events that `notify_subscribers` has not heard for long, the oldest first."""
+    """Find scans with events that `notify_subscribers` has not heard for a long time, the oldest first."""
     cursor = collection(NAME).find({"unnotified_since": {"$lt": before}}, projection(UnnotifiedOfScan))
     found: list[UnnotifiedOfScan] = (
         await cursor.sort("unnotified_since", ASCENDING).limit(limit).to_list(limit)
@@ -49,7 +49,7 @@ async def unnotified(*, before: float, limit: int) -> list[UnnotifiedOfScan]:
 
 
 async def note_said_again(scan_id: str, *, seen: float, now: float) -> bool:
-    """Note that what was not heard since `seen` is said again; False if another has done so."""
+    """Store that events unheard since `seen` are announced again; False if another sweep has done so."""
     result = await collection(NAME, durable=False).update_one(
         {"_id": scan_id, "unnotified_since": seen}, {"$set": {"unnotified_since": now}}
     )
@@ -57,9 +57,9 @@ async def note_said_again(scan_id: str, *, seen: float, now: float) -> bool:
 
 
 async def mark_notified(scan_id: str, fact: Fact, event_id: str) -> None:
-    """Note that the deliveries of an event are written down, unless a newer one has taken its slot.
+    """Store that the deliveries of an event are stored, unless a newer event has taken its slot.
 
-    Where that is lost with the database's primary, they are written down again, which changes nothing.
+    If this update is lost with the database's primary, they are stored again, which changes nothing.
     """
     slot = slot_of(fact)
     await collection(NAME, durable=False).update_one(

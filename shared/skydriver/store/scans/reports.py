@@ -119,7 +119,7 @@ async def point_to_result(
         attempt: the attempt that reports; only the scan's current one is heard.
         pointer: to the stored result.
         outbox: events to publish.
-        first: further events, if it is the first result of the scan; None where it is known not to be.
+        first: events to publish as well if this is the scan's first result; None if it is known not to be.
 
     Returns:
         Whether it was taken, and the scan as it was *before*.
@@ -138,7 +138,7 @@ async def point_to_result(
     if first is not None:
         marked: Query = {"$set": {**update["$set"], "first_result_at": now}}
         put_into_outbox(marked, {**outbox, **first}, now)
-        # The second way is for a result that was not quick enough to be the first.
+        # The second update is for a result that another one has preceded meanwhile.
         ways = [
             ({"first_result_at": {"$exists": False}}, marked),
             ({"first_result_at": {"$exists": True}}, update),
@@ -156,7 +156,7 @@ async def point_to_result(
 
 
 async def pixel_history(scan_id: str) -> list[list[float]]:
-    """Read how far a scan had come: `[time, pixels done, attempt]` of each of its latest reports."""
+    """Read the progress of a scan: `[time, pixels done, attempt]` of each of its latest reports."""
     scan = await get_part(scan_id, PixelsOfScan)
     return scan.get("pixels", []) if scan else []
 

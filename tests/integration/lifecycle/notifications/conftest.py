@@ -1,4 +1,4 @@
-"""A real HTTP receiver on loopback, and a broker that remembers what it is given."""
+"""A real HTTP receiver on loopback, and a broker that records its events."""
 
 from collections.abc import Callable
 

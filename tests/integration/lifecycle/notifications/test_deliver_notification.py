@@ -1,4 +1,4 @@
-"""A delivery is sent until it is taken, and then never again; what fails waits, and holds no other up."""
+"""A delivery is sent until its receiver accepts it, and then never again; a failed one delays no others."""
 
 import asyncio
 import datetime as dt
@@ -33,7 +33,7 @@ DAY = 86400.0
 
 
 async def due(subscription_id: str, n: int = 1) -> list[str]:
-    """Store deliveries of a scan's end each; their ids."""
+    """Store deliveries of scans' ends, and return their ids."""
     made = []
     for _ in range(n):
         scan_id = await stored(Phase.ENDED)
@@ -68,7 +68,7 @@ async def test_a_delivery_is_sent_once(receiver: Hook, repeat: Repeat) -> None:
     await deliver_notification("no/such/delivery")
 
 
-async def test_whoever_delivers_sees_to_all_that_is_due_one_after_the_other(receiver: Hook) -> None:
+async def test_one_call_sends_all_due_deliveries_of_a_subscription_in_order(receiver: Hook) -> None:
     hook, sink = receiver
     one = await subscribed(sink)
     ids = await due(one, 5)
@@ -77,7 +77,7 @@ async def test_whoever_delivers_sees_to_all_that_is_due_one_after_the_other(rece
     assert hook.at_once == 1
 
 
-async def test_a_slow_receiver_takes_one_function_and_delays_nobody_else(
+async def test_a_slow_receiver_occupies_one_call_and_delays_no_other_receiver(
     receiver: Hook, loopback: Loopback
 ) -> None:
     hook, sink = receiver
@@ -97,7 +97,7 @@ async def test_a_slow_receiver_takes_one_function_and_delays_nobody_else(
     assert await _states(slow_one) == ["DELIVERED"] * 3
 
 
-async def test_what_comes_while_the_lease_is_given_back_is_seen_to(
+async def test_a_delivery_that_becomes_due_while_the_lease_is_released_is_sent(
     receiver: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, sink = receiver
@@ -109,7 +109,7 @@ async def test_what_comes_while_the_lease_is_given_back_is_seen_to(
     async def with_another(subscription_id: str) -> None:
         if not late:
             late.extend(await due(one))
-            await deliver_notification(late[0])  # which finds that the lease is taken
+            await deliver_notification(late[0])  # finds the lease taken
         await release(subscription_id)
 
     monkeypatch.setattr(subscriptions, "release", with_another)
@@ -117,7 +117,7 @@ async def test_what_comes_while_the_lease_is_given_back_is_seen_to(
     assert await _states(one) == ["DELIVERED"] * 2
 
 
-async def test_a_receiver_that_is_away_is_tried_less_and_less_and_its_other_deliveries_wait(
+async def test_a_failing_receiver_is_tried_at_growing_intervals_and_its_other_deliveries_wait(
     receiver: Hook, configure: Configure
 ) -> None:
     hook, sink = receiver
@@ -130,7 +130,7 @@ async def test_a_receiver_that_is_away_is_tried_less_and_less_and_its_other_deli
         assert seen["failures"] == failures
         assert seen["not_before"] - time.time() == pytest.approx(delay, abs=20)
         assert len(hook.heard) == failures
-        # None of the others is tried before that time, whatever is announced.
+        # None of the others is tried before that time, even if it is announced.
         for delivery_id in ids:
             await deliver_notification(delivery_id)
         assert len(hook.heard) == failures
@@ -145,11 +145,11 @@ async def test_a_receiver_that_is_away_is_tried_less_and_less_and_its_other_deli
     assert await _states(one) == ["DELIVERED"] * 3
     seen = await subscription(one)
     assert (seen["failures"], seen["failing_since"], seen["not_before"]) == (0, None, 0.0)
-    # Repeats carry the same id.
+    # Repeats have the same id.
     assert len(set(hook.ids())) == 3
 
 
-async def test_a_receiver_that_fails_for_a_day_is_suspended_with_the_reason(receiver: Hook) -> None:
+async def test_a_subscription_is_suspended_with_the_reason_after_a_day_of_failures(receiver: Hook) -> None:
     hook, sink = receiver
     hook.status = 503
     one = await subscribed(sink, failures=30, failing_since=time.time() - DAY + 60)
@@ -163,7 +163,9 @@ async def test_a_receiver_that_fails_for_a_day_is_suspended_with_the_reason(rece
     await deliver_notification(first)
     seen = await subscription(one)
     assert (seen["state"], seen["reason_code"]) == ("SUSPENDED", "sink_unreachable")
-    assert seen["reason"].startswith("no delivery has succeeded for 24 hours, the last since its receiver")
+    assert seen["reason"].startswith(
+        "no delivery has succeeded for 24 hours; the last one failed because its receiver"
+    )
     assert await _states(one) == ["GIVEN_UP"] * 3
     assert {row["reason_code"] for row in await rows(one)} == {"sink_unreachable"}
     heard = len(hook.heard)
@@ -179,7 +181,7 @@ async def test_a_receiver_that_fails_for_a_day_is_suspended_with_the_reason(rece
         (Response(status_code=415), "sink_refused"),
     ],
 )
-async def test_a_receiver_that_will_not_have_it_is_suspended_at_once(
+async def test_a_refusal_for_good_suspends_the_subscription_at_once(
     receiver: Hook, answer: Response, code: str
 ) -> None:
     hook, sink = receiver
@@ -193,7 +195,7 @@ async def test_a_receiver_that_will_not_have_it_is_suspended_at_once(
     assert len(hook.heard) == 1
 
 
-async def test_a_receiver_that_asks_for_a_pause_gets_it(receiver: Hook) -> None:
+async def test_a_receiver_that_asks_for_a_pause_gets_a_pause(receiver: Hook) -> None:
     hook, sink = receiver
     hook.answers = [Response(status_code=429, headers={"Retry-After": "1000"})]
     one = await subscribed(sink)
@@ -204,7 +206,7 @@ async def test_a_receiver_that_asks_for_a_pause_gets_it(receiver: Hook) -> None:
     assert row["reason_code"] == "sink_busy"
 
 
-async def test_no_more_are_sent_in_a_minute_than_are_allowed_and_none_is_merged(
+async def test_deliveries_above_the_rate_wait_for_the_next_minute_and_are_not_merged(
     receiver: Hook, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook, sink = receiver
@@ -224,7 +226,7 @@ async def test_no_more_are_sent_in_a_minute_than_are_allowed_and_none_is_merged(
             assert len(hook.heard) == limit
         waiting = {row["not_before"] for row in await rows(subscription_id) if row["state"] == "DUE"}
         assert waiting == {(now // 60 + 1) * 60}
-        # One that waits to be tried again, after the minute.
+        # This one waits for its next try, after the minute.
         await let_pass(subscription_id)
         configure(DELIVERIES_PER_MINUTE="100")
         await collection("subscriptions").update_one({"_id": slower}, {"$set": {"consent.rate": 100}})
@@ -234,7 +236,7 @@ async def test_no_more_are_sent_in_a_minute_than_are_allowed_and_none_is_merged(
         assert sorted(hook.ids()) == sorted(delivery_id.partition("/")[2] for delivery_id in ids)
 
 
-async def test_a_subscription_that_is_gone_or_expired_gives_its_deliveries_up(receiver: Hook) -> None:
+async def test_deliveries_of_removed_and_expired_subscriptions_are_given_up(receiver: Hook) -> None:
     hook, sink = receiver
     gone, expired = await subscribed(sink), await subscribed(sink)
     ids = [*await due(gone), *await due(expired)]
@@ -249,7 +251,7 @@ async def test_a_subscription_that_is_gone_or_expired_gives_its_deliveries_up(re
     assert hook.heard == []
 
 
-async def test_deliveries_wait_for_a_receiver_that_is_asked_again_for_a_day(receiver: Hook) -> None:
+async def test_deliveries_wait_a_day_for_the_consent_of_a_receiver(receiver: Hook) -> None:
     hook, sink = receiver
     one = await subscribed(sink, state="PENDING")
     [old, new] = await due(one, 2)
@@ -262,7 +264,7 @@ async def test_deliveries_wait_for_a_receiver_that_is_asked_again_for_a_day(rece
     assert len(hook.heard) == 1
 
 
-async def test_a_fault_of_the_service_holds_up_one_delivery_only(
+async def test_a_fault_of_the_service_delays_only_one_delivery(
     receiver: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, sink = receiver
@@ -283,7 +285,7 @@ async def test_a_fault_of_the_service_holds_up_one_delivery_only(
     assert (seen["failures"], seen["leased_until"]) == (0, 0.0)
 
 
-async def test_a_function_that_died_is_followed_by_another_after_its_lease(receiver: Hook) -> None:
+async def test_another_function_delivers_after_the_lease_of_a_dead_one(receiver: Hook) -> None:
     hook, sink = receiver
     one = await subscribed(sink, leased_until=time.time() + 60)
     [delivery_id] = await due(one)
@@ -294,7 +296,7 @@ async def test_a_function_that_died_is_followed_by_another_after_its_lease(recei
     assert len(hook.heard) == 1
 
 
-async def test_a_function_whose_time_is_over_leaves_the_rest_to_the_next(
+async def test_a_function_leaves_deliveries_to_the_next_call_when_its_time_is_over(
     receiver: Hook, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook, sink = receiver
@@ -307,7 +309,7 @@ async def test_a_function_whose_time_is_over_leaves_the_rest_to_the_next(
     assert event.data["delivery"] == delivery_id
 
 
-async def test_overdue_deliveries_are_announced_again_one_a_subscription(broker: Broker) -> None:
+async def test_one_overdue_delivery_of_each_subscription_is_announced_again(broker: Broker) -> None:
     many, few, waiting = [await subscribed("https://hooks.example.org/") for _ in range(3)]
     ids = {one: await due(one, n) for one, n in ((many, 30), (few, 1), (waiting, 1))}
     await let_pass(many)

@@ -1,4 +1,4 @@
-"""Run and event of a scan are known before its scanner has said them, where the i3 event names them."""
+"""The run and the event of a scan come from its i3 event until its scanner has reported them."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ async def _ids(**fields: Any) -> EventIds:
     return await event_ids(scan)
 
 
-async def test_what_the_scanner_says_counts_and_before_that_the_event(database: None) -> None:
+async def test_ids_come_from_the_scanner_or_before_its_report_from_the_event(database: None) -> None:
     event = await i3_events.put(written({"value": {"data": {"run_id": 7, "event_id": 8}}}))
     assert await _ids(i3_event_id=event) == (7, 8)
     said = METADATA["event_metadata"]
@@ -39,5 +39,5 @@ async def test_what_the_scanner_says_counts_and_before_that_the_event(database: 
         b'{"value": {"data": {"run_id": "7"}}}',
     ],
 )
-def test_an_event_that_names_none_has_none(content: bytes) -> None:
+def test_an_event_without_ids_has_none(content: bytes) -> None:
     assert read_ids(content) == (None, None)

@@ -1,4 +1,4 @@
-"""What a receiver is told: the scan as it is now, and numbers of its result where it shows a direction."""
+"""The content of a notification: the scan's current state, and numbers of a result with a direction."""
 
 import json
 from collections.abc import Callable
@@ -30,7 +30,7 @@ async def _scan(content: Any, *, is_final: bool = True, **fields: Any) -> str:
     return scan_id
 
 
-async def test_a_finished_scan_is_told_of_with_the_numbers_that_its_summary_has(configure: Configure) -> None:
+async def test_a_notification_of_a_finished_scan_has_the_numbers_of_its_summary(configure: Configure) -> None:
     content = bowl(8, 64)
     scan_id = await _scan(
         content,
@@ -75,7 +75,7 @@ async def test_a_finished_scan_is_told_of_with_the_numbers_that_its_summary_has(
     }
 
 
-async def test_a_scan_without_a_result_is_told_of_without_numbers() -> None:
+async def test_a_notification_of_a_scan_without_a_result_has_no_numbers() -> None:
     scan_id = await stored(
         Phase.STOPPING, outcome="failed", reason="no workers", reason_code="all_workers_dead"
     )
@@ -92,7 +92,7 @@ async def test_a_scan_without_a_result_is_told_of_without_numbers() -> None:
 
 
 @pytest.mark.parametrize("content", [{"a": 1}, {"nside-8": {"columns": [], "data": [], "metadata": {}}}, []])
-async def test_a_result_that_shows_no_direction_is_told_of_without_numbers(content: Any) -> None:
+async def test_a_notification_of_a_result_without_a_direction_has_no_numbers(content: Any) -> None:
     scan_id = await _scan(content, is_final=False)
     told = await notification_of(scan_id, Fact.FIRST_RESULT)
     assert (told["best_fit"], told["area"]) == (None, None)
@@ -106,7 +106,7 @@ async def test_a_result_is_read_once_for_all_receivers(monkeypatch: pytest.Monke
     assert await notification_of(scan_id, Fact.FINISHED) == first
 
 
-async def test_numbers_that_take_too_long_are_left_out(
+async def test_a_notification_lacks_numbers_that_take_too_long(
     configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(STEP_DEADLINE="0.001")

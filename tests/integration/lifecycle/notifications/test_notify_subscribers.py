@@ -1,4 +1,4 @@
-"""What has happened to a scan becomes one delivery for each subscription that asks for it, once."""
+"""An event of a scan becomes one delivery for each matching subscription."""
 
 import datetime as dt
 import time
@@ -40,7 +40,7 @@ def event(scan_id: str, fact: Fact = Fact.FINISHED) -> Event:
     )
 
 
-async def test_each_that_asks_gets_one_delivery_however_often_it_is_said(
+async def test_each_matching_subscription_gets_one_delivery_even_if_the_event_is_repeated(
     broker: Broker, repeat: Repeat
 ) -> None:
     scan_id = await stored(Phase.STOPPING)
@@ -101,7 +101,7 @@ async def test_filters_choose_scans(broker: Broker, filters: dict[str, Any], is_
     assert bool(await rows(own)) == expected
 
 
-async def test_a_scan_of_which_the_event_is_not_known_matches_no_run(broker: Broker) -> None:
+async def test_a_scan_without_a_known_event_matches_no_run(broker: Broker) -> None:
     scan_id = await stored(Phase.STOPPING)
     one, every = await subscribed(SINK, filters={"run_id": 130033}), await subscribed(SINK)
     await notify_subscribers(event(scan_id))
@@ -109,7 +109,7 @@ async def test_a_scan_of_which_the_event_is_not_known_matches_no_run(broker: Bro
     assert len(await rows(every)) == 1
 
 
-async def test_what_is_not_active_or_has_expired_gets_none(broker: Broker) -> None:
+async def test_inactive_and_expired_subscriptions_get_no_delivery(broker: Broker) -> None:
     scan_id = await stored(Phase.STOPPING)
     past = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1)
     ids = [
@@ -127,13 +127,13 @@ async def test_an_unknown_scan_is_an_error() -> None:
         await notify_subscribers(event("nobody"))
 
 
-async def test_what_was_lost_at_the_broker_is_said_again_under_its_id_until_it_is_heard(
+async def test_a_lost_event_is_published_again_with_its_id_until_it_is_heard(
     broker: Broker, configure: Configure
 ) -> None:
     configure(REDRIVE_AFTER="0.001")
     scan_id = await stored(Phase.RUNNING, result={"is_final": True, "version": "v", "attempt": 1})
     await apply(scan_id, Fact.FINISHED, attempt=1)
-    # The broker has it, and so has the outbox no longer; but subscribers have not heard.
+    # The broker has the event, so the outbox is empty; but `notify_subscribers` has not heard it.
     after = await read(scan_id)
     assert after["outbox"] == {}
     assert list(after["unnotified"]) == ["scan_finished"]
@@ -152,7 +152,7 @@ async def test_what_was_lost_at_the_broker_is_said_again_under_its_id_until_it_i
     assert len(broker.heard(Fact.FINISHED, scan_id)) == 2
 
 
-async def test_what_only_steps_hear_is_not_kept_for_subscribers(broker: Broker) -> None:
+async def test_events_that_only_steps_hear_are_not_kept_for_subscribers(broker: Broker) -> None:
     scan_id = await stored()
     await apply(scan_id, Fact.ADMITTED)
     assert "unnotified" not in await read(scan_id)

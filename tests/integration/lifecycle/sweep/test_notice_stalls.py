@@ -1,4 +1,4 @@
-"""A scan whose pixels do not become more is announced as stalled once, and as resumed once they do."""
+"""A scan without new pixels is announced as stalled once, and as resumed once when new ones are done."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ MINUTE = 60.0
 
 
 async def _report(scan_id: str, done: int, *, at: float, monkeypatch: Any, attempt: int = 1) -> None:
-    """Let a scanner report at a time that so many pixels are done."""
+    """Report as a scanner, at a given time, that so many pixels are done."""
     said = report(f"{at:020.3f}")
     assert said.progress is not None
     said.progress.tallies = {"nsides": {"8": {"done": done}}}
@@ -34,13 +34,13 @@ async def _report(scan_id: str, done: int, *, at: float, monkeypatch: Any, attem
 
 
 async def _sweep(scan_id: str, now: float) -> None:
-    """Do what a sweep at this time does with the scan."""
+    """Sweep the scan at a given time."""
     async for scan in scan_overview.living_scans():
         if scan["_id"] == scan_id:
             await notice_stall(scan, now)
 
 
-async def test_a_scan_is_said_to_have_stalled_once_and_to_go_on_once(
+async def test_a_stall_and_its_end_are_announced_once_each(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = time.time()
@@ -48,7 +48,7 @@ async def test_a_scan_is_said_to_have_stalled_once_and_to_go_on_once(
     for n in range(4):
         await _report(scan_id, n + 1, at=start + n * MINUTE, monkeypatch=monkeypatch)
     last = start + 3 * MINUTE
-    # Reports go on; pixels do not.
+    # Reports continue, without new pixels.
     for n in range(4, 30):
         await _report(scan_id, 4, at=start + n * MINUTE, monkeypatch=monkeypatch)
     await _sweep(scan_id, last + 29 * MINUTE)
@@ -69,12 +69,12 @@ async def test_a_scan_is_said_to_have_stalled_once_and_to_go_on_once(
     assert [event.type for event in broker.events[1:]] == [broker.heard(Fact.RESUMED, scan_id)[0].type]
     assert (await read(scan_id))["stalled_since"] is None
 
-    # The next time is another one.
+    # A second stall is another event.
     await _sweep(scan_id, last + 200 * MINUTE)
     assert len({event.id for event in broker.heard(Fact.STALLED, scan_id)}) == 2
 
 
-async def test_a_slow_scan_is_given_time_by_its_own_measure(
+async def test_a_slow_scan_stalls_later_by_its_own_growth_times(
     broker: Broker, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = time.time()
@@ -90,7 +90,7 @@ async def test_a_slow_scan_is_given_time_by_its_own_measure(
     assert len(broker.heard(Fact.STALLED, scan_id)) == 1
 
 
-async def test_a_scan_without_any_pixel_stalls_by_the_time_since_its_server_was_ready(
+async def test_a_scan_without_pixels_stalls_by_the_time_since_its_server_was_ready(
     broker: Broker, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(STALL_AFTER="600")
@@ -115,20 +115,20 @@ async def test_only_a_running_scan_stalls(broker: Broker) -> None:
     assert broker.events == []
 
 
-async def test_a_stalled_scan_that_is_launched_again_goes_on_with_its_next_pixel(
+async def test_a_relaunched_scan_resumes_with_its_next_pixel(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = time.time()
     scan_id = await stored(Phase.RUNNING, phase_since=start)
     await _report(scan_id, 500, at=start, monkeypatch=monkeypatch)
     await _sweep(scan_id, start + 31 * MINUTE)
-    # Of the old server, too late to be seen by a sweep.
+    # The old server's report, which no sweep sees before the relaunch.
     await _report(scan_id, 501, at=start + 32 * MINUTE, monkeypatch=monkeypatch)
     await apply(scan_id, Fact.RELAUNCHED, attempt=1)
     await apply(scan_id, Fact.READY, attempt=2)
     await change(scan_id, phase_since=start + 33 * MINUTE)
     await _report(scan_id, 0, at=start + 34 * MINUTE, monkeypatch=monkeypatch, attempt=2)
-    # It has stalled, as before: that was said.
+    # It is still stalled, which was announced before.
     await _sweep(scan_id, start + 99 * MINUTE)
     assert broker.heard(Fact.RESUMED) == []
     assert len(broker.heard(Fact.STALLED)) == 1
@@ -137,7 +137,7 @@ async def test_a_stalled_scan_that_is_launched_again_goes_on_with_its_next_pixel
     assert len(broker.heard(Fact.RESUMED)) == 1
 
 
-async def test_a_pixel_that_comes_while_the_sweep_looks_is_seen(
+async def test_a_pixel_that_arrives_during_the_sweep_prevents_the_stall(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = time.time()
@@ -150,7 +150,7 @@ async def test_a_pixel_that_comes_while_the_sweep_looks_is_seen(
     assert "stalled_since" not in await read(scan_id)
 
 
-async def test_what_the_broker_does_not_take_is_in_the_outbox_of_the_same_update(
+async def test_an_unpublished_stall_is_in_the_outbox_of_the_same_update(
     configure: Configure,
 ) -> None:
     configure(K_SINK=NOWHERE)

@@ -101,7 +101,7 @@ async def harmless(page: Page) -> None:
     assert await page.locator("img[src='x'], main script").count() == 0
 
 
-async def test_whatever_others_have_written_stays_text(
+async def test_hostile_texts_stay_text(
     page: Page, api: Api, loopback: Loopback, configure: Callable[..., None]
 ) -> None:
     await observation_leases.acquire(HOSTILE, seconds=1)

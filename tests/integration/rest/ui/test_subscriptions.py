@@ -1,4 +1,4 @@
-"""The page of subscriptions: what it shows, what its buttons do, and to be told of one scan."""
+"""The page of subscriptions and its buttons, and the form on the page of a scan."""
 
 import re
 from collections.abc import Callable
@@ -36,14 +36,14 @@ async def only(api: Api) -> Any:
 
 
 async def press(browser: Browser, action: str) -> Any:
-    """Press a button of the only subscription; the page that it leads to."""
+    """Press a button of the only subscription, and return the page that follows."""
     await browser.get(PAGE)
     form = browser.form(f"{PAGE}/{action}")
     answer = await browser.send(form.fields, form=form)
     return await browser.follow(answer) if answer.status_code == 303 else answer
 
 
-async def test_a_webhook_is_added_tried_renewed_and_removed(
+async def test_a_webhook_is_added_tested_renewed_and_removed(
     api: Api, browser: Browser, hook: Webhook
 ) -> None:
     assert "You have no subscriptions." in (await browser.get(PAGE)).text
@@ -57,7 +57,7 @@ async def test_a_webhook_is_added_tried_renewed_and_removed(
     assert hook.url not in page
     assert "Notifications are sent." in page
     assert "run 7" in page
-    assert "The receiver has taken the test (200)." in (await press(browser, "test")).text
+    assert "The receiver accepted the test (200)." in (await press(browser, "test")).text
     hook.status = 410
     refused = await press(browser, "test")
     assert "gone for good (410)" in refused.text
@@ -66,7 +66,7 @@ async def test_a_webhook_is_added_tried_renewed_and_removed(
     assert re.findall(r"whsec_[\w+/=]+", rotated.text)[0] != secret
     assert "good for 90 days" in (await press(browser, "renew")).text
     assert (await only(api))["expires_at"] > made["expires_at"] + 80 * 86400
-    assert "is removed" in (await press(browser, "remove")).text
+    assert "was removed" in (await press(browser, "remove")).text
     assert await api.call("GET", "/subscriptions") == {"subscriptions": []}
 
 
@@ -78,20 +78,20 @@ async def test_a_refused_form_comes_back_filled_in(api: Api, browser: Browser) -
     assert await api.call("GET", "/subscriptions") == {"subscriptions": []}
 
 
-async def test_one_that_waits_is_activated_once_its_webhook_consents(
+async def test_a_pending_subscription_is_activated_once_its_webhook_consents(
     api: Api, browser: Browser, hook: Webhook
 ) -> None:
     hook.allowed = None
     await subscribe(browser, protocol="HTTP", sink=hook.url)
     page = (await browser.get(PAGE)).text
-    assert "its receiver has not agreed yet" in page
+    assert "its receiver has not consented yet" in page
     assert "WebHook-Allowed-Origin" in page
     hook.allowed = "*"
     await press(browser, "activate")
     assert (await only(api))["state"] == "ACTIVE"
 
 
-async def test_deliveries_are_shown_and_what_others_say_is_escaped(
+async def test_deliveries_are_shown_and_reasons_are_escaped(
     api: Api, browser: Browser, hook: Webhook
 ) -> None:
     await subscribe(browser, protocol="HTTP", sink=hook.url)
@@ -125,17 +125,19 @@ async def test_deliveries_are_shown_and_what_others_say_is_escaped(
     assert "<b>its receiver" not in page
 
 
-async def test_to_be_told_of_one_scan(api: Api, browser: Browser, scan_id: str, mails: Mailbox) -> None:
+async def test_the_page_of_a_scan_subscribes_to_it(
+    api: Api, browser: Browser, scan_id: str, mails: Mailbox
+) -> None:
     await browser.get(f"/ui/scan/{scan_id}")
     form = browser.form(f"{PAGE}/add")
     answer = await browser.send({**form.fields, "protocol": "EMAIL", "sink": "carl@example.org"}, form=form)
-    assert "You are subscribed." in (await browser.follow(answer)).text
+    assert "The subscription was made." in (await browser.follow(answer)).text
     made = await only(api)
     assert (made["filters"], made["state"]) == ({"scan_id": scan_id}, "PENDING")
     assert "confirm" in mails.link("confirm")
     await api.call("DELETE", f"/scan/{scan_id}")
     page = await browser.get(f"/ui/scan/{scan_id}")
-    assert "Tell me" not in page.text, "a scan that is over has nothing to tell"
+    assert "Tell me" not in page.text, "the page of an ended scan has no form to subscribe"
 
 
 async def test_forms_of_other_sites_are_refused(api: Api, browser: Browser, hook: Webhook) -> None:

@@ -50,7 +50,7 @@ OTHER = {
 
 
 def golden(name: str, text: str) -> None:
-    """Hold a screen against the one in its file; GOLDEN=write writes it."""
+    """Compare a screen with the one in its file; GOLDEN=write writes it."""
     path = GOLDEN / f"{name}.txt"
     if os.environ.get("GOLDEN") == "write":
         path.write_text(text)
@@ -65,7 +65,7 @@ def known(service: Any) -> Any:
     return service
 
 
-def test_subscribing_says_what_was_made_and_its_secret_once(run: Any, service: Any, terminal: Any) -> None:
+def test_subscribe_prints_the_subscription_and_its_secret(run: Any, service: Any, terminal: Any) -> None:
     service.on("POST", "/subscriptions", {**ONE, "secret": "whsec_bm90IGEgc2VjcmV0"})
     terminal(80)
     answer = run(
@@ -85,7 +85,25 @@ def test_subscribing_says_what_was_made_and_its_secret_once(run: Any, service: A
     }
 
 
-def test_a_subscription_whose_answer_was_lost_is_asked_for_again(run: Any, service: Any) -> None:
+@pytest.mark.parametrize(("option", "protocol"), [("--http", "HTTP"), ("--slack", "SLACK")])
+def test_subscribe_reads_a_webhook_from_standard_input(
+    run: Any, service: Any, option: str, protocol: str
+) -> None:
+    service.on("POST", "/subscriptions", ONE)
+    sink = "https://hooks.slack.com/services/T0/B0/not-in-ps"
+    answer = run("subscribe", option, "-", stdin=f"{sink}\n")
+    assert answer.exit_code == 0
+    [asked] = service.asked("POST", "/subscriptions")
+    assert (asked.body["protocol"], asked.body["sink"]) == (protocol, sink)
+    # A service, or a proxy before it, may repeat what it was sent.
+    service.on("POST", "/subscriptions", (400, {"code": 400, "error": f"no such host: {sink}"}))
+    refused = run("subscribe", option, "-", stdin=sink)
+    assert refused.exit_code == 1
+    assert "no such host" in refused.stderr
+    assert "not-in-ps" not in refused.output
+
+
+def test_subscribe_repeats_a_call_whose_answer_was_lost(run: Any, service: Any) -> None:
     busy = (503, {"code": 503, "error": "the database does not answer; try again"})
     service.on("POST", "/subscriptions", busy, ONE)
     assert run("subscribe", "--email", "carl@example.org").exit_code == 0
@@ -98,6 +116,7 @@ def test_a_subscription_whose_answer_was_lost_is_asked_for_again(run: Any, servi
         [],
         ["--http", "https://x.example", "--slack", "https://y.example"],
         ["--email", "a@b.c", "--days", "91"],
+        ["--http", "-"],
     ],
 )
 def test_wrong_usage_sends_nothing(run: Any, service: Any, arguments: list[str]) -> None:
@@ -125,7 +144,7 @@ def test_show(run: Any, known: Any, terminal: Any) -> None:
     golden("subscription", run("subscriptions", "show", "9f0c").stdout)
 
 
-def test_the_beginning_of_several_ids_is_wrong_usage(run: Any, known: Any) -> None:
+def test_an_ambiguous_beginning_of_an_id_is_wrong_usage(run: Any, known: Any) -> None:
     known.on("GET", "/subscriptions", {"subscriptions": [ONE, {**ONE, "subscription_id": ID[:-1] + "0"}]})
     answer = run("subscriptions", "remove", "9f0c")
     assert answer.exit_code == 2
@@ -144,9 +163,9 @@ def test_remove_renew_activate_and_rotate(run: Any, known: Any) -> None:
     assert "whsec_bmV3" in run("subscriptions", "rotate", ID).stdout
 
 
-def test_a_test_says_what_the_receiver_has_answered(run: Any, known: Any) -> None:
+def test_the_command_test_prints_the_receivers_answer(run: Any, known: Any) -> None:
     known.on("POST", f"{PATH}/test", {"event_id": "x", "is_delivered": True, "status": 202, "reason": None})
-    assert run("subscriptions", "test", ID).stderr == "The receiver has taken the test (202).\n"
+    assert run("subscriptions", "test", ID).stderr == "The receiver accepted the test (202).\n"
     refused = {"event_id": "x", "is_delivered": False, "status": 500, "reason": "its receiver answers 500"}
     known.on("POST", f"{PATH}/test", refused)
     answer = run("subscriptions", "test", ID)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -148,7 +149,12 @@ def shared() -> Path:
 
 
 async def eventually(condition: Callable[[], Any], *, deadline: float = 60.0, what: str = "") -> Any:
-    """Wait until a condition (plain or async) gives something true, and return that."""
+    """Wait until a condition (plain or async) gives something true, and return that.
+
+    The longer it has waited, the longer it waits between two looks: looking takes processor time from what
+    is waited for.
+    """
+    begun = time.monotonic()
     async with asyncio.timeout(deadline):
         while True:
             value = condition()
@@ -156,4 +162,4 @@ async def eventually(condition: Callable[[], Any], *, deadline: float = 60.0, wh
                 value = await value
             if value:
                 return value
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(min(0.02 + (time.monotonic() - begun) / 50, 0.25))

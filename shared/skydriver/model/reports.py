@@ -45,8 +45,8 @@ def _storable(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _none_for_empty(value: Any) -> Any:
-    """Replace an empty part of a report by None, as v1 did, whatever its type."""
-    return value or None
+    """Replace an empty part of a report by None, as v1 did."""
+    return None if value == {} else value
 
 
 Storable = Annotated[dict[str, Any], AfterValidator(_storable)]
@@ -117,11 +117,7 @@ ClusterReport = Annotated[CondorClusterReport | KubernetesClusterReport, Field(d
 """What a starter of workers says of a cluster, as v1's client manager did: told apart by its `uuid`."""
 
 
-_Empty = (
-    Annotated[dict[str, Any], Field(max_length=0)]
-    | Annotated[list[Any], Field(max_length=0)]
-    | Literal["", 0, False]
-)
+_Empty = Annotated[dict[str, Any], Field(max_length=0)]
 
 
 class ManifestReport(ProjectionArguments):
@@ -137,9 +133,7 @@ class ManifestReport(ProjectionArguments):
         EventMetadata | None,
         BeforeValidator(_none_for_empty, json_schema_input_type=EventMetadata | _Empty | None),
     ] = None
-    scan_metadata: Annotated[
-        Storable | None, BeforeValidator(_none_for_empty, json_schema_input_type=Storable | _Empty | None)
-    ] = None
+    scan_metadata: Annotated[Storable | None, BeforeValidator(_none_for_empty)] = None
     cluster: Annotated[
         ClusterReport | None,
         BeforeValidator(_none_for_empty, json_schema_input_type=ClusterReport | _Empty | None),

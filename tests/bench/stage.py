@@ -34,10 +34,11 @@ from tests.bench.images import FUNCTIONS, make_environment
 ROOT = Path(__file__).parents[2]
 AUDIENCE = "skydriver"
 
-CLUSTERS = "clusters:\n" + "".join(
-    f"  c{n}: {{orchestrator: local, location: {{host: host{n}, namespace: local}}, max_workers: 100}}\n"
-    for n in range(5)
-)
+
+def clusters_file(number: int) -> str:
+    """Write the known clusters `c0`, `c1`, ..., each at a location of its own."""
+    one = "  c{n}: {{orchestrator: local, location: {{host: host{n}, namespace: local}}, max_workers: 100}}\n"
+    return "clusters:\n" + "".join(one.format(n=n) for n in range(number))
 
 
 class Parts:
@@ -172,7 +173,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
     processes = Processes(folder / "processes")
     (folder / "mongod").mkdir()
     clusters = folder / "clusters.yaml"
-    clusters.write_text(CLUSTERS)
+    clusters.write_text(clusters_file(5))
     parts, issuer = Parts(), Issuer()
     with listen(None) as parts_listener, listen(None) as issuer_listener:
         issuer.address = url(issuer_listener)

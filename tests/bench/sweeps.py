@@ -1,94 +1,125 @@
-"""A sweep with 10,000 scans stored and 500 running on 5 locations, beside one with those 500 alone."""
+"""A sweep with 20,000 running among a million scans, beside one with 500 running alone."""
 
-import os
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from skydriver.lifecycle.sweep.sweep import sweep
-from skydriver.local.knative.functions import forget
-from skydriver.model.phases import ClusterState, Phase
 from skydriver.model.scan import scanner_name
-from skydriver.runtime.per_loop import PerLoop
+from skydriver.model.transitions import Fact
 from skydriver.store.mongo import collection
-from tests.bench.figures import Figure, alternate, at_most
+from tests.bench.figures import Figure, at_most
+from tests.bench.load import load
+from tests.bench.many import QUEUED, STORED, many_scans
 from tests.bench.rows import Row
-from tests.bench.scenes import running
-from tests.bench.stage import Stage
+from tests.bench.scenes import running, step_request
+from tests.bench.servers import serving, start_function
+from tests.bench.stage import Stage, clusters_file
 from tests.support.documents import cluster
 
-RUNNING, ENDED, LOCATIONS = 500, 9_500, 5
+FEW, MANY, LOCATIONS = 500, 20_000, 50
+SWEEPS = 10
+"""Of one process, between two looks at its memory."""
+_IDS = "run"
+"""How the ids of those that run begin."""
+
+
+@dataclass(frozen=True)
+class _Sweeps:
+    """Milliseconds of sweeps in this process, megabytes of the function's, and how many events one made."""
+
+    took: list[float]
+    memory: float
+    memory_later: float
+    events: float
 
 
 async def run(stage: Stage, rounds: int) -> list[Figure]:
     """Measure it."""
-    async with stage.database("bench_alone"), stage.database("bench_full"):
-        stage.parts.jobs = await _fill(stage, "bench_alone", ended=0)
-        await _fill(stage, "bench_full", ended=ENDED)
-        events: dict[str, float] = {}
-
-        def on(database: str) -> Any:
-            async def measure() -> float:
-                await _use(database)
-                await sweep()  # which connects, and makes sure of the indexes
-                stage.parts.events()
-                started = time.perf_counter()
-                failed = await sweep()
-                took = 1000 * (time.perf_counter() - started)
-                assert not failed, failed
-                events[database] = float(len(stage.parts.events()))
-                return took
-
-            return measure
-
-        found = await alternate(rounds, full=on("bench_full"), alone=on("bench_alone"))
-        stage.parts.jobs = {}
+    known = stage.folder / "pools.yaml"
+    known.write_text(clusters_file(LOCATIONS))
+    async with stage.database("bench_alone"):
+        changes = {"CLUSTERS_FILE": str(known), "MONGODB_DATABASE": "bench_alone"}
+        alone = await _measured(stage, FEW, rounds, changes)
+    async with many_scans(stage) as there:
+        among = await _measured(there, FEW, rounds, {"CLUSTERS_FILE": str(known)})
+        full = await _measured(there, MANY, rounds, {"CLUSTERS_FILE": str(known)})
     return [
-        Figure.of("a sweep", found["full"], found["alone"], "ms", at_most(1.2)),
+        Figure.of(f"{FEW} running", among.took, alone.took, "ms", at_most(1.2)),
         Figure.of(
-            "events of a sweep, beside locations",
-            [events["bench_full"]],
-            [float(LOCATIONS)],
-            "",
+            f"{MANY:,} running, for each of them",
+            [milliseconds / MANY for milliseconds in full.took],
+            [milliseconds / FEW for milliseconds in alone.took],
+            "ms",
             at_most(1.0),
         ),
+        Figure.of("most memory of the function", [full.memory], [alone.memory], "MB", at_most(1.5)),
+        Figure.of(
+            f"memory after {SWEEPS} more sweeps", [full.memory_later], [full.memory], "MB", at_most(1.1)
+        ),
+        Figure.of("events of a sweep, beside locations", [full.events], [float(LOCATIONS)], "", at_most(1.0)),
     ]
 
 
-async def _use(database: str) -> None:
-    os.environ["MONGODB_DATABASE"] = database
-    await forget()
+async def _measured(stage: Stage, number: int, rounds: int, changes: dict[str, str]) -> _Sweeps:
+    """Sweep over so many that run; they are there only for that."""
+    await stage.use(**changes, SCANS_RUNNING=str(number))
+    try:
+        stage.parts.jobs = await _fill(number)
+        await sweep()  # which connects, and makes sure of the indexes
+        took = [await _sweep(stage) for _ in range(rounds)]
+        events = len(stage.parts.events())
+        settings = {"SCANS_RUNNING": str(number), **changes}
+        async with serving(await start_function(stage, "cron/sweep", **settings)) as server:
+            tick = step_request(Fact.OBSERVATION_REQUESTED, "clock")
+            await load(server.port, [tick] * SWEEPS, connections=1, once=True)
+            memory = server.memory() / 1e6
+            await load(server.port, [tick] * SWEEPS, connections=1, once=True)
+            return _Sweeps(took, memory, server.memory() / 1e6, float(events))
+    finally:
+        stage.parts.jobs = {}
+        stage.parts.events()
+        await collection("scans").delete_many({"_id": {"$gte": _IDS, "$lt": f"{_IDS}~"}})
+        await collection("limits").delete_many({})
 
 
-async def _fill(stage: Stage, database: str, *, ended: int) -> dict[str, Any]:
-    """Store the scans, and return the jobs of those that run."""
-    await _use(database)
+async def _sweep(stage: Stage) -> float:
+    stage.parts.events()
+    started = time.perf_counter()
+    failed = await sweep()
+    took = 1000 * (time.perf_counter() - started)
+    assert not failed, failed
+    return took
+
+
+async def _fill(number: int) -> dict[str, Any]:
+    """Store those that run, each with its place, and return their jobs."""
     now = time.time()
     jobs: dict[str, Any] = {}
-    documents = []
-    for number in range(RUNNING):
-        clusters = [cluster(f"u{number}", name=f"c{number % LOCATIONS}")]
-        made = running(f"run{number}", clusters=clusters, phase_since=now - 100)
-        documents.append(made)
-        name = scanner_name(made["_id"], 1)
+    made = []
+    for n in range(number):
+        clusters = [cluster(f"u{n}", name=f"c{n % LOCATIONS}")]
+        made.append(running(f"{_IDS}{n}", clusters=clusters, phase_since=now - 100))
+        name = scanner_name(made[-1]["_id"], 1)
         jobs[name] = {
             "name": name,
-            "labels": {"skydriver/scan-id": made["_id"], "skydriver/attempt": "1"},
+            "labels": {"skydriver/scan-id": made[-1]["_id"], "skydriver/attempt": "1"},
             "created_at": now,
             "pods": [{"name": f"{name}-0", "phase": "Running", "reason": None, "message": None}],
         }
-    for number in range(ended):
-        clusters = [cluster(f"e{number}", ClusterState.STOPPED, name=f"c{number % LOCATIONS}")]
-        documents.append(running(f"end{number}", clusters=clusters) | {"phase": Phase.ENDED})
-    for start in range(0, len(documents), 1_000):
-        await collection("scans").insert_many(documents[start : start + 1_000], ordered=False)
-    await PerLoop.close_all()
+    for start in range(0, number, 1_000):
+        await collection("scans").insert_many(made[start : start + 1_000], ordered=False)
+    # As many as may run: the backlog stays as it is.
+    await collection("limits").insert_one(
+        {"_id": "launches", "running": [one["_id"] for one in made], "starts": []}
+    )
     return jobs
 
 
 ROW = Row(
     "sweeps",
-    "Sweep with 10,000 scans stored, 500 running on 5 locations",
-    "the sweep with 500 stored, 500 running",
+    f"Sweep on {LOCATIONS} locations, {STORED:,} scans stored and {QUEUED:,} queued",
+    f"the sweep with {FEW} stored and running",
     run,
     rounds=11,
 )

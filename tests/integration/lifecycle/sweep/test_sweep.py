@@ -61,7 +61,7 @@ async def test_a_duty_that_fails_keeps_no_other_from_being_done(
     assert noted["at"] == pytest.approx(time.time(), abs=60)
     assert failed == {
         "admit_backlog": "ZeroDivisionError",
-        "reconcile_scans": "the local job host does not answer: ConnectError",
+        "reconcile_scans": "the local job host does not answer: ConnectionRefusedError",
     }
     assert await rate_limit.holders() == []
     assert len(broker.heard(Fact.OBSERVATION_REQUESTED)) == 3

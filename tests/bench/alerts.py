@@ -14,6 +14,7 @@ import orjson
 
 from skydriver.local.service import LocalService
 from skydriver.model.phases import Phase
+from skydriver.store import rate_limit
 from skydriver.store.mongo import collection
 from tests.bench.figures import Figure, alternate, at_most, quantile
 from tests.bench.many import QUEUED, many_scans
@@ -29,7 +30,10 @@ TIMES = 20
 async def run(stage: Stage, rounds: int) -> list[Figure]:
     """Measure it."""
     async with many_scans(stage) as there:
-        await collection("limits").insert_one({"_id": "launches", "running": ["another"], "starts": []})
+        await collection(rate_limit.NAME).delete_many({})
+        await collection(rate_limit.NAME).insert_one(
+            {"_id": rate_limit.ID, "running": ["another"], "starts": []}
+        )
         settings = {**there.environment, "SCANS_RUNNING": "1", "SKYDRIVER_NO_AUTH": "true"}
         for name in ("SKYDRIVER_URL", "K_SINK"):
             del settings[name]
@@ -43,7 +47,7 @@ async def run(stage: Stage, rounds: int) -> list[Figure]:
                 found = await alternate(rounds, ours=way.alerts, bare=way.bare)
                 await way.remove()
         finally:
-            await collection("limits").delete_many({})
+            await collection(rate_limit.NAME).delete_many({})
             await collection("bare").drop()
     return [Figure.of(f"p95 of {TIMES} alerts", found["ours"], found["bare"], "ms", at_most(2.0))]
 
@@ -103,7 +107,7 @@ class _Way:
         await http.post(parts["K_SINK"], content=b"{}", headers=_EVENT)
         await bare.find_one(this)
         await scans.find_one({"phase": Phase.QUEUED}, {"priority": 1}, sort=[("priority", -1)])
-        await collection("limits").update_one({"_id": "launches"}, {"$set": {"bare": 1}})
+        await collection(rate_limit.NAME).update_one({"_id": rate_limit.ID}, {"$set": {"bare": 1}})
         await bare.find_one_and_update(this, {"$set": {"phase": Phase.LAUNCHING}})
         await bare.update_one(this, {"$set": {"leased_until": 1.0}})
         await http.put(f"{parts['LOCAL_JOBS_URL']}/jobs/bare", content=b"{}")

@@ -7,6 +7,7 @@ from typing import Any
 from skydriver.lifecycle.sweep.sweep import sweep
 from skydriver.model.scan import scanner_name
 from skydriver.model.transitions import Fact
+from skydriver.store import rate_limit
 from skydriver.store.mongo import collection
 from tests.bench.figures import Figure, at_most
 from tests.bench.load import load
@@ -64,6 +65,7 @@ async def run(stage: Stage, rounds: int) -> list[Figure]:
 async def _measured(stage: Stage, number: int, rounds: int, changes: dict[str, str]) -> _Sweeps:
     """Sweep over so many that run; they are there only for that."""
     await stage.use(**changes, SCANS_RUNNING=str(number))
+    await _clear()  # what a run that was ended has left
     try:
         stage.parts.jobs = await _fill(number)
         await sweep()  # which connects, and makes sure of the indexes
@@ -79,8 +81,12 @@ async def _measured(stage: Stage, number: int, rounds: int, changes: dict[str, s
     finally:
         stage.parts.jobs = {}
         stage.parts.events()
-        await collection("scans").delete_many({"_id": {"$gte": _IDS, "$lt": f"{_IDS}~"}})
-        await collection("limits").delete_many({})
+        await _clear()
+
+
+async def _clear() -> None:
+    await collection("scans").delete_many({"_id": {"$gte": _IDS, "$lt": f"{_IDS}~"}})
+    await collection(rate_limit.NAME).delete_many({})
 
 
 async def _sweep(stage: Stage) -> float:
@@ -110,8 +116,8 @@ async def _fill(number: int) -> dict[str, Any]:
     for start in range(0, number, 1_000):
         await collection("scans").insert_many(made[start : start + 1_000], ordered=False)
     # As many as may run: the backlog stays as it is.
-    await collection("limits").insert_one(
-        {"_id": "launches", "running": [one["_id"] for one in made], "starts": []}
+    await collection(rate_limit.NAME).insert_one(
+        {"_id": rate_limit.ID, "running": [one["_id"] for one in made], "starts": []}
     )
     return jobs
 

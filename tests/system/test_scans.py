@@ -38,7 +38,7 @@ async def test_thirty_scans_at_once(skydriver: Skydriver) -> None:
     async def watch() -> None:
         while not over.is_set():
             servers.update(name for name, job in (await skydriver.jobs()).items() if _is_scanner(job))
-            await asyncio.sleep(0.25)  # less than a scanner server takes to start
+            await asyncio.sleep(0.05)
 
     watcher = asyncio.create_task(watch())
     scans = await asyncio.gather(*(skydriver.submit() for _ in range(30)))

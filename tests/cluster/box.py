@@ -149,19 +149,20 @@ class Box:
     ) -> httpx.Response:
         """Send a request to the service, as clients do: again where nothing is there to take it."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return self._ask(method, f"{self.url}{path}", tries, headers=headers, **arguments)
+
+    def call_function(self, name: str, **arguments: Any) -> httpx.Response:
+        """Send a function a POST, as the cluster's own parts do: again where nothing is there to take it."""
+        headers = {"Host": f"{name}.{NAMESPACE}.svc.cluster.local", **arguments.pop("headers", {})}
+        return self._ask("POST", self.inside, TRIES, headers=headers, **arguments)
+
+    def _ask(self, method: str, url: str, tries: int, **arguments: Any) -> httpx.Response:
         for _ in range(tries):
-            answer = httpx.request(
-                method, f"{self.url}{path}", headers=headers, trust_env=False, timeout=90.0, **arguments
-            )
+            answer = httpx.request(method, url, trust_env=False, timeout=90.0, **arguments)
             if answer.status_code not in (502, 503, 504):
                 break
             self.node.wait_out(1.0)
         return answer
-
-    def call_function(self, name: str, **arguments: Any) -> httpx.Response:
-        """Send a function a POST, as the cluster's own parts do."""
-        headers = {"Host": f"{name}.{NAMESPACE}.svc.cluster.local", **arguments.pop("headers", {})}
-        return httpx.post(self.inside, headers=headers, trust_env=False, timeout=90.0, **arguments)
 
     def open_doors(self) -> None:
         """Lead the service's address into the node, and the backends' addresses out of it."""

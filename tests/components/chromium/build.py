@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.components.build import Unbuildable
 from tests.components.gomodule import run
 
-VERSION = "debian-1"
+VERSION = "debian-2"
 
 _PACKAGES = ("chromium-headless-shell", "fonts-dejavu-core")
 _OF_THE_SYSTEM = ("libc6", "debconf", "lsb-base", "sysvinit-utils")
@@ -19,7 +19,7 @@ _FONTS = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig>
   <dir prefix="relative">usr/share/fonts</dir>
-  <cachedir prefix="relative">font-cache</cachedir>
+  <cachedir prefix="xdg">fontconfig</cachedir>
   <alias><family>sans-serif</family><prefer><family>DejaVu Sans</family></prefer></alias>
   <alias><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias>
 </fontconfig>

@@ -30,6 +30,7 @@ def all_rows() -> list[Row]:
     """Return them in the order of the table."""
     from tests.bench import (
         alerts,
+        cluster,
         cold_start,
         find,
         life,
@@ -44,7 +45,7 @@ def all_rows() -> list[Row]:
     )
 
     modules = (
-        *(cold_start, memory, reads, result, submissions, find, reports, alerts, sweeps, life),
+        *(cold_start, cluster, memory, reads, result, submissions, find, reports, alerts, sweeps, life),
         *(skymaps, moving),
     )
     return [module.ROW for module in modules]

@@ -31,6 +31,7 @@ def all_rows() -> list[Row]:
     from tests.bench import (
         alerts,
         canvas,
+        cluster,
         cold_start,
         find,
         life,
@@ -50,6 +51,7 @@ def all_rows() -> list[Row]:
     modules = (
         *(
             cold_start,
+            cluster,
             memory,
             reads,
             result,

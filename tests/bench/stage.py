@@ -202,6 +202,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
                 "IMAGE_TAGS": "3.22.1",
                 "CLUSTERS_FILE": str(clusters),
                 "S3_ENDPOINT_URL": s3_url,
+                "S3_BUCKET": "skydriver",
                 "AWS_ACCESS_KEY_ID": "bench",
                 "AWS_SECRET_ACCESS_KEY": "bench",
             }

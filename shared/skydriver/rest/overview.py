@@ -10,14 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from skydriver.eventing.events import fact_of_type
 from skydriver.model.documents import ScanAtAGlance, ScanInBacklog, ScanOver, ScanUnderWay
 from skydriver.model.holdups import Limits, held_up, predicted_end, why_it_waits
-from skydriver.model.phases import ALERT_PRIORITY, ClusterState, Outcome, Phase
+from skydriver.model.phases import ALERT_PRIORITY, ClusterState, Outcome
 from skydriver.model.reasons import ReasonCode
 from skydriver.model.tallies import pixels_by_nside
 from skydriver.model.workforce import n_asked, n_running
 from skydriver.settings import settings
 from skydriver.store import rate_limit
 from skydriver.store.scans import overview as scan_overview
-from skydriver.store.scans.overview import Figures, Group
+from skydriver.store.scans.overview import Figures
 
 LATELY = 24 * 3600.0
 """Seconds that what has ended is shown for."""
@@ -69,14 +69,14 @@ async def read_overview(asked: OverviewArguments) -> dict[str, Any]:
         scan_overview.backlog_page(skip=asked.backlog_skip, limit=asked.backlog_limit),
     )
     used = limits(started=rate_limit.started_lately(figures.starts, now=now), running=figures.running)
-    queued = figures.phases.get(Phase.QUEUED, Group())
+    queued = figures.backlog
     shown = [_under_way(scan, now) for scan in running]
     problems = [*_problems(figures, used, now), *_alerts_held_up(shown)]
     return {
         "is_well": not problems,
         "problems": problems,
         "sweep": {"at": figures.swept, "failed": figures.failed},
-        "counts": {phase: found.n for phase, found in sorted(figures.phases.items())},
+        "counts": dict(sorted(figures.phases.items())),
         "outboxes": {"n": figures.outboxes.n, "since": figures.outboxes.since},
         "dead_letters": [
             {"fact": fact_of_type(kind), "n": found.n, "last": found.since}
@@ -203,7 +203,7 @@ def _problems(figures: Figures, limits: Limits, now: float) -> list[dict[str, An
         n = sum(one.n for one in recent)
         reason = f"The broker has given up {n} event{'' if n == 1 else 's'} within a day."
         say(ReasonCode.DEAD_LETTERS, reason, max(one.since or 0.0 for one in recent))
-    queued = figures.phases.get(Phase.QUEUED, Group())
+    queued = figures.backlog
     if queued.alerts_since is not None and now - queued.alerts_since > STUCK:
         reason = (
             f"{queued.alerts} alert{'' if queued.alerts == 1 else 's'} in the backlog, which no limit delays."

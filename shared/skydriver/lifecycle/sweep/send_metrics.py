@@ -25,9 +25,9 @@ async def send_metrics() -> None:
         TemporaryError: the collector does not take them.
     """
     now = time.time()
-    phases, waiting, outboxes, unpublished = await scan_overview.counts()
-    backlog_age = 0.0 if waiting is None else round(now - waiting, 3)
-    outbox_age = 0.0 if unpublished is None else round(now - unpublished, 3)
+    phases, backlog, outboxes = await scan_overview.counts()
+    backlog_age = 0.0 if backlog.since is None else round(now - backlog.since, 3)
+    outbox_age = 0.0 if outboxes.since is None else round(now - outboxes.since, 3)
     silence = {
         location: 0.0 if since is None else round(now - since, 3)
         for location, since in (await observation_leases.silence()).items()
@@ -36,13 +36,13 @@ async def send_metrics() -> None:
     spread = histograms(totals)
     logger.info(
         "%d scans in the backlog, %d outboxes with events",
-        phases.get("QUEUED", 0),
-        outboxes,
+        backlog.n,
+        outboxes.n,
         extra={
             "figures": {
                 "scans": phases,
                 "backlog_age": backlog_age,
-                "outboxes": outboxes,
+                "outboxes": outboxes.n,
                 "outbox_age": outbox_age,
                 "locations_silence": silence,
                 "counted_since": totals["since"],
@@ -74,7 +74,9 @@ async def send_metrics() -> None:
             "How long the scan has waited that has been in the backlog for longest.",
             now=[({}, backlog_age)],
         ),
-        Metric("skydriver.outboxes", "{scan}", "Scans with events not published yet.", now=[({}, outboxes)]),
+        Metric(
+            "skydriver.outboxes", "{scan}", "Scans with events not published yet.", now=[({}, outboxes.n)]
+        ),
         Metric(
             "skydriver.outbox.age",
             "s",

@@ -1,9 +1,13 @@
 """Load without faults: a long backlog, many scans that report at once, alerts in between.
 
-    python -m tests.faults.load [--scans 2000] [--running 200] [--seconds 900]
+    python -m tests.faults.load [--steady] [--scans N] [--running N] [--seconds S]
 
-Prints a table, and exits with 1 where a request failed, an alert had to wait for others, a function's memory
-grew, or anything does not hold that must hold whatever happens.
+Hurried scans come and go as fast as the machine lets them. With `--steady`, all scans report at a real
+scanner's cadence for so many seconds, sweeps come each minute, and users look.
+
+Prints a table, and exits with 1 where a request failed, an alert had to wait for others, or a function's
+memory grew; with `--steady` also where requests of a kind took more than a second (p99), or an event waited
+for the broker for longer than two sweeps.
 """
 
 import argparse
@@ -12,54 +16,104 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 
 from skydriver.model.phases import ALERT_PRIORITY, Phase
 from tests.faults.dice import Dice
 from tests.faults.door import Manners
+from tests.faults.play import Cadence
 from tests.faults.points import Odds
 from tests.faults.world import World, world
 
 MAX_GROWTH = 1.15
-"""By how much a function's memory may grow from the first third of a run to the last."""
+"""By how much a function's memory may grow from the middle third of a run to the last."""
+MAX_P99 = 1.0
+"""Seconds."""
+SWEEP = 60.0
+"""Seconds from one sweep of the deployment to the next."""
 IN_FLIGHT = 12
 """Scanner servers that may be made between an alert's submission and its own: their launches had begun."""
 
 
+@dataclass(frozen=True)
+class Plan:
+    """A run.
+
+    Attributes:
+        scans: that are asked for at once.
+        running: that may work at once.
+        seconds: that a hurried run may take; that the scans of a steady one report for.
+        is_steady: whether scans report at a real scanner's cadence.
+        seed: of all that is thrown.
+    """
+
+    scans: int
+    running: int
+    seconds: float
+    is_steady: bool
+    seed: int
+
+
 @dataclass
 class Findings:
-    """What was seen."""
+    """What was seen.
+
+    Attributes:
+        answers: to users, by status.
+        alerts: when they were asked for, by scan.
+        memory: of each function, in MiB.
+        running: scanner servers.
+        outbox_ages: seconds that the oldest event has waited for the broker.
+        requests: seconds that answers took, by what was asked.
+    """
 
     answers: Counter[int] = field(default_factory=Counter)
     alerts: dict[str, float] = field(default_factory=dict)
     memory: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     running: list[int] = field(default_factory=list)
+    outbox_ages: list[float] = field(default_factory=list)
+    requests: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
-async def run(here: World, *, scans: int, seconds: float, alert_every: float) -> Findings:
-    """Fill the backlog, then send alerts and look at memory until the time is over and all has ended."""
+async def run(here: World, plan: Plan) -> Findings:
+    """Fill the backlog, then send alerts, read, and look at memory until all has ended, or time is over."""
     found, dice = Findings(), Dice(here.seed, "load")
     places = asyncio.Semaphore(4)
+
+    async def call(what: str, path: str, **arguments: Any) -> httpx.Response:
+        began = time.perf_counter()
+        answer = await here.client.request(what.split()[0], path, timeout=120, **arguments)
+        found.requests[what].append(time.perf_counter() - began)
+        found.answers[answer.status_code] += 1
+        return answer
 
     async def ask(priority: int) -> None:
         async with places:
             asked = time.time()
-            answer = await here.client.post(
-                "/scan", json=arguments(priority, dice.randint(1, 20)), timeout=120
-            )
-        found.answers[answer.status_code] += 1
+            answer = await call("POST scan", "/scan", json=arguments(priority, dice.randint(1, 20)))
         if answer.is_success and priority >= ALERT_PRIORITY:
             found.alerts[answer.json()["scan_id"]] = asked
 
     async def send_alerts() -> None:
         while True:
-            await asyncio.sleep(alert_every)
+            await asyncio.sleep(10.0)
             await ask(ALERT_PRIORITY)
+
+    async def read() -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            if jobs := [here.play.get(name) for name in servers(here.play.jobs)]:
+                scan_id = dice.choice([job for job in jobs if job]).labels["skydriver/scan-id"]
+                await call("GET status", f"/scan/{scan_id}/status")
+            await call("GET overview", "/scans/overview")
+            await call("POST find", "/scans/find", json={"filter": {"event_metadata.run_id": 1}})
 
     async def look() -> None:
         while True:
@@ -67,18 +121,25 @@ async def run(here: World, *, scans: int, seconds: float, alert_every: float) ->
             for name in here.names:
                 if process := here.process(name):
                     found.memory[name].append(process.memory_info().rss / 2**20)
-            found.running.append(sum(name.startswith("skyscan-") for name in servers(here.play.jobs)))
+            found.running.append(len(servers(here.play.jobs)))
+            oldest = await here.db["scans"].find_one({"outbox_since": {"$gt": 0}}, sort=[("outbox_since", 1)])
+            found.outbox_ages.append(time.time() - oldest["outbox_since"] if oldest else 0.0)
 
-    until = time.time() + seconds
-    aside = [asyncio.create_task(send_alerts()), asyncio.create_task(look())]
-    await asyncio.gather(*(ask(dice.randint(0, 10)) for _ in range(scans)))
+    until = time.time() + plan.seconds * (2 if plan.is_steady else 1)
+    aside = [asyncio.create_task(look())]
+    coming = [asyncio.create_task(send_alerts()), *([asyncio.create_task(read())] if plan.is_steady else [])]
+    await asyncio.gather(*(ask(dice.randint(0, 10)) for _ in range(plan.scans)))
     while time.time() < until:
+        if plan.is_steady and time.time() > until - plan.seconds:
+            coming[0].cancel()  # so that all can end
         if not await here.db["scans"].count_documents({"phase": {"$ne": Phase.ENDED}}, limit=1):
             break
         await asyncio.sleep(1.0)
-    for task in aside:
+    for task in (*aside, *coming):
         task.cancel()
-    await asyncio.wait(aside)
+    await asyncio.wait([*aside, *coming])
+    for report in here.play.reports:
+        found.requests[f"a scanner's {report.kind}"].append(report.answered - report.asked)
     return found
 
 
@@ -124,29 +185,44 @@ def growth(samples: list[float]) -> float:
     return (sum(last) / len(last)) / (sum(middle) / len(middle))
 
 
-async def main(scans: int, running: int, seconds: float, seed: int) -> int:
-    """Run, and print what was seen; the exit code."""
+def p99(samples: Iterable[float]) -> float:
+    """The value that one in a hundred exceeds."""
+    ordered = sorted(samples)
+    return ordered[int(0.99 * (len(ordered) - 1))]
+
+
+@asynccontextmanager
+async def quiet_world(folder: Path, plan: Plan) -> AsyncIterator[World]:
+    """Run a world in which nothing fails."""
     settings = {
-        "SCANS_RUNNING": str(running),
-        "STARTS_PER_MINUTE": str(2 * running),
+        "SCANS_RUNNING": str(plan.running),
+        "STARTS_PER_MINUTE": str(2 * plan.running),
         "REDRIVE_AFTER": "60",
+        "STARTUP_DEADLINE": "600",
         "STEP_DEADLINE": "40",
         "STEP_LEASE": "120",
         "CALL_TIMEOUT": "20",
     }
+    time_of_scans = {"cadence": Cadence(time.time() + plan.seconds), "schedule": "* * * * *"}
+    async with world(
+        folder,
+        seed=plan.seed,
+        odds=Odds(),
+        manners=Manners(),
+        settings=settings,
+        service_timeout=60.0,
+        **(time_of_scans if plan.is_steady else {"pace": 8.0}),
+    ) as here:
+        yield here
+
+
+async def main(plan: Plan) -> int:
+    """Run, and print what was seen; the exit code."""
     with tempfile.TemporaryDirectory(prefix="load-") as folder:
-        async with world(
-            Path(folder),
-            seed=seed,
-            odds=Odds(),
-            manners=Manners(),
-            settings=settings,
-            pace=8.0,
-            service_timeout=60.0,
-        ) as here:
+        async with quiet_world(Path(folder), plan) as here:
             before = psutil.cpu_times()
             began = time.time()
-            found = await run(here, scans=scans, seconds=seconds, alert_every=10.0)
+            found = await run(here, plan)
             took, after = time.time() - began, psutil.cpu_times()
             ends = Counter(
                 [
@@ -155,21 +231,36 @@ async def main(scans: int, running: int, seconds: float, seed: int) -> int:
                 ]
             )
             behind = overtaken(here, found)
-            refused = [report for report in here.play.reports if report.status != 200]
+            refused = Counter(report.kind for report in here.play.reports if report.status != 200)
+            dropped = Counter(here.play.dropped)
     bad = [f"answers: {dict(found.answers)}"] if set(found.answers) != {200} else []
-    bad += [f"{len(refused)} reports were refused"] if refused else []
+    bad += [f"reports were refused: {dict(refused)}"] if refused else []
+    bad += [f"reports were not taken: {dict(dropped)}"] if dropped else []
     bad += [f"alert {alert}: {n} others' servers before it" for alert, n in behind.items() if n > IN_FLIGHT]
     bad += [
         f"{name} grew by {growth(samples):.2f}"
         for name, samples in found.memory.items()
         if len(samples) > 30 and growth(samples) > MAX_GROWTH
     ]
+    if plan.is_steady:
+        bad += [
+            f"{what}: p99 {p99(took):.2f} s" for what, took in found.requests.items() if p99(took) > MAX_P99
+        ]
+        if (oldest := max(found.outbox_ages, default=0.0)) > 2 * SWEEP:
+            bad.append(f"an event waited for {oldest:.0f} s")
     print(f"{sum(ends.values())} scans in {took:.0f} s: {dict(ends)}")
     print(f"at most {max(found.running, default=0)} servers at once, {len(here.play.reports)} reports")
     print(
         f"{len(behind)} alerts; others' servers made between an alert and its own: {Counter(behind.values())}"
     )
     print(f"CPU seconds of the machine: {after.user - before.user + after.system - before.system:.0f}")
+    print(f"the oldest event waited for {max(found.outbox_ages, default=0.0):.0f} s for the broker")
+    for what, samples in sorted(found.requests.items()):
+        middle = sorted(samples)[len(samples) // 2]
+        print(
+            f"  {what:24} {len(samples):6} times: {1000 * middle:5.0f} ms, p99 {1000 * p99(samples):5.0f} ms,"
+            f" at most {1000 * max(samples):5.0f} ms"
+        )
     for name, samples in sorted(found.memory.items()):
         first, most, last = samples[0], max(samples), samples[-1]
         print(f"  {name:24} {first:6.1f} MiB at first, {most:6.1f} at most, {last:6.1f} at last")
@@ -179,9 +270,12 @@ async def main(scans: int, running: int, seconds: float, seed: int) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="tests.faults.load")
-    parser.add_argument("--scans", type=int, default=2000)
-    parser.add_argument("--running", type=int, default=200)
+    parser.add_argument("--steady", action="store_true")
+    parser.add_argument("--scans", type=int)
+    parser.add_argument("--running", type=int)
     parser.add_argument("--seconds", type=float, default=900.0)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    sys.exit(asyncio.run(main(given.scans, given.running, given.seconds, given.seed)))
+    scans, running = (1000, 1000) if given.steady else (2000, 200)
+    asked = Plan(given.scans or scans, given.running or running, given.seconds, given.steady, given.seed)
+    sys.exit(asyncio.run(main(asked)))

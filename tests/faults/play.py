@@ -6,6 +6,7 @@ reports in mid-scan are dropped where they fail, the final pair is repeated unti
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import orjson
 
 from skydriver.local.jobs.host import Container, ContainerState, Job, JobRequest, Pod
 from skydriver.model.scan import split_scanner_id
@@ -47,6 +49,39 @@ class Report:
     status: int
 
 
+@dataclass(frozen=True)
+class Cadence:
+    """How often a real scanner server reports, and how much: its own intervals, the sizes of its results.
+
+    Attributes:
+        until: when scans begin to end, in seconds since the epoch; they end one after the other.
+        progress: seconds from one report of progress to the next.
+        result: seconds from one result to the next.
+        size: bytes of a result.
+        large: bytes of the results of one scan among `scans_of_a_large`.
+    """
+
+    until: float
+    progress: float = 60.0
+    result: float = 120.0
+    size: int = 150_000
+    large: int = 5_000_000
+    scans_of_a_large: int = 100
+
+
+def result_of_size(size: int) -> dict[str, Any]:
+    """Make a result of about so many bytes in the scanner's columns: pixels of one nside."""
+    pixels = size // 80
+    row = [-1234.567891, 56789.123456, 58901.234567, 0.8765432109, 2.3456789012]
+    return {
+        "nside-64": {
+            "columns": ["index", "llh", "E_in", "E_tot", "zenith", "azimuth"],
+            "index": list(range(pixels)),
+            "data": [[pixel, *(value + math.sin(pixel) for value in row)] for pixel in range(pixels)],
+        }
+    }
+
+
 @dataclass
 class Stage:
     """What a scanner server and its workers share."""
@@ -61,11 +96,17 @@ class Play:
     Attributes:
         lives: every job that there ever was.
         reports: every report that was answered.
+        dropped: the kinds of the reports in mid-scan that were not taken.
     """
 
-    def __init__(self, *, dice: Dice, tally: Tally, pace: float = 1.0) -> None:
+    def __init__(
+        self, *, dice: Dice, tally: Tally, pace: float = 1.0, cadence: Cadence | None = None
+    ) -> None:
         self._dice = dice
         self._pace = pace
+        self._cadence = cadence
+        if cadence:
+            self._results = {size: result_of_size(size) for size in (cadence.size, cadence.large)}
         self._tally = tally
         self._jobs: dict[str, Job] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -75,6 +116,7 @@ class Play:
         )
         self.lives: list[Life] = []
         self.reports: list[Report] = []
+        self.dropped: list[str] = []
 
     @property
     def jobs(self) -> list[str]:
@@ -179,8 +221,6 @@ class Play:
         env, dice = server.env, self._dice
         scanner_id = env["SKYSCAN_SKYDRIVER_SCAN_ID"]
         speaker = Speaker(self, env["SKYSCAN_SKYDRIVER_ADDRESS"], scanner_id, env["SKYSCAN_SKYDRIVER_AUTH"])
-        rounds = dice.randint(2, 5)
-        fate, when = dice.random(), dice.randint(0, rounds)
         await speaker.progress("has started up", metadata=True)
         since = time.time()
         while not stage.workers:
@@ -190,21 +230,9 @@ class Play:
                 return
             if dice.happens(0.02) and await speaker.is_unwanted():
                 return
-        for n in range(rounds + 1):
-            if self._tally.on and n == when and fate < 0.12:
-                self._tally.add(
-                    "scanner server", ("killed", "ended by an error", "ended early")[int(fate * 25)]
-                )
-                if fate < 0.04:
-                    pod.fail("Killed", "a container was killed by SIGKILL")
-                elif fate < 0.08:
-                    pod.fail("Error", "exit code 1")
-                return
-            await asyncio.sleep(self._pace * dice.uniform(0.1, 0.8))
-            await speaker.progress(f"round {n}")
-            await speaker.result({"round": n}, is_final=False)
-            if await speaker.is_unwanted():
-                return
+        goes_on = self._report(speaker, self._cadence) if self._cadence else self._hurry(pod, speaker)
+        if not await goes_on:
+            return
         final = {"final": dice.getrandbits(64), "attempt": split_scanner_id(scanner_id)[1] or 1}
         pair = [speaker.result(final, is_final=True), speaker.progress("has finished", finished=True)]
         if dice.happens(0.3):
@@ -216,6 +244,48 @@ class Play:
                     rest.close()
                 return
         await asyncio.sleep(dice.uniform(0.0, 1.0))
+
+    async def _report(self, speaker: "Speaker", cadence: Cadence) -> bool:
+        """Report as often as a real scanner does; whether the scan is wanted to its end."""
+        dice, loop = self._dice, asyncio.get_running_loop()
+        size = cadence.large if dice.happens(1 / cadence.scans_of_a_large) else cadence.size
+        over = loop.time() + max(0.0, cadence.until - time.time()) + dice.uniform(0.0, cadence.result)
+        progress = loop.time() + dice.uniform(0.0, cadence.progress)
+        result = loop.time() + dice.uniform(0.0, cadence.result)
+        while (turn := min(progress, result)) < over:
+            await asyncio.sleep(turn - loop.time())
+            if turn == progress:
+                progress += cadence.progress
+                await speaker.progress("is at work")
+                if await speaker.is_unwanted():
+                    return False
+            else:
+                result += cadence.result
+                await speaker.result(self._results[size], is_final=False)
+        await asyncio.sleep(over - loop.time())
+        return True
+
+    async def _hurry(self, pod: Pod, speaker: "Speaker") -> bool:
+        """Report a few times, fail now and then; whether the scan goes on to its end."""
+        dice = self._dice
+        rounds = dice.randint(2, 5)
+        fate, when = dice.random(), dice.randint(0, rounds)
+        for n in range(rounds + 1):
+            if self._tally.on and n == when and fate < 0.12:
+                self._tally.add(
+                    "scanner server", ("killed", "ended by an error", "ended early")[int(fate * 25)]
+                )
+                if fate < 0.04:
+                    pod.fail("Killed", "a container was killed by SIGKILL")
+                elif fate < 0.08:
+                    pod.fail("Error", "exit code 1")
+                return False
+            await asyncio.sleep(self._pace * dice.uniform(0.1, 0.8))
+            await speaker.progress(f"round {n}")
+            await speaker.result({"round": n}, is_final=False)
+            if await speaker.is_unwanted():
+                return False
+        return True
 
     # --- workers ---------------------------------------------------------------------------------------
 
@@ -305,7 +375,7 @@ class Speaker:
         return False
 
     async def _say(self, method: str, path: str, kind: str, body: dict[str, Any], insists: bool) -> bool:
-        until, delay, content = time.time() + (TIMEOUT if insists else 0.0), 0.2, json.dumps(body).encode()
+        until, delay, content = time.time() + (TIMEOUT if insists else 0.0), 0.2, orjson.dumps(body)
         while True:
             asked = time.time()
             with suppress(httpx.HTTPError):
@@ -317,6 +387,7 @@ class Speaker:
                     self._play.reports.append(Report(*report))
                     return answer.is_success
             if time.time() > until:
+                self._play.dropped.append(kind)
                 return False
             await asyncio.sleep(delay)
             delay = min(delay * 2, 3.0)

@@ -31,7 +31,7 @@ from tests.faults.database import Database
 from tests.faults.dice import Dice, Tally
 from tests.faults.door import Door, Manners
 from tests.faults.objects import Objects
-from tests.faults.play import Play
+from tests.faults.play import Cadence, Play
 from tests.faults.points import Odds
 from tests.faults.subscribers import Receiver, subscriptions
 
@@ -128,6 +128,8 @@ async def world(
     settings: Mapping[str, str] | None = None,
     service_timeout: float = SERVICE_TIMEOUT,
     pace: float = 1.0,
+    cadence: Cadence | None = None,
+    schedule: str = "* * * * * *",
 ) -> AsyncIterator[World]:
     """Run a world while the context lasts; faults begin with `tally.begin()`.
 
@@ -139,16 +141,18 @@ async def world(
         settings: that win over those of a hurried world.
         service_timeout: seconds that a function may take; less than its events' delivery.
         pace: by which the scanners' own time is stretched.
+        cadence: at which scanners report, in place of a few hurried times.
+        schedule: of the sweeps, as cron has it, with seconds.
     """
     tally = Tally(folder / "shared")
     database = Database(folder)
-    overlay = _hurried(read_overlay(ROOT / "knative" / "overlays" / "local"), service_timeout)
+    overlay = _hurried(read_overlay(ROOT / "knative" / "overlays" / "local"), service_timeout, schedule)
     clusters = folder / "clusters.yaml"
     clusters.write_text(CLUSTERS)
     async with AsyncExitStack() as stack:
         await database.start()
         stack.push_async_callback(database.stop)
-        play = Play(dice=Dice(seed, "play"), tally=tally, pace=pace)
+        play = Play(dice=Dice(seed, "play"), tally=tally, pace=pace, cadence=cadence)
         jobs_api = JobApi(play)  # type: ignore[arg-type]
         objects, receiver = Objects(), Receiver()
         mongo: AsyncMongoClient[dict[str, Any]] = await stack.enter_async_context(
@@ -207,8 +211,8 @@ async def world(
         )
         stack.push_async_callback(play.stop)
         stack.push_async_callback(broker.stop, 0.0)
-        schedule = Schedule(overlay.ping_sources, namespace=overlay.namespace, client=functions)
-        await stack.enter_async_context(schedule)
+        sweeps = Schedule(overlay.ping_sources, namespace=overlay.namespace, client=functions)
+        await stack.enter_async_context(sweeps)
         client = await stack.enter_async_context(
             httpx.AsyncClient(base_url=addresses["front"], timeout=15.0, trust_env=False)
         )
@@ -232,7 +236,7 @@ async def world(
         )
 
 
-def _hurried(overlay: Overlay, service_timeout: float) -> Overlay:
+def _hurried(overlay: Overlay, service_timeout: float, schedule: str) -> Overlay:
     """The deployment's own manifests, with times in the same order but short."""
     functions = {
         name: dataclasses.replace(function, timeout=service_timeout)
@@ -244,7 +248,7 @@ def _hurried(overlay: Overlay, service_timeout: float) -> Overlay:
         )
         for trigger in overlay.triggers
     )
-    sources = tuple(dataclasses.replace(source, schedule="* * * * * *") for source in overlay.ping_sources)
+    sources = tuple(dataclasses.replace(source, schedule=schedule) for source in overlay.ping_sources)
     return dataclasses.replace(overlay, functions=functions, triggers=triggers, ping_sources=sources)
 
 

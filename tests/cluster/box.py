@@ -300,22 +300,21 @@ def _start(here: Box, state: Path) -> None:
         here.open_doors()
         _install_knative(here, serving, eventing)
         here.note("Knative ready")
-        import_built(running, state, here.builder, built.result())
+        built.result()
     tag_again(running, *(f"{SCANNER}:{tag}" for tag in SCANNER_TAGS))
     here.note("images of the service")
     here.installed = here.rehearse("Install", slice(0, -LOOKS))
     here.note("installed as docs/operate.md says")
 
 
-def _build(here: Box, state: Path) -> dict[str, str]:
-    """Build the images of the service and of the stand-in scanner; their ids by their tags."""
+def _build(here: Box, state: Path) -> None:
+    """Build the images of the service and of the stand-in scanner, and give each to the node."""
     dockerfile = ROOT / "knative" / "Dockerfile"
-    built = {}
     for image in images(OVERLAY, dockerfile):
-        built[image.tag] = here.builder.build(ROOT, image.tag, target=image.target)
+        identity = here.builder.build(ROOT, image.tag, target=image.target)
         here.note(f"built {image.tag}")
-    tag, identity = standin_id(here.builder, state)
-    return {**built, tag: identity}
+        import_built(here.node, state, here.builder, {image.tag: identity})
+    import_built(here.node, state, here.builder, dict([standin_id(here.builder, state)]))
 
 
 def _start_ingress(here: Box) -> None:

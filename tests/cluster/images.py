@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import files
 from pathlib import Path
+from threading import Lock
 
 import yaml
 
@@ -173,13 +174,17 @@ def standin_id(builder: Builder, state: Path) -> tuple[str, str]:
     return tag, builder.build(context, tag, file="Dockerfile")
 
 
+_one_import = Lock()
+
+
 @contextmanager
 def _remembered(state: Path) -> Iterator[dict[str, str]]:
-    """What is imported already, by the image's name; written down if nothing fails."""
+    """What is imported already, by the image's name; written down if nothing fails. One thread at a time."""
     file = state / "imported.json"
-    known = json.loads(file.read_text()) if file.exists() else {}
-    yield known
-    file.write_text(json.dumps(known))
+    with _one_import:
+        known = json.loads(file.read_text()) if file.exists() else {}
+        yield known
+        file.write_text(json.dumps(known))
 
 
 def import_built(node: Node, state: Path, builder: Builder, built: Mapping[str, str]) -> None:

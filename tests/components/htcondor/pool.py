@@ -207,13 +207,19 @@ class _Inside:
 
 
 @contextmanager
-def running_pool(folder: Path) -> Iterator[Pool]:
-    """Run a pool while the context lasts, on a machine that `check_built` finds good for it."""
+def running_pool(folder: Path, more_config: str = "") -> Iterator[Pool]:
+    """Run a pool while the context lasts, on a machine that `check_built` finds good for it.
+
+    Args:
+        folder: of its own.
+        more_config: lines that win over those of the tests' pools.
+    """
     port = free_port()
     for part in ("root", "log"):
         (folder / part).mkdir(parents=True)
     (folder / "config").write_text(
         _CONFIG.format(port=port, schedd=SCHEDD, domain=DOMAIN, slots=SLOTS, memory=SLOTS * 10_000)
+        + more_config
     )
     library, packages = Path(skydriver.__file__).parents[1], Path(pika.__file__).parents[1]
     with (folder / "start.log").open("w") as log:

@@ -1,6 +1,7 @@
 """Submits to a pool, in a process of its own: `{clusters: [[description, count]], spool}`, at a place."""
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -19,7 +20,9 @@ def main() -> None:
         schedd.submit(htcondor2.Submit(description), count=count, spool=task["spool"])
         for description, count in task["clusters"]
     ]
-    print(json.dumps([result.cluster() for result in results]))
+    print(json.dumps([result.cluster() for result in results]), flush=True)
+    # The bindings (25.x) lose references to None with each submission, and crash at the end after thousands.
+    os._exit(0)
 
 
 if __name__ == "__main__":

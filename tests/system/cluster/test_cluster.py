@@ -141,8 +141,17 @@ def test_users_are_those_that_keycloak_knows(cluster: Cluster) -> None:
     assert cluster.box.request("GET", "/scans/backlog", cluster.token()).status_code == 200
 
 
-def test_a_scanner_out_of_memory_is_launched_again(cluster: Cluster) -> None:
-    scan_id = cluster.submit(scanner_server_memory="12M")
+@pytest.fixture(scope="module")
+def hopeless(cluster: Cluster) -> dict[str, str]:
+    """Scans that cannot work, at once since kubelet takes its time with each: their ids by what is wrong."""
+    return {
+        "memory": cluster.submit(scanner_server_memory="12M"),
+        "image": cluster.submit(docker_tag=UNPULLABLE),
+    }
+
+
+def test_a_scanner_out_of_memory_is_launched_again(cluster: Cluster, hopeless: dict[str, str]) -> None:
+    scan_id = hopeless["memory"]
     status = cluster.until(scan_id, lambda status: status["attempt"] > 1, sweeping=True)
     history = cluster.call("GET", f"/scan/{scan_id}/history")["history"]
     reasons = [line.get("reason") or "" for line in history]
@@ -151,9 +160,8 @@ def test_a_scanner_out_of_memory_is_launched_again(cluster: Cluster) -> None:
     assert cluster.ended(scan_id, sweeping=True)["outcome"] == "aborted"
 
 
-def test_an_image_that_cannot_be_pulled(cluster: Cluster) -> None:
-    scan_id = cluster.submit(docker_tag=UNPULLABLE)
-    status = cluster.ended(scan_id, sweeping=True)
+def test_an_image_that_cannot_be_pulled(cluster: Cluster, hopeless: dict[str, str]) -> None:
+    status = cluster.ended(hopeless["image"], sweeping=True)
     assert status["outcome"] == "failed"
     assert f"skymap_scanner:{UNPULLABLE}" in status["reason"] or "image" in status["reason"]
 

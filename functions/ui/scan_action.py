@@ -14,8 +14,8 @@ from skydriver.rest.arguments import NoArguments, validate
 from skydriver.rest.auth import Caller, may_send_alerts
 from skydriver.rest.views import read_scan
 from skydriver.store import idempotency_keys
-from skydriver.ui.actions import CONFIRMED, Action, find_action
-from skydriver.ui.forms import Form
+from skydriver.ui.actions import ACTIONS, CONFIRMED, Action
+from skydriver.ui.forms import Form, find_action
 from skydriver.ui.pages import Page, PageRequest, page, see_other
 from skydriver.ui.scan_form import changes_of, clusters_of, fields_of_request, refused_form, shown_form
 
@@ -23,7 +23,7 @@ from skydriver.ui.scan_form import changes_of, clusters_of, fields_of_request, r
 @page("POST /ui/scan/{scan_id}/{action}")
 async def scan_action(request: PageRequest[NoArguments]) -> Page | Response:
     """Ask once, do it, and lead to the scan that it was done to."""
-    action, form = find_action(request.names["action"]), request.form or Form()
+    action, form = find_action(ACTIONS, request.names["action"]), request.form or Form()
     scan = await read_scan(request.names["scan_id"], ("scan_id", "phase", "request", "event_metadata"))
     if not form.fields.get(CONFIRMED):
         fields = fields_of_request(scan["request"]) if action.name == "rescan" else {}

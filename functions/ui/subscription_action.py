@@ -16,15 +16,16 @@ from skydriver.rest.arguments import NoArguments, validate
 from skydriver.rest.auth import Caller
 from skydriver.rest.subscriptions import own, with_deliveries, with_secret
 from skydriver.store import subscriptions as stored
-from skydriver.ui.forms import Form
+from skydriver.ui.forms import Form, find_action
 from skydriver.ui.pages import Page, PageRequest, page, see_other
-from skydriver.ui.subscriptions_view import ADD, arguments_of, find_action, refused_form, view
+from skydriver.ui.subscriptions_view import ACTIONS, ADD, arguments_of, refused_form, view
 
 
 @page("POST /ui/subscriptions/{action}")
 async def subscription_action(request: PageRequest[NoArguments]) -> Page | Response:
     """Act, and show the subscriptions; a new secret is shown here and only now."""
-    action, form, caller = find_action(request.names["action"]), request.form or Form(), request.caller
+    action = find_action(ACTIONS, request.names["action"])
+    form, caller = request.form or Form(), request.caller
     try:
         said = await _done(action.name, form, caller)
     except SkyDriverError as error:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from skydriver.errors import NotFound
 from skydriver.model.phases import COMPLETE, Phase
 
 CONFIRMED = "confirmed"
@@ -73,17 +72,6 @@ ACTIONS = {
     )
 }
 NOTICES = {**{action.name: action.done for action in ACTIONS.values()}, "new": "The scan is asked for."}
-
-
-def find_action(name: str) -> Action:
-    """Find an action by its name.
-
-    Raises:
-        NotFound: there is none.
-    """
-    if name not in ACTIONS:
-        raise NotFound(f"there is no action '{name}'; there are {', '.join(ACTIONS)}")
-    return ACTIONS[name]
 
 
 def notice_of(done: str) -> str:

@@ -8,6 +8,7 @@ rebinding). Each form holds a token that is bound to the user's name and the day
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import Message
 
-from skydriver.errors import Forbidden, InvalidArguments
+from skydriver.errors import Forbidden, InvalidArguments, NotFound
 from skydriver.gateway.forwarded_host import FORWARDED_HOST
 from skydriver.rest.arguments import MAX_KEY, read_body
 from skydriver.runtime import sealing
@@ -26,6 +27,7 @@ TOKEN = "csrf_token"  # noqa: S105 - the name of a field
 KEY = "idempotency_key"
 MAX_FIELDS = 100
 _PURPOSE = "form"
+_Action = TypeVar("_Action")
 _WITHIN_CLUSTER = ".svc.cluster.local"
 _OF_OTHER_SITES = "authorization failed: forms are taken from the pages of this service only"
 
@@ -50,6 +52,17 @@ class StaleForm(Forbidden):
 
     def __init__(self) -> None:
         super().__init__("authorization failed: this form is too old, or was made for another user")
+
+
+def find_action(actions: Mapping[str, _Action], name: str) -> _Action:
+    """Find what a form does by the name in its path.
+
+    Raises:
+        NotFound: there is no such action.
+    """
+    if name not in actions:
+        raise NotFound(f"there is no action '{name}'; there are {', '.join(actions)}")
+    return actions[name]
 
 
 def new_key() -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from skydriver.errors import InvalidArguments, NotFound, SkyDriverError, TemporaryError
+from skydriver.errors import InvalidArguments, SkyDriverError, TemporaryError
 from skydriver.model.subscription_arguments import DEFAULT_TYPES, MAX_DAYS
 from skydriver.model.subscriptions import NOTIFIED, DeliveryState, Protocol, SubscriptionState
 from skydriver.model.transitions import Fact
@@ -98,17 +98,6 @@ ACTIONS = {
         ),
     )
 }
-
-
-def find_action(name: str) -> Action:
-    """Find an action by its name.
-
-    Raises:
-        NotFound: there is none.
-    """
-    if name not in ACTIONS:
-        raise NotFound(f"there is no action '{name}'; there are {', '.join(ACTIONS)}")
-    return ACTIONS[name]
 
 
 def notice_of(done: str) -> str:

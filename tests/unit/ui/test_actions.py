@@ -2,9 +2,8 @@
 
 import pytest
 
-from skydriver.errors import NotFound
 from skydriver.model.phases import Phase
-from skydriver.ui.actions import ACTIONS, actions_for, find_action, notice_of
+from skydriver.ui.actions import ACTIONS, actions_for, notice_of
 
 
 def names(phase: Phase) -> list[str]:
@@ -19,11 +18,6 @@ def test_a_scan_that_goes_on_can_be_aborted_and_given_workers(phase: Phase) -> N
 @pytest.mark.parametrize("phase", [Phase.STOPPING, Phase.ENDED])
 def test_a_scan_that_is_complete_can_be_hidden(phase: Phase) -> None:
     assert names(phase) == ["rescan", "hide"]
-
-
-def test_an_unknown_action_is_not_found() -> None:
-    with pytest.raises(NotFound, match="there are abort, add-workers"):
-        find_action("drop")
 
 
 def test_a_notice_is_one_of_ours() -> None:

@@ -10,9 +10,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from skydriver.errors import Forbidden, InvalidArguments, TooLarge
-from skydriver.ui import forms
-from skydriver.ui.forms import StaleForm, check_origin, check_token, is_own_host, read_form, token_for
+from skydriver.errors import Forbidden, InvalidArguments, NotFound, TooLarge
+from skydriver.ui import actions, forms, subscriptions_view
+from skydriver.ui.forms import (
+    StaleForm,
+    check_origin,
+    check_token,
+    find_action,
+    is_own_host,
+    read_form,
+    token_for,
+)
 
 OWN = {"host": "skydriver.test", "origin": "http://skydriver.test"}
 as_one = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -142,3 +150,10 @@ async def test_what_is_no_form_is_refused(configure: Callable[..., None]) -> Non
         await read_form(request(MULTIPART, body), limit=1000)
     with pytest.raises(TooLarge):
         await read_form(request(URLENCODED, b"x" * 1001), limit=1000)
+
+
+def test_actions_are_found_by_the_names_in_their_paths() -> None:
+    assert find_action(actions.ACTIONS, "rescan") is actions.ACTIONS["rescan"]
+    assert find_action(subscriptions_view.ACTIONS, "renew").title.startswith("Renew")
+    with pytest.raises(NotFound, match="there are abort, add-workers"):
+        find_action(actions.ACTIONS, "drop")

@@ -22,6 +22,8 @@ from tests.faults.dice import Dice, Tally
 
 TIMEOUT = 240.0
 """Seconds that the uploader and the final reports are tried for."""
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=30)
+"""The pool goes through all of its connections at each request."""
 NO_WORKERS = 120.0
 """Seconds without a worker after which a scanner server gives up."""
 
@@ -111,9 +113,7 @@ class Play:
         self._jobs: dict[str, Job] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stages: dict[str, Stage] = {}
-        self._client = httpx.AsyncClient(
-            timeout=10.0, trust_env=False, limits=httpx.Limits(max_connections=None)
-        )
+        self._client = httpx.AsyncClient(timeout=10.0, trust_env=False, limits=LIMITS)
         self.lives: list[Life] = []
         self.reports: list[Report] = []
         self.dropped: list[str] = []

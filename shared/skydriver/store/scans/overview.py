@@ -50,6 +50,8 @@ _COUNT_BACKLOG: list[list[Query]] = [
 ]
 _ONE_BATCH = 10_000
 """More documents than the parts of a question find."""
+_LIVING = 1_000
+"""Scans that are read at once by what goes through all that are alive."""
 _COUNT_OUTBOXES: list[Query] = [
     {"$match": {"outbox_since": {"$gt": 0.0}}},
     {"$group": {"_id": None, "n": {"$sum": 1}, "since": {"$min": "$outbox_since"}}},
@@ -234,7 +236,8 @@ def _numbers(found: list[dict[str, Any]]) -> dict[str, int]:
 
 async def living_scans() -> AsyncIterator[ScanAlive]:
     """Go through the scans that are placed or stopping: what the sweep looks at."""
-    cursor = collection(NAME).find(_UNDER_WAY, projection(ScanAlive))
+    # The driver's own batches are of 16 MB, and several times that in memory.
+    cursor = collection(NAME).find(_UNDER_WAY, projection(ScanAlive)).batch_size(_LIVING)
     async for scan in cursor:
         yield scan
 

@@ -361,5 +361,5 @@ def known_clusters() -> "dict[str, KnownCluster]":
 
     from skydriver.model.worker_pools import ClustersFile
 
-    content = yaml.safe_load(settings().clusters_file.read_text())
+    content = yaml.load(settings().clusters_file.read_text(), yaml.CSafeLoader)
     return ClustersFile.model_validate(content).clusters

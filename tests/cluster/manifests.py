@@ -60,7 +60,12 @@ def knative_programs(serving: Path, eventing: Path) -> dict[str, Path]:
 def knative(serving: Path, eventing: Path) -> list[Object]:
     """Read the manifests of Knative Serving and Eventing, and fit them to one small machine."""
     paths = [*sorted((serving / "config").rglob("*.yaml")), *sorted((eventing / "config").rglob("*.yaml"))]
-    objects = [one for path in paths for one in yaml.safe_load_all(_with_images(path.read_text())) if one]
+    objects = [
+        one
+        for path in paths
+        for one in yaml.load_all(_with_images(path.read_text()), yaml.CSafeLoader)
+        if one
+    ]
     return [_fitted(one) for one in objects if not _is_left_out(one)]
 
 

@@ -76,7 +76,7 @@ class RouteTable:
             pydantic.ValidationError: an entry is wrong; the error names it.
             ValueError: two entries serve the same requests.
         """
-        return cls.of(_RoutesFile.model_validate(yaml.safe_load(path.read_text())).routes)
+        return cls.of(_RoutesFile.model_validate(yaml.load(path.read_text(), yaml.CSafeLoader)).routes)
 
     @classmethod
     def of(cls, routes: list[Route]) -> Self:

@@ -81,7 +81,7 @@ async def eventing(built: Path, plane: ControlPlane, folder: Path) -> AsyncItera
 
 def _manifests(folder: Path) -> Iterator[Object]:
     for path in sorted(folder.rglob("*.yaml")):
-        yield from filter(None, yaml.safe_load_all(path.read_text()))
+        yield from filter(None, yaml.load_all(path.read_text(), yaml.CSafeLoader))
 
 
 def _program(manifest: Object) -> str:

@@ -1,11 +1,11 @@
 """The Kubernetes API as an administrator uses it: `kubectl apply`, and a look at what is there."""
 
 import asyncio
+import json
 from collections.abc import Iterable
 from typing import Any
 
 import httpx
-import yaml
 
 from tests.conftest import eventually
 
@@ -28,7 +28,8 @@ class Api:
             await self.path(manifest),
             params={"fieldManager": "tests", "force": "true", "fieldValidation": "Strict"},
             headers={"Content-Type": "application/apply-patch+yaml"},
-            content=yaml.safe_dump(manifest),
+            # JSON is YAML, and written in a hundredth of the time.
+            content=json.dumps(manifest),
         )
 
     async def install(self, manifests: Iterable[Object]) -> None:

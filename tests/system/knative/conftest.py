@@ -94,7 +94,9 @@ def installation(knative: Eventing) -> None:
         async with knative.plane.client() as client:
             api = Api(client)
             namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-            await api.install([namespace, BINDING, *yaml.safe_load_all(crds.read_text()), *OVERLAY])
+            await api.install(
+                [namespace, BINDING, *yaml.load_all(crds.read_text(), yaml.CSafeLoader), *OVERLAY]
+            )
             for service in of_kind("Service"):
                 address = f"http://{service['metadata']['name']}.{NAMESPACE}.svc.cluster.local"
                 await api.set_status(service, {"address": {"url": address}})

@@ -53,7 +53,7 @@ def built(name: str) -> list[Object]:
     out = subprocess.run(
         [str(program), "build", str(OVERLAYS / name)], check=True, capture_output=True, text=True
     ).stdout
-    return list(yaml.safe_load_all(out))
+    return list(yaml.load_all(out, yaml.CSafeLoader))
 
 
 @pytest_asyncio.fixture
@@ -65,7 +65,7 @@ async def api(plane: ControlPlane, shared: Path) -> AsyncIterator[Api]:
             await api.install(
                 crd
                 for path in (shared / "data" / "crds").glob("*/*.yaml")
-                for crd in filter(None, yaml.safe_load_all(path.read_text()))
+                for crd in filter(None, yaml.load_all(path.read_text(), yaml.CSafeLoader))
             )
             _ready.add(plane.url)
         yield api

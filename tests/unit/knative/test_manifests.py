@@ -199,7 +199,7 @@ def test_a_product_has_an_instance_to_itself_and_few_wait_for_it(name: str) -> N
 
 @pytest.mark.parametrize("name", ["dev", "prod"])
 def test_the_secrets_of_known_clusters_reach_the_functions_that_use_them(name: str) -> None:
-    known = yaml.safe_load((ROOT / "knative/base/clusters.yaml").read_text())["clusters"]
+    known = yaml.load((ROOT / "knative/base/clusters.yaml").read_text(), yaml.CSafeLoader)["clusters"]
     wanted = {cluster["secret"] for cluster in known.values() if cluster.get("secret")}
     folder = Settings.model_fields["cluster_secrets"].default
     for service in services(name):
@@ -215,7 +215,7 @@ def test_an_ingress_that_routes_by_path_has_the_same_routes() -> None:
     folder = OVERLAYS / "gateway-api"
     host = overlay("prod").settings["SKYDRIVER_URL"].removeprefix("https://")
     made = http_routes(overlay("prod").routes, host=host, namespace=overlay("prod").namespace)
-    assert list(yaml.safe_load_all((folder / "httproutes.yaml").read_text())) == made
+    assert list(yaml.load_all((folder / "httproutes.yaml").read_text(), yaml.CSafeLoader)) == made
 
 
 @every_overlay
@@ -366,7 +366,7 @@ def test_objects_fit_the_schemas_of_knative_and_the_gateway_api(name: str) -> No
 
 
 def http_route_documents() -> tuple[dict[str, Any], ...]:
-    return tuple(yaml.safe_load_all((OVERLAYS / "gateway-api" / "httproutes.yaml").read_text()))
+    return tuple(yaml.load_all((OVERLAYS / "gateway-api" / "httproutes.yaml").read_text(), yaml.CSafeLoader))
 
 
 @every_overlay
@@ -409,7 +409,7 @@ def unknown_fields(given: Any, read: Any, path: str = "") -> list[str]:
 def schemas_by_kind() -> dict[tuple[str, str], dict[str, Any]]:
     found = {}
     for path in CRDS.glob("*/*.yaml"):
-        for crd in yaml.safe_load_all(path.read_text()):
+        for crd in yaml.load_all(path.read_text(), yaml.CSafeLoader):
             for version in crd["spec"]["versions"]:
                 key = (f"{crd['spec']['group']}/{version['name']}", crd["spec"]["names"]["kind"])
                 schema = version["schema"]["openAPIV3Schema"]
@@ -442,7 +442,7 @@ def test_the_local_reader_builds_what_kustomize_builds(name: str) -> None:
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     # The suffix of generated names is kustomize's own.
     plain = re.sub(r"\b(skydriver-(?:settings|files))-[0-9a-z]{10}\b", r"\1", out)
-    theirs = {identity(item): item for item in yaml.safe_load_all(plain)}
+    theirs = {identity(item): item for item in yaml.load_all(plain, yaml.CSafeLoader)}
     ours = {identity(item): item for item in json.loads(json.dumps(resources(name)))}
     for kind_and_name, resource in ours.items():
         # kustomize also fills in the namespace of a RoleBinding's subjects, which we do not read.

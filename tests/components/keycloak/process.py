@@ -14,8 +14,8 @@ ADMIN = "admin"
 PASSWORD = "admin-of-a-test"
 TEMPLATE = "h2"
 _START_DEADLINE = 300.0
-# Compiling and collecting less: it lives for a few minutes on a busy machine.
-_JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# Compiling less: it lives for a few minutes on a busy machine.
+_JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
 
 
 def home(folder: Path) -> Path:
@@ -45,7 +45,7 @@ async def started(folder: Path, data: Path, *, bootstrap: bool = False) -> Async
         *("--http-enabled=true", "--http-host=127.0.0.1", f"--http-port={port}", "--hostname-strict=false"),
         f"--db-url=jdbc:h2:file:{data}/h2/keycloak;NON_KEYWORDS=VALUE",
     ]
-    environment = {**os.environ, "JAVA_OPTS_APPEND": _JAVA_OPTIONS, "JAVA_OPTS_KC_HEAP": "-Xms256m -Xmx512m"}
+    environment = {**os.environ, "JAVA_OPTS_APPEND": _JAVA_OPTIONS, "JAVA_OPTS_KC_HEAP": "-Xms64m -Xmx512m"}
     if bootstrap:
         environment |= {"KC_BOOTSTRAP_ADMIN_USERNAME": ADMIN, "KC_BOOTSTRAP_ADMIN_PASSWORD": PASSWORD}
     child = await Processes(data / "processes").start(

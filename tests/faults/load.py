@@ -16,8 +16,8 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ import httpx
 import psutil
 
 from skydriver.model.phases import ALERT_PRIORITY, Phase
+from tests.bench.figures import quantile
 from tests.faults.dice import Dice
 from tests.faults.door import Manners
 from tests.faults.play import Cadence
@@ -38,6 +39,8 @@ MAX_P99 = 1.0
 """Seconds."""
 SWEEP = 60.0
 """Seconds from one sweep of the deployment to the next."""
+ENDING = 300.0
+"""Seconds that steady scans get to end, one after the other."""
 IN_FLIGHT = 12
 """Scanner servers that may be made between an alert's submission and its own: their launches had begun."""
 
@@ -125,19 +128,19 @@ async def run(here: World, plan: Plan) -> Findings:
             oldest = await here.db["scans"].find_one({"outbox_since": {"$gt": 0}}, sort=[("outbox_since", 1)])
             found.outbox_ages.append(time.time() - oldest["outbox_since"] if oldest else 0.0)
 
-    until = time.time() + plan.seconds * (2 if plan.is_steady else 1)
-    aside = [asyncio.create_task(look())]
-    coming = [asyncio.create_task(send_alerts()), *([asyncio.create_task(read())] if plan.is_steady else [])]
+    began = time.time()
+    alerts = asyncio.create_task(send_alerts())
+    aside = [alerts, *(asyncio.create_task(one()) for one in ((look, read) if plan.is_steady else (look,)))]
     await asyncio.gather(*(ask(dice.randint(0, 10)) for _ in range(plan.scans)))
-    while time.time() < until:
-        if plan.is_steady and time.time() > until - plan.seconds:
-            coming[0].cancel()  # so that all can end
+    while time.time() < began + plan.seconds + (ENDING if plan.is_steady else 0.0):
+        if time.time() > began + plan.seconds:
+            alerts.cancel()  # so that all can end
         if not await here.db["scans"].count_documents({"phase": {"$ne": Phase.ENDED}}, limit=1):
             break
         await asyncio.sleep(1.0)
-    for task in (*aside, *coming):
+    for task in aside:
         task.cancel()
-    await asyncio.wait([*aside, *coming])
+    await asyncio.wait(aside)
     for report in here.play.reports:
         found.requests[f"a scanner's {report.kind}"].append(report.answered - report.asked)
     return found
@@ -185,15 +188,8 @@ def growth(samples: list[float]) -> float:
     return (sum(last) / len(last)) / (sum(middle) / len(middle))
 
 
-def p99(samples: Iterable[float]) -> float:
-    """The value that one in a hundred exceeds."""
-    ordered = sorted(samples)
-    return ordered[int(0.99 * (len(ordered) - 1))]
-
-
-@asynccontextmanager
-async def quiet_world(folder: Path, plan: Plan) -> AsyncIterator[World]:
-    """Run a world in which nothing fails."""
+def quiet_world(folder: Path, plan: Plan) -> AbstractAsyncContextManager[World]:
+    """Make a world in which nothing fails."""
     settings = {
         "SCANS_RUNNING": str(plan.running),
         # Two processors start four a second: more at once keep the launch of an alert waiting.
@@ -205,7 +201,7 @@ async def quiet_world(folder: Path, plan: Plan) -> AsyncIterator[World]:
         "CALL_TIMEOUT": "20",
     }
     time_of_scans = {"cadence": Cadence(time.time() + plan.seconds), "schedule": "* * * * *"}
-    async with world(
+    return world(
         folder,
         seed=plan.seed,
         odds=Odds(),
@@ -213,8 +209,7 @@ async def quiet_world(folder: Path, plan: Plan) -> AsyncIterator[World]:
         settings=settings,
         service_timeout=60.0,
         **(time_of_scans if plan.is_steady else {"pace": 8.0}),
-    ) as here:
-        yield here
+    )
 
 
 async def main(plan: Plan) -> int:
@@ -245,7 +240,9 @@ async def main(plan: Plan) -> int:
     ]
     if plan.is_steady:
         bad += [
-            f"{what}: p99 {p99(took):.2f} s" for what, took in found.requests.items() if p99(took) > MAX_P99
+            f"{what}: p99 {p99:.2f} s"
+            for what, samples in found.requests.items()
+            if (p99 := quantile(samples, 0.99)) > MAX_P99
         ]
         if (oldest := max(found.outbox_ages, default=0.0)) > 2 * SWEEP:
             bad.append(f"an event waited for {oldest:.0f} s")
@@ -257,10 +254,9 @@ async def main(plan: Plan) -> int:
     print(f"CPU seconds of the machine: {after.user - before.user + after.system - before.system:.0f}")
     print(f"the oldest event waited for {max(found.outbox_ages, default=0.0):.0f} s for the broker")
     for what, samples in sorted(found.requests.items()):
-        middle = sorted(samples)[len(samples) // 2]
+        middle, p99, most = (1000 * quantile(samples, q) for q in (0.5, 0.99, 1.0))
         print(
-            f"  {what:24} {len(samples):6} times: {1000 * middle:5.0f} ms, p99 {1000 * p99(samples):5.0f} ms,"
-            f" at most {1000 * max(samples):5.0f} ms"
+            f"  {what:24} {len(samples):6} times: {middle:5.0f} ms, p99 {p99:5.0f} ms, at most {most:5.0f} ms"
         )
     for name, samples in sorted(found.memory.items()):
         first, most, last = samples[0], max(samples), samples[-1]

@@ -157,3 +157,5 @@ def test_actions_are_found_by_the_names_in_their_paths() -> None:
     assert find_action(subscriptions_view.ACTIONS, "renew").title.startswith("Renew")
     with pytest.raises(NotFound, match="there are abort, add-workers"):
         find_action(actions.ACTIONS, "drop")
+    with pytest.raises(NotFound, match="remove"):
+        find_action(subscriptions_view.ACTIONS, "explode")

@@ -45,17 +45,21 @@ _COUNT_BACKLOG: list[list[Query]] = [
                 "alerts_since": {"$min": {"$cond": [{"$gte": ["$_id", ALERT_PRIORITY]}, "$since", None]}},
             }
         },
-        {"$unset": "_id"},
     ],
 ]
-_ONE_BATCH = 10_000
-"""More documents than the parts of a question find."""
-_LIVING = 1_000
-"""Scans that are read at once by what goes through all that are alive."""
 _COUNT_OUTBOXES: list[Query] = [
     {"$match": {"outbox_since": {"$gt": 0.0}}},
     {"$group": {"_id": None, "n": {"$sum": 1}, "since": {"$min": "$outbox_since"}}},
 ]
+_COUNTS = (
+    ("under_way", NAME, _COUNT_UNDER_WAY),
+    *(("backlog", NAME, stages) for stages in _COUNT_BACKLOG),
+    ("outboxes", NAME, _COUNT_OUTBOXES),
+)
+_ONE_BATCH = 10_000
+"""More documents than the parts of a question find."""
+_LIVING = 1_000
+"""Scans that are read at once by what goes through all that are alive."""
 
 
 @dataclass(frozen=True)
@@ -158,9 +162,7 @@ async def figures(*, since: float, skip: int, limit: int) -> Figures:
     ended: Query = {"phase": Phase.ENDED, "is_deleted": False, "phase_since": {"$gt": since}}
     letters = {"at": {"$gt": dt.datetime.fromtimestamp(since, dt.UTC)}}
     found = await _parts(
-        ("under_way", NAME, _COUNT_UNDER_WAY),
-        *(("backlog", NAME, stages) for stages in _COUNT_BACKLOG),
-        ("outboxes", NAME, _COUNT_OUTBOXES),
+        *_COUNTS,
         ("ended", NAME, [{"$match": ended}, {"$group": {"_id": "$outcome", "n": {"$sum": 1}}}]),
         (
             "over",
@@ -236,7 +238,7 @@ def _numbers(found: list[dict[str, Any]]) -> dict[str, int]:
 
 async def living_scans() -> AsyncIterator[ScanAlive]:
     """Go through the scans that are placed or stopping: what the sweep looks at."""
-    # The driver's own batches are of 16 MB, and several times that in memory.
+    # A batch of MongoDB's usual 16 MB takes several times that in memory.
     cursor = collection(NAME).find(_UNDER_WAY, projection(ScanAlive)).batch_size(_LIVING)
     async for scan in cursor:
         yield scan
@@ -249,11 +251,7 @@ async def counts() -> tuple[dict[str, int], Group, Group]:
         How many scans are in each phase but the last; the backlog, since its scans were asked for; the
         outboxes that hold events, and since when.
     """
-    found = await _parts(
-        ("under_way", NAME, _COUNT_UNDER_WAY),
-        *(("backlog", NAME, stages) for stages in _COUNT_BACKLOG),
-        ("outboxes", NAME, _COUNT_OUTBOXES),
-    )
+    found = await _parts(*_COUNTS)
     return _phases(found), _group(found["backlog"]), _group(found["outboxes"])
 
 

@@ -313,8 +313,8 @@ def _build(here: Box, state: Path) -> None:
     for image in images(OVERLAY, dockerfile):
         identity = here.builder.build(ROOT, image.tag, target=image.target)
         here.note(f"built {image.tag}")
-        import_built(here.node, state, here.builder, {image.tag: identity})
-    import_built(here.node, state, here.builder, dict([standin_id(here.builder, state)]))
+        import_built(here.node, state, here.builder, image.tag, identity)
+    import_built(here.node, state, here.builder, *standin_id(here.builder, state))
 
 
 def _start_ingress(here: Box) -> None:

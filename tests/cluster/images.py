@@ -187,22 +187,22 @@ def _remembered(state: Path) -> Iterator[dict[str, str]]:
         file.write_text(json.dumps(known))
 
 
-def import_built(node: Node, state: Path, builder: Builder, built: Mapping[str, str]) -> None:
+def import_built(node: Node, state: Path, builder: Builder, tag: str, identity: str) -> None:
     """Give a node what was built, unless it has it.
 
     Args:
         node: the node, whose containerd runs.
         state: the folder with containerd's files.
         builder: what has built them.
-        built: ids by the images' tags.
+        tag: the image's.
+        identity: the image's id.
     """
     with _remembered(state) as known:
-        for tag, identity in built.items():
-            if known.get(tag) != identity:
-                archive = state / "image.tar"
-                builder.export(tag, archive)
-                _import(node, archive)
-                known[tag] = identity
+        if known.get(tag) != identity:
+            archive = state / "image.tar"
+            builder.export(tag, archive)
+            _import(node, archive)
+            known[tag] = identity
 
 
 def import_programs(node: Node, state: Path, programs: Mapping[str, Path]) -> None:

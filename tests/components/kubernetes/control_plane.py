@@ -22,7 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from skydriver.local.processes import Child, Processes, free_ports, last_words
 
 ADMIN_TOKEN = "admin-of-the-tests"
-GARBAGE = {"GOGC": "400"}
+GO_ENVIRONMENT = {"GOGC": "400"}
 """Memory for processor time: a sixth of an API server's was its garbage collector's (pprof)."""
 CONTROLLERS = (
     "job",
@@ -98,7 +98,7 @@ async def control_plane(binaries: Path, folder: Path) -> AsyncIterator[ControlPl
         child = await processes.start(
             program,
             [str(binaries / program), *arguments],
-            environment={"HOME": str(folder), "PATH": "/usr/bin:/bin", **GARBAGE},
+            environment={"HOME": str(folder), "PATH": "/usr/bin:/bin", **GO_ENVIRONMENT},
             folder=folder,
             output=folder / f"{program}.log",
         )

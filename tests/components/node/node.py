@@ -15,7 +15,12 @@ import httpx
 import psutil
 
 from skydriver.local.processes import free_port, last_words
-from tests.components.kubernetes.control_plane import ADMIN_TOKEN, GARBAGE, ControlPlane, make_certificates
+from tests.components.kubernetes.control_plane import (
+    ADMIN_TOKEN,
+    GO_ENVIRONMENT,
+    ControlPlane,
+    make_certificates,
+)
 from tests.components.node.machine import CGROUPS, CONTROLLERS, NAMESPACES
 
 ADDRESS = "10.88.255.1"
@@ -78,7 +83,7 @@ class Node:
         variables = {
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": str(self.folder),
-            **GARBAGE,
+            **GO_ENVIRONMENT,
             **(environment or {}),
         }
         with (self.folder / f"{name}.log").open("ab") as log:

@@ -64,11 +64,10 @@ def build_next(cluster: Cluster, folder: Path) -> None:
     version = context / "shared" / "skydriver" / "__init__.py"
     version.write_text(f'{version.read_text()}\nNEXT = "{NEXT}"\n')
     box = cluster.box
-    built = {}
     for image in images(OVERLAY, ROOT / "knative" / "Dockerfile"):
         tag = f"{image.tag.rpartition(':')[0]}:{NEXT}"
-        built[tag] = box.builder.build(context, tag, target=image.target)
-    import_built(box.node, box.state, box.builder, built)
+        identity = box.builder.build(context, tag, target=image.target)
+        import_built(box.node, box.state, box.builder, tag, identity)
 
 
 def deploy(cluster: Cluster, version: str | None) -> None:

@@ -87,7 +87,6 @@ ELSEWHERE = {
     "skymap/smoothing": "tests/unit/skymap/test_summary.py",
     "skymap/sphere": "tests/unit/skymap/test_regions.py",
     "skymap/views": "tests/unit/skymap/test_picture.py",
-    "standin/process": "tests/integration/standin/test_standin.py",
     "standin/recos": "tests/unit/standin/test_surface.py",
     "standin/server": "tests/integration/standin/test_standin.py",
     "standin/v4/client": "tests/unit/standin/v4/test_parts.py",

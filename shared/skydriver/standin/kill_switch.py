@@ -32,7 +32,7 @@ def stopped_since_v4(status: Any) -> str | None:
 
 
 def interrupt_self() -> None:
-    """Do as Ctrl-C does: raise KeyboardInterrupt in the main thread, whatever it waits for."""
+    """Do as Ctrl-C does: interrupt the main thread, whatever it waits for."""
     os.kill(os.getpid(), signal.SIGINT)
 
 

@@ -14,8 +14,9 @@ from skydriver.standin.skydriver_api import Client
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-EXIT_ABORTED = 128 + signal.SIGINT
-EXIT_TERMINATED = 128 + signal.SIGTERM
+
+_ended_by: list[int] = []
+"""Signals that came, in order. A library that is interrupted may raise an error of its own."""
 
 
 def get_event(file: Path | None, skydriver: tuple[str, str, str]) -> Any:
@@ -50,12 +51,12 @@ def set_up(level: str, third_party: str) -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=third_party, stream=sys.stderr
     )
     logging.getLogger("skydriver.standin").setLevel(level)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGINT, _end)
+    signal.signal(signal.SIGTERM, _end)
 
 
 def exit_status(logger: logging.Logger, scan: Callable[[], None], *expected: type[Exception]) -> int:
-    """Run a whole scan, and say how the process ends.
+    """Run a whole scan, and say how the process ends: 128 plus the number of a signal, whatever came of that.
 
     Args:
         logger: of the server.
@@ -64,14 +65,17 @@ def exit_status(logger: logging.Logger, scan: Callable[[], None], *expected: typ
     """
     try:
         scan()
-    except expected as error:
+    except (SystemExit, Exception) as error:
+        if _ended_by:
+            logger.error("Ended by %s", signal.Signals(_ended_by[0]).name)
+            return 128 + _ended_by[0]
+        if not isinstance(error, expected):
+            raise
         logger.error("%s", error)
         return EXIT_FAILED
-    except KeyboardInterrupt:
-        logger.error("Aborted")
-        return EXIT_ABORTED
     return 0
 
 
-def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
-    sys.exit(EXIT_TERMINATED)
+def _end(signum: int, frame: FrameType | None) -> NoReturn:
+    _ended_by.append(signum)
+    sys.exit(128 + signum)

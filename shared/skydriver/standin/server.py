@@ -3,7 +3,7 @@
 Gets the event from SkyDriver (or a file), opens its pixel queue, writes the workers' startup file,
 scans, reports. Exit status: 0 after the final reports; 1 for an event that cannot be scanned,
 reports that could not be brought home, silent workers or a crash; 2 for a wrong command line or
-environment; 130 after an abort, 143 after SIGTERM.
+environment; 130 after SIGINT (an abort), 143 after SIGTERM.
 """
 
 import logging

@@ -3,7 +3,7 @@
 Gets the event from SkyDriver (or a file), writes the workers' startup file, waits until SkyDriver says that
 workers run, scans over the broker, reports. Exit status: 0 after the final reports; 1 for a wrong
 environment, an event that cannot be scanned, a SkyDriver or a broker out of reach, silent workers, or a
-crash; 2 for a wrong command line; 130 after an abort, 143 after SIGTERM.
+crash; 2 for a wrong command line; 130 after SIGINT (an abort), 143 after SIGTERM.
 """
 
 import logging

@@ -88,7 +88,6 @@ class HTCondorWorkers:
                 "history",
                 seconds=HISTORY,
                 clusters={cluster["uuid"]: cluster["cluster_id"] for cluster in clusters},
-                spool_timeout=0.0,
                 limit=limit,
                 since=min(cluster.get("started_at", 0.0) for cluster in clusters) - CLOCK,
             )

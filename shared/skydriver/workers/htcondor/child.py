@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,17 @@ class Schedd:
         """Query the queue."""
         jobs: list[Mapping[str, Any]] = self._call(lambda: self._schedd.query(constraint, list(attributes)))
         return jobs
+
+    def groups(self, constraint: str, attributes: tuple[str, ...]) -> list[Mapping[str, Any]]:
+        """Query the queue: an ad for all jobs that are alike in these attributes, with `JobCount`.
+
+        The schedd counts, so that a long queue is a short answer. The constraint sees these attributes alone.
+        """
+        alike = self._htcondor.QueryOpt.GroupBy
+        groups: list[Mapping[str, Any]] = self._call(
+            lambda: self._schedd.query(constraint, list(attributes), opts=alike)
+        )
+        return groups
 
     def history(
         self, constraint: str, attributes: tuple[str, ...], *, limit: int, since: float
@@ -229,6 +240,8 @@ def _clusters(numbers: set[int]) -> str:
 def observe(schedd: Schedd, task: Task) -> Answer:
     """Count the jobs of many clusters with one query; of several with one uuid, the recorded one is kept.
 
+    A second query is made only while input is being spooled.
+
     Task: `clusters` (number recorded, by uuid), `spool_timeout` (as in `start`).
     Answer: `seen`, for each uuid that has jobs: its kinds, packed; `others`, uuids of other jobs.
     """
@@ -236,7 +249,9 @@ def observe(schedd: Schedd, task: Task) -> Answer:
     by_uuid: dict[str, list[Mapping[str, Any]]] = {}
     superseded: set[int] = set()
     others: set[str] = set()
-    for ad in schedd.jobs(OURS, job_summary.ATTRIBUTES):
+    groups = schedd.groups(OURS, job_summary.ATTRIBUTES)
+    late = _late(schedd, task["spool_timeout"]) if any(map(job_summary.is_spooling, groups)) else set()
+    for ad in groups:
         uuid = str(ad[UUID])
         if uuid in recorded and _cluster(ad) == recorded[uuid]:
             by_uuid.setdefault(uuid, []).append(ad)
@@ -248,13 +263,20 @@ def observe(schedd: Schedd, task: Task) -> Answer:
             others.add(uuid)
     if superseded:
         schedd.remove(_clusters(superseded), DUPLICATE_SUBMISSION)
-    return {"seen": {uuid: _summary(ads, task) for uuid, ads in by_uuid.items()}, "others": sorted(others)}
+    return {"seen": {uuid: _summary(ads, late) for uuid, ads in by_uuid.items()}, "others": sorted(others)}
+
+
+def _late(schedd: Schedd, spool_timeout: float) -> set[int]:
+    """Find clusters whose input should have been spooled by now, by their numbers."""
+    since = f"EnteredCurrentStatus < {int(time.time() - spool_timeout)}"
+    spooling = f"{OURS} && JobStatus == {HELD} && HoldReasonCode == {SPOOLING}"
+    return {_cluster(ad) for ad in schedd.jobs(f"{spooling} && {since}", ("ClusterId",))}
 
 
 def history(schedd: Schedd, task: Task) -> Answer:
     """Count the jobs of clusters that have left the queue, all with one query.
 
-    Task: `clusters`, `spool_timeout` (as in `observe`), `limit` (jobs), `since` (seconds since the epoch).
+    Task: `clusters` (as in `observe`), `limit` (jobs), `since` (seconds since the epoch).
     Answer: `seen`, as of `observe`.
     """
     recorded: Mapping[str, int] = task["clusters"]
@@ -264,11 +286,11 @@ def history(schedd: Schedd, task: Task) -> Answer:
     for ad in ads:
         if ad[UUID] in recorded:
             by_uuid.setdefault(ad[UUID], []).append(ad)
-    return {"seen": {uuid: _summary(ads, task) for uuid, ads in by_uuid.items()}}
+    return {"seen": {uuid: _summary(ads, set()) for uuid, ads in by_uuid.items()}}
 
 
-def _summary(ads: list[Mapping[str, Any]], task: Task) -> list[list[Any]]:
-    kinds = job_summary.summarize(ads, now=time.time(), spool_timeout=task["spool_timeout"])
+def _summary(ads: list[Mapping[str, Any]], late: Set[int]) -> list[list[Any]]:
+    kinds = job_summary.summarize(ads, late)
     return job_summary.to_json(job_summary.truncated(kinds))
 
 

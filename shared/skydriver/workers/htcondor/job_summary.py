@@ -5,7 +5,7 @@ Counting runs in the child process that has the ads (it imports little), the res
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any, NamedTuple
 
 from skydriver.model.reasons import cut
@@ -21,7 +21,6 @@ ATTRIBUTES = (
     "ClusterId",
     UUID,
     "JobStatus",
-    "EnteredCurrentStatus",
     "HoldReason",
     "HoldReasonCode",
     "HoldReasonSubCode",
@@ -32,7 +31,7 @@ ATTRIBUTES = (
     "HTChirpEWMSPilotError",
     *SITES,
 )
-"""What a query asks for of each job, and no more."""
+"""What a query asks for, and no more: jobs that are alike in these count as one group, so no times."""
 
 IDLE, RUNNING, REMOVED, COMPLETED, HELD, TRANSFERRING, SUSPENDED = range(1, 8)
 _LABELS = {
@@ -86,25 +85,32 @@ class JobGroup(NamedTuple):
 Kinds = Counter[JobGroup]
 
 
-def summarize(ads: Iterable[Mapping[str, Any]], *, now: float, spool_timeout: float) -> Kinds:
-    """Count job ads by kind.
+def summarize(ads: Iterable[Mapping[str, Any]], late: Set[int]) -> Kinds:
+    """Count jobs by kind.
 
     Args:
-        ads: with the attributes `ATTRIBUTES`; undefined ones may be missing or have any other type.
-        now: seconds since the epoch, by the schedd's clock.
-        spool_timeout: seconds that spooling may take.
+        ads: with the attributes `ATTRIBUTES`; undefined ones may be missing or have any other type. One may
+            stand for several jobs (`JobCount`).
+        late: clusters whose input should have been spooled by now, by their numbers.
     """
-    return Counter(_kind(ad, now, spool_timeout) for ad in ads)
+    kinds: Kinds = Counter()
+    for ad in ads:
+        kinds[_kind(ad, late)] += _number(ad, "JobCount") or 1
+    return kinds
 
 
-def _kind(ad: Mapping[str, Any], now: float, spool_timeout: float) -> JobGroup:
+def is_spooling(ad: Mapping[str, Any]) -> bool:
+    """Whether a job is held only until its input has been spooled."""
+    return _number(ad, "JobStatus") == HELD and _number(ad, "HoldReasonCode") == SPOOLING
+
+
+def _kind(ad: Mapping[str, Any], late: Set[int]) -> JobGroup:
     status = _number(ad, "JobStatus") or 0
-    code, why, codes, spooling = _number(ad, "HoldReasonCode"), "", "", False
+    why, codes, spooling = "", "", is_spooling(ad) and _number(ad, "ClusterId") not in late
     if status == HELD:
+        code = _number(ad, "HoldReasonCode")
         why = _reason(ad, "HoldReason")
         codes = f"({'' if code is None else code}, {_number(ad, 'HoldReasonSubCode') or 0})"
-        age = now - (_number(ad, "EnteredCurrentStatus") or now)
-        spooling = code == SPOOLING and age <= spool_timeout
     elif status == REMOVED:
         why = _reason(ad, "RemoveReason")
         if "PeriodicRemove" in why:

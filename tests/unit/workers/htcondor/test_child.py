@@ -1,7 +1,9 @@
 """What the child process does with a schedd, by a schedd that is made up."""
 
+import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,9 @@ class MadeUp:
     def jobs(self, constraint: str, attributes: tuple[str, ...]) -> list[Ad]:
         self.queries += 1
         found = self.queue
+        if before := re.search(r"HoldReasonCode == 16 && EnteredCurrentStatus < (\d+)", constraint):
+            spooling = [ad for ad in found if ad.get("HoldReasonCode") == 16]
+            found = [ad for ad in spooling if ad["EnteredCurrentStatus"] < int(before[1])]
         if "JobStatus == 2" in constraint:
             found = [ad for ad in found if ad["JobStatus"] == 2]
         if "JobStatus != 3 ||" in constraint:
@@ -63,6 +68,12 @@ class MadeUp:
         elif "RemoteHost isnt undefined" in constraint:
             found = [ad for ad in found if "RemoteHost" in ad]
         return list(found)
+
+    def groups(self, constraint: str, attributes: tuple[str, ...]) -> list[Ad]:
+        """Answer as a schedd does: the attributes that were asked for, and how many jobs have them."""
+        self.queries += 1
+        counts = Counter(tuple((name, ad[name]) for name in attributes if name in ad) for ad in self.queue)
+        return [{**dict(alike), "JobCount": n} for alike, n in counts.items()]
 
     def history(self, constraint: str, attributes: tuple[str, ...], *, limit: int, since: float) -> list[Ad]:
         return self.past[:limit]
@@ -166,6 +177,15 @@ def test_all_clusters_are_counted_with_one_query_and_no_others() -> None:
     assert schedd.told == []
 
 
+def test_jobs_whose_input_is_spooled_for_too_long_are_not_alive() -> None:
+    queue = [{**spooling(cluster, age), UUID: uuid} for cluster, age, uuid in ((1, 60, "a"), (2, 500, "b"))]
+    schedd: Any = MadeUp([*queue, job(3, uuid="c")])
+    seen = observe(schedd, {"clusters": {"a": 1, "b": 2, "c": 3}, "spool_timeout": 120})["seen"]
+    alive = {uuid: job_summary.alive(job_summary.from_json(kinds)) for uuid, kinds in seen.items()}
+    assert alive == {"a": 1, "b": 0, "c": 1}
+    assert schedd.queries == 2
+
+
 def test_others_that_are_still_there_are_told() -> None:
     schedd: Any = MadeUp([job(1, uuid="a"), job(2, uuid="b"), job(3, 3, uuid="c"), job(4, 4, uuid="d")])
     assert observe(schedd, {"clusters": {"a": 1}, "spool_timeout": 120})["others"] == ["b"]
@@ -180,9 +200,7 @@ def test_another_cluster_of_a_uuid_is_removed() -> None:
 
 def test_the_history_is_counted_by_uuid() -> None:
     schedd: Any = MadeUp(history=[job(1, 4, "a"), job(1, 4, "a"), job(2, 3, "b")])
-    seen = history(schedd, {"clusters": {"a": 1, "b": 2}, "spool_timeout": 0, "limit": 10, "since": 0})[
-        "seen"
-    ]
+    seen = history(schedd, {"clusters": {"a": 1, "b": 2}, "limit": 10, "since": 0})["seen"]
     assert {uuid: job_summary.from_json(kinds).total() for uuid, kinds in seen.items()} == {"a": 2, "b": 1}
 
 

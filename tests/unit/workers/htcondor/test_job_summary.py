@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from skydriver.workers.htcondor import job_summary
 from skydriver.workers.htcondor.job_summary import JobGroup, Kinds, summarize
 
-NOW = 1_000_000.0
 FAILED = "Failed to execute '/no/such/program': (errno=2: 'No such file')"
 HELD = f"Error from slot1_3@worker-17.example.org: {FAILED}"
 
@@ -23,8 +22,12 @@ def ad(status: int, n: int = 0, **attributes: Any) -> dict[str, Any]:
     return {"ClusterId": 1, "SkyDriverClusterUuid": "u", "JobStatus": status, **attributes}
 
 
-def kinds(*ads: dict[str, Any], spool_timeout: float = 120.0) -> Kinds:
-    return summarize(ads, now=NOW, spool_timeout=spool_timeout)
+LATE = 7
+"""A cluster whose input should have been spooled by now."""
+
+
+def kinds(*ads: dict[str, Any]) -> Kinds:
+    return summarize(ads, {LATE})
 
 
 def held(reason: str = "Disk quota exceeded", code: int = 13, **attributes: Any) -> dict[str, Any]:
@@ -49,6 +52,13 @@ def test_statuses_have_two_levels() -> None:
         "Removed": {"null": 1},
     }
     assert job_summary.alive(seen) == 7
+
+
+def test_an_ad_that_stands_for_many_jobs_counts_as_many() -> None:
+    assert job_summary.statuses(kinds(ad(1, JobCount=40), ad(1), ad(2, JobCount=2))) == {
+        "Idle": {"null": 41},
+        "Running": {"null": 2},
+    }
 
 
 def test_errors_and_holds_are_counted_by_the_site_that_a_job_was_at() -> None:
@@ -129,8 +139,8 @@ def test_the_rarest_errors_are_put_together() -> None:
         (pilot(4, "Done"), False),
         (ad(3), False),
         (held(), False),
-        (held("Spooling input data files", 16, EnteredCurrentStatus=int(NOW) - 100), True),
-        (held("Spooling input data files", 16, EnteredCurrentStatus=int(NOW) - 130), False),
+        (held("Spooling input data files", 16), True),
+        (held("Spooling input data files", 16, ClusterId=LATE), False),
     ],
 )
 def test_who_is_alive(one: dict[str, Any], alive: bool) -> None:

@@ -4,7 +4,7 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -14,9 +14,6 @@ from skydriver.standin.skydriver_api import Client
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-
-_ended_by: list[int] = []
-"""Signals that came, in order. A library that is interrupted may raise an error of its own."""
 
 
 def get_event(file: Path | None, skydriver: tuple[str, str, str]) -> Any:
@@ -45,37 +42,51 @@ def _event_of_file(path: Path) -> Any:
         raise EventError(f"{path} cannot be read: {error}") from error
 
 
-def set_up(level: str, third_party: str) -> None:
-    """Log to standard error, and end the scan by SIGINT and SIGTERM, whatever a shell or being PID 1 says."""
+def set_up(level: str, third_party: str) -> list[signal.Signals]:
+    """Log to standard error, and end the scan by SIGINT and SIGTERM, whatever a shell or being PID 1 says.
+
+    Returns: the signals that have come, in order; it grows.
+    """
+    came: list[signal.Signals] = []
+
+    def end(signum: int, frame: FrameType | None) -> NoReturn:
+        came.append(signal.Signals(signum))
+        sys.exit(128 + signum)
+
     logging.basicConfig(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=third_party, stream=sys.stderr
     )
     logging.getLogger("skydriver.standin").setLevel(level)
-    signal.signal(signal.SIGINT, _end)
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+    return came
 
 
-def exit_status(logger: logging.Logger, scan: Callable[[], None], *expected: type[Exception]) -> int:
-    """Run a whole scan, and say how the process ends: 128 plus the number of a signal, whatever came of that.
+def exit_status(
+    logger: logging.Logger,
+    scan: Callable[[], None],
+    signals: Sequence[signal.Signals],
+    *expected: type[Exception],
+) -> int:
+    """Run a whole scan, and say how the process ends.
+
+    After a signal that is 128 plus its number, whatever came of it: a library that was interrupted may have
+    raised an error of its own.
 
     Args:
         logger: of the server.
         scan: the scan.
+        signals: that have come, as of `set_up`.
         expected: errors that end it with a sentence.
     """
     try:
         scan()
     except (SystemExit, Exception) as error:
-        if _ended_by:
-            logger.error("Ended by %s", signal.Signals(_ended_by[0]).name)
-            return 128 + _ended_by[0]
+        if signals:
+            logger.error("Ended by %s", signals[0].name)
+            return 128 + signals[0]
         if not isinstance(error, expected):
             raise
         logger.error("%s", error)
         return EXIT_FAILED
     return 0
-
-
-def _end(signum: int, frame: FrameType | None) -> NoReturn:
-    _ended_by.append(signum)
-    sys.exit(128 + signum)

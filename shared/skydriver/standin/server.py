@@ -45,9 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_USAGE
     arguments = parse(sys.argv[1:] if argv is None else argv, bool(settings.address))
-    set_up(settings.log_level, settings.log_level_third_party)
+    signals = set_up(settings.log_level, settings.log_level_third_party)
     logger.info("This is a stand-in for the Skymap Scanner: its likelihood is made up")
-    return exit_status(logger, partial(_scan, arguments, settings, start), EventError, CallError, NoRecos)
+    scan = partial(_scan, arguments, settings, start)
+    return exit_status(logger, scan, signals, EventError, CallError, NoRecos)
 
 
 def _scan(arguments: Arguments, settings: Settings, start: float) -> None:

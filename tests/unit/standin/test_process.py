@@ -13,8 +13,8 @@ def scan():
     finally:
         {cleanup}
 
-set_up("INFO", "INFO")
-sys.exit(exit_status(logging.getLogger("server"), scan, ConnectionError))
+signals = set_up("INFO", "INFO")
+sys.exit(exit_status(logging.getLogger("server"), scan, signals, ConnectionError))
 """
 
 

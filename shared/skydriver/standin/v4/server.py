@@ -51,12 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog=EPILOG,
         makes_folders=True,
     )
-    set_up(settings.log_level, settings.log_level_third_party)
+    signals = set_up(settings.log_level, settings.log_level_third_party)
     logging.getLogger("mqclient").setLevel(settings.log_level_mqclient)
     logger.info("This is a stand-in for the Skymap Scanner: its likelihood is made up")
     return exit_status(
         logger,
         partial(_scan, arguments, settings, start),
+        signals,
         EventError,
         CallError,
         NoRecos,

@@ -71,7 +71,10 @@ async def test_parts_that_do_not_answer_are_told_of(configure: Configure, tmp_pa
     assert "no credentials for sub-2" in found["worker clusters"].words
 
 
-async def test_credentials_of_worker_clusters(configure: Configure, tmp_path: Path) -> None:
+async def test_credentials_of_worker_clusters(
+    monkeypatch: pytest.MonkeyPatch, configure: Configure, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("MONGODB_URI")  # else each look waits for one that is not there
     # A function that goes to no cluster has no such folder; an optional Secret that is missing is an empty
     # folder.
     configure(CLUSTER_SECRETS=str(tmp_path / "none"))

@@ -40,6 +40,7 @@ def all_rows() -> list[Row]:
         moving,
         now,
         products,
+        pythons,
         reads,
         reports,
         result,
@@ -52,6 +53,7 @@ def all_rows() -> list[Row]:
     modules = (
         *(
             cold_start,
+            pythons,
             cluster,
             memory,
             reads,

@@ -57,11 +57,16 @@ async def start(stage: Stage, name: str, command: tuple[str, ...], environment: 
     return Server(port, child)
 
 
-async def start_function(stage: Stage, source: str, *, lock: str = FUNCTIONS, **settings: str) -> Server:
-    """Start a function of `functions/`, e.g. `api/get_manifest`, in what an image has."""
+async def start_function(
+    stage: Stage, source: str, *, lock: str = FUNCTIONS, python: str | None = None, **settings: str
+) -> Server:
+    """Start a function of `functions/`, e.g. `api/get_manifest`, in what an image has.
+
+    It runs on `python` where that is given.
+    """
     target = source.rpartition("/")[2]
     environment = {"FUNCTION_SOURCE": f"functions/{source}.py", "FUNCTION_TARGET": target, **settings}
-    return await start(stage, target, (stage.python(lock), *FUNCTION), environment)
+    return await start(stage, target, (python or stage.python(lock), *FUNCTION), environment)
 
 
 async def start_hello(stage: Stage) -> Server:

@@ -52,6 +52,8 @@ SEC_DEFAULT_AUTHENTICATION_METHODS = FS, IDTOKENS
 # Else it changes the machine's own kernel settings.
 ENABLE_KERNEL_TUNING = False
 MOUNT_UNDER_SCRATCH =
+# Each job asks each plugin what it can do; those of Box, Google Drive and OneDrive are Python programs.
+FILETRANSFER_PLUGINS = $(LIBEXEC)/curl_plugin
 # It takes no more than that many of the small processes that jobs are here, whatever they ask for.
 NUM_CPUS = {slots}
 MEMORY = {memory}

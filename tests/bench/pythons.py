@@ -26,8 +26,8 @@ SHOWN = ("api/get_status", "api/create_scan", "cron/sweep")
 
 async def run(stage: Stage, rounds: int) -> list[Figure]:
     """Measure it, with the Pythons that are here."""
-    here = {version: python for version in VERSIONS if (python := _find(version))}
-    pythons = {version: await asyncio.to_thread(_environment, python) for version, python in here.items()}
+    here = {version: found for version in VERSIONS if (found := _find(version))}
+    pythons = {version: await asyncio.to_thread(_environment, found) for version, found in here.items()}
     own = _of_the_image()
     figures = []
     async with stage.database():

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import jwt
 
 from skydriver.cli.address import STATE_HOME, checked_url, xdg_folder
 from skydriver.cli.errors import CommandError, Unreachable, WrongUsage
@@ -153,6 +152,8 @@ def _read() -> dict[str, Any]:
 
 def user_of(token: str) -> str | None:
     """Read off a token whose it is; the service verifies it, not we."""
+    import jwt  # with cryptography
+
     try:
         claims = jwt.decode(token, options={"verify_signature": False})
     except (jwt.InvalidTokenError, RecursionError):

@@ -15,6 +15,10 @@ HEAVY = (
     "pymongo",
     "motor",
     "moto",
+    "pydantic",
+    "starlette",
+    "cryptography",
+    "yaml",
     "skydriver.local",
 )
 

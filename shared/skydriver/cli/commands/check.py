@@ -10,13 +10,10 @@ import typer
 
 import skydriver
 from skydriver.check.finding import Finding
-from skydriver.check.outside import TIMEOUT, check_outside
 from skydriver.cli.context import JsonOption, find_service, given_token
 from skydriver.cli.errors import CommandError
 from skydriver.cli.screen import clean, out, print_json
 from skydriver.cli.web import async_http_client
-from skydriver.gateway.route_table import RouteTable
-from skydriver.runtime.per_loop import PerLoop
 
 
 def check(
@@ -28,7 +25,7 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Tell what is missing from an installation: ask for every route, or (--inside) try every part."""
-    found = asyncio.run(_inside()) if inside else _outside(ctx)
+    found = asyncio.run(_inside() if inside else _outside(ctx))
     if as_json:
         print_json({"findings": [asdict(finding) for finding in found]})
     for finding in () if as_json else found:
@@ -40,25 +37,28 @@ def check(
         raise CommandError(f"{bad} of {len(found)} are not as they must be")
 
 
+# What these two need, no other command does.
+
+
 async def _inside() -> list[Finding]:
-    # It knows the database's driver, which no other command needs.
     from skydriver.check.inside import check_inside
+    from skydriver.runtime.per_loop import PerLoop
 
     found = await check_inside()
     await PerLoop.close_all()
     return found
 
 
-def _outside(ctx: typer.Context) -> list[Finding]:
+async def _outside(ctx: typer.Context) -> list[Finding]:
+    from skydriver.check.outside import TIMEOUT, check_outside
+    from skydriver.gateway.route_table import RouteTable
+
     file = os.environ.get("ROUTES_FILE") or Path(skydriver.__file__).parents[2] / "knative/base/routes.yaml"
     try:
         table = RouteTable.load(Path(file))
     except OSError as error:
         raise CommandError(f"there is no route table at {file}: run this from a checkout") from error
-    return asyncio.run(_ask(find_service(ctx).url, table, given_token()))
-
-
-async def _ask(url: str, table: RouteTable, token: str | None) -> list[Finding]:
+    url, token = find_service(ctx).url, given_token()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     async with async_http_client(url, base_url=url, headers=headers, timeout=TIMEOUT) as client:
         return await check_outside(client, table)

@@ -30,6 +30,7 @@ def all_rows() -> list[Row]:
     """Return them in the order of the table."""
     from tests.bench import (
         alerts,
+        by_hand,
         canvas,
         cluster,
         cold_start,
@@ -54,6 +55,7 @@ def all_rows() -> list[Row]:
         *(
             cold_start,
             pythons,
+            by_hand,
             cluster,
             memory,
             reads,

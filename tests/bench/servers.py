@@ -14,7 +14,7 @@ from tests.bench.images import FUNCTIONS
 from tests.bench.stage import ROOT, Stage
 
 FUNCTION = ("-m", "skydriver.runtime.serve")
-HELLO = ("-m", "functions_framework", "--asgi", "--target", "hello")
+FRAMEWORK = ("-m", "functions_framework", "--asgi")
 HELLO_SOURCE = ROOT / "tests" / "bench" / "hello.py"
 
 
@@ -71,19 +71,23 @@ async def start_function(
 
 async def start_hello(stage: Stage) -> Server:
     """Start the hello-world with the framework's own command, in what the image of most functions has."""
+    return await _start_by_framework(stage, "hello", str(HELLO_SOURCE))
+
+
+async def start_by_framework(stage: Stage, source: str) -> Server:
+    """Start a function of `functions/` as `start_function` does, but with the framework's own command."""
+    return await _start_by_framework(stage, source.rpartition("/")[2], f"functions/{source}.py")
+
+
+async def _start_by_framework(stage: Stage, target: str, source: str) -> Server:
     port = free_port()
-    command = (
-        stage.python(),
-        *HELLO,
-        "--source",
-        str(HELLO_SOURCE),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    )
+    where = ("--source", source, "--host", "127.0.0.1", "--port", str(port))
     child = await stage.processes.start(
-        "hello", command, environment=os.environ, folder=ROOT, output=stage.folder / "hello.log"
+        target,
+        (stage.python(), *FRAMEWORK, "--target", target, *where),
+        environment={**os.environ, "PYTHONPATH": python_path(ROOT)},
+        folder=ROOT,
+        output=stage.folder / f"{target}.log",
     )
     return Server(port, child)
 

@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +29,7 @@ from tests.bench.figures import quantile
 from tests.faults.dice import Dice
 from tests.faults.door import Manners
 from tests.faults.play import Cadence
+from tests.faults.players import Notes, players
 from tests.faults.points import Odds
 from tests.faults.world import World, world
 
@@ -72,7 +72,7 @@ class Findings:
         answers: to users, by status.
         alerts: when they were asked for, by scan.
         memory: of each function, in MiB.
-        running: scanner servers.
+        running: scans that run.
         outbox_ages: seconds that the oldest event has waited for the broker.
         requests: seconds that answers took, by what was asked.
     """
@@ -112,9 +112,9 @@ async def run(here: World, plan: Plan) -> Findings:
     async def read() -> None:
         while True:
             await asyncio.sleep(1.0)
-            if jobs := [here.play.get(name) for name in servers(here.play.jobs)]:
-                scan_id = dice.choice([job for job in jobs if job]).labels["skydriver/scan-id"]
-                await call("GET status", f"/scan/{scan_id}/status")
+            running = await here.db["scans"].find({"phase": Phase.RUNNING}, {"_id": 1}).to_list()
+            if running:
+                await call("GET status", f"/scan/{dice.choice(running)['_id']}/status")
             await call("GET overview", "/scans/overview")
             await call("POST find", "/scans/find", json={"filter": {"event_metadata.run_id": 1}})
 
@@ -124,7 +124,7 @@ async def run(here: World, plan: Plan) -> Findings:
             for name in here.names:
                 if process := here.process(name):
                     found.memory[name].append(process.memory_info().rss / 2**20)
-            found.running.append(len(servers(here.play.jobs)))
+            found.running.append(await here.db["scans"].count_documents({"phase": Phase.RUNNING}))
             oldest = await here.db["scans"].find_one({"outbox_since": {"$gt": 0}}, sort=[("outbox_since", 1)])
             found.outbox_ages.append(time.time() - oldest["outbox_since"] if oldest else 0.0)
 
@@ -141,14 +141,7 @@ async def run(here: World, plan: Plan) -> Findings:
     for task in aside:
         task.cancel()
     await asyncio.wait(aside)
-    for report in here.play.reports:
-        found.requests[f"a scanner's {report.kind}"].append(report.answered - report.asked)
     return found
-
-
-def servers(jobs: Iterable[str]) -> list[str]:
-    """Pick the scanner servers of all jobs."""
-    return [name for name in jobs if not name.startswith("skyscan-workers-")]
 
 
 def arguments(priority: int, run_id: int) -> dict[str, Any]:
@@ -165,11 +158,11 @@ def arguments(priority: int, run_id: int) -> dict[str, Any]:
     }
 
 
-def overtaken(here: World, found: Findings) -> dict[str, int]:
+def overtaken(noted: Notes, found: Findings) -> dict[str, int]:
     """Say of each alert how many others' servers were made between its submission and its own."""
     made = sorted(
         (life.made, life.labels["skydriver/scan-id"])
-        for life in here.play.lives
+        for life in noted.lives
         if life.labels["skydriver/kind"] == "scanner"
     )
     own = {scan_id: at for at, scan_id in reversed(made)}
@@ -188,8 +181,8 @@ def growth(samples: list[float]) -> float:
     return (sum(last) / len(last)) / (sum(middle) / len(middle))
 
 
-def quiet_world(folder: Path, plan: Plan) -> AbstractAsyncContextManager[World]:
-    """Make a world in which nothing fails."""
+def quiet_world(folder: Path, plan: Plan, jobs_url: str) -> AbstractAsyncContextManager[World]:
+    """Make a world in which nothing fails, with a job host that is elsewhere."""
     settings = {
         "SCANS_RUNNING": str(plan.running),
         # Two processors start four a second: more at once keep the launch of an alert waiting.
@@ -200,7 +193,6 @@ def quiet_world(folder: Path, plan: Plan) -> AbstractAsyncContextManager[World]:
         "STEP_LEASE": "120",
         "CALL_TIMEOUT": "20",
     }
-    time_of_scans = {"cadence": Cadence(time.time() + plan.seconds), "schedule": "* * * * *"}
     return world(
         folder,
         seed=plan.seed,
@@ -208,14 +200,21 @@ def quiet_world(folder: Path, plan: Plan) -> AbstractAsyncContextManager[World]:
         manners=Manners(),
         settings=settings,
         service_timeout=60.0,
-        **(time_of_scans if plan.is_steady else {"pace": 8.0}),
+        jobs_url=jobs_url,
+        schedule="* * * * *" if plan.is_steady else "* * * * * *",
     )
 
 
 async def main(plan: Plan) -> int:
     """Run, and print what was seen; the exit code."""
-    with tempfile.TemporaryDirectory(prefix="load-") as folder:
-        async with quiet_world(Path(folder), plan) as here:
+    cadence = Cadence(time.time() + plan.seconds) if plan.is_steady else None
+    with tempfile.TemporaryDirectory(prefix="load-") as name:
+        folder, pace = Path(name), 1.0 if plan.is_steady else 8.0
+        (folder / "world").mkdir()
+        async with (
+            players(folder / "players", seed=plan.seed, pace=pace, cadence=cadence) as playing,
+            quiet_world(folder / "world", plan, playing.jobs_url) as here,
+        ):
             before = psutil.cpu_times()
             began = time.time()
             found = await run(here, plan)
@@ -226,9 +225,12 @@ async def main(plan: Plan) -> int:
                     async for scan in here.db["scans"].find({}, {"phase": 1, "outcome": 1})
                 ]
             )
-            behind = overtaken(here, found)
-            refused = Counter(report.kind for report in here.play.reports if report.status != 200)
-            dropped = Counter(here.play.dropped)
+            noted = await playing.end()
+    for report in noted.reports:
+        found.requests[f"a scanner's {report.kind}"].append(report.answered - report.asked)
+    behind = overtaken(noted, found)
+    refused = Counter(report.kind for report in noted.reports if report.status != 200)
+    dropped = Counter(noted.dropped)
     bad = [f"answers: {dict(found.answers)}"] if set(found.answers) != {200} else []
     bad += [f"reports were refused: {dict(refused)}"] if refused else []
     bad += [f"reports were not taken: {dict(dropped)}"] if dropped else []
@@ -247,7 +249,7 @@ async def main(plan: Plan) -> int:
         if (oldest := max(found.outbox_ages, default=0.0)) > 2 * SWEEP:
             bad.append(f"an event waited for {oldest:.0f} s")
     print(f"{sum(ends.values())} scans in {took:.0f} s: {dict(ends)}")
-    print(f"at most {max(found.running, default=0)} servers at once, {len(here.play.reports)} reports")
+    print(f"at most {max(found.running, default=0)} scans running at once, {len(noted.reports)} reports")
     print(
         f"{len(behind)} alerts; others' servers made between an alert and its own: {Counter(behind.values())}"
     )

@@ -31,7 +31,7 @@ from tests.faults.database import Database
 from tests.faults.dice import Dice, Tally
 from tests.faults.door import Door, Manners
 from tests.faults.objects import Objects
-from tests.faults.play import Cadence, Play
+from tests.faults.play import Play
 from tests.faults.points import Odds
 from tests.faults.subscribers import Receiver, subscriptions
 
@@ -127,8 +127,7 @@ async def world(
     manners: Manners,
     settings: Mapping[str, str] | None = None,
     service_timeout: float = SERVICE_TIMEOUT,
-    pace: float = 1.0,
-    cadence: Cadence | None = None,
+    jobs_url: str | None = None,
     schedule: str = "* * * * * *",
 ) -> AsyncIterator[World]:
     """Run a world while the context lasts; faults begin with `tally.begin()`.
@@ -140,8 +139,7 @@ async def world(
         manners: of the parts around them.
         settings: that win over those of a hurried world.
         service_timeout: seconds that a function may take; less than its events' delivery.
-        pace: by which the scanners' own time is stretched.
-        cadence: at which scanners report, in place of a few hurried times.
+        jobs_url: the address of a job host, in place of this world's own.
         schedule: of the sweeps, as cron has it, with seconds.
     """
     tally = Tally(folder / "shared")
@@ -152,7 +150,7 @@ async def world(
     async with AsyncExitStack() as stack:
         await database.start()
         stack.push_async_callback(database.stop)
-        play = Play(dice=Dice(seed, "play"), tally=tally, pace=pace, cadence=cadence)
+        play = Play(dice=Dice(seed, "play"), tally=tally)
         jobs_api = JobApi(play)  # type: ignore[arg-type]
         objects, receiver = Objects(), Receiver()
         mongo: AsyncMongoClient[dict[str, Any]] = await stack.enter_async_context(
@@ -202,7 +200,7 @@ async def world(
             "S3_ENDPOINT_URL": addresses["s3"],
             "SKYDRIVER_URL": addresses["front"],
             "K_SINK": addresses["broker"],
-            "LOCAL_JOBS_URL": addresses["jobs"] + jobs_api.prefix,
+            "LOCAL_JOBS_URL": jobs_url or addresses["jobs"] + jobs_api.prefix,
         }
         made = subscriptions(addresses["receiver"], environment)
         await mongo[DATABASE]["subscriptions"].insert_many(made)

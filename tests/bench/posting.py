@@ -9,7 +9,13 @@ import time
 from collections.abc import Awaitable, Callable
 
 AT_ONCE = 16
-HEADERS = {"content-type": "application/json", "ce-id": "i", "ce-type": "t", "ce-source": "/s"}
+HEADERS = {
+    "ce-specversion": "1.0",
+    "ce-id": "i",
+    "ce-type": "t",
+    "ce-source": "/s",
+    "content-type": "application/json",
+}
 BODY = b"{" + b" " * 400 + b"}"
 
 

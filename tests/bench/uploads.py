@@ -26,7 +26,7 @@ async def run(stage: Stage, rounds: int) -> list[Figure]:
         serving(await start(stage, "bare", (sys.executable, "-m", "tests.bench.bare"), {})) as bare,
     ):
         await store(WITHOUT_RESULT, Phase.RUNNING)
-        idle = peak(server)
+        idle = peak(server.child.pid)
 
         async def rate(server: Server, path: str) -> float:
             wanted = [request("PUT", path, token=token, body=body)] * TIMES
@@ -37,7 +37,7 @@ async def run(stage: Stage, rounds: int) -> list[Figure]:
             ours=lambda: rate(server, f"/scan/{WITHOUT_RESULT}/result"),
             bare=lambda: rate(bare, "/upload"),
         )
-        held = peak(server) - idle
+        held = peak(server.child.pid) - idle
     return [
         Figure.of("20 MB", found["ours"], found["bare"], "results/s", at_least(0.8)),
         Figure.of("memory beside the body", [held], [len(body) / 1e6], "MB", at_most(2.5)),

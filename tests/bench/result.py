@@ -14,6 +14,7 @@ from tests.bench.rows import Row
 from tests.bench.scenes import store, store_result
 from tests.bench.servers import Server, request, serving, start, start_function
 from tests.bench.stage import Stage
+from tests.support.documents import result_of_size
 
 CASES = (("150 kB", 150_000, 8, 2.0), ("20 MB", 20_000_000, 4, 4.0))
 """Name, bytes, connections, seconds."""
@@ -72,9 +73,7 @@ async def run(stage: Stage, rounds: int) -> list[Figure]:
 
 def a_result(size: int) -> bytes:
     """Make a result of about so many bytes of JSON."""
-    return orjson.dumps(
-        {"nside-8": {"columns": ["i", "llh", "E_in"], "data": [[1, 12.5, 1e6]] * (size // 14)}}
-    )
+    return orjson.dumps(result_of_size(size))
 
 
 def peak(pid: int) -> float:

@@ -6,7 +6,6 @@ reports in mid-scan are dropped where they fail, the final pair is repeated unti
 
 import asyncio
 import json
-import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,6 +18,7 @@ import orjson
 from skydriver.local.jobs.host import Container, ContainerState, Job, JobRequest, Pod
 from skydriver.model.scan import split_scanner_id
 from tests.faults.dice import Dice, Tally
+from tests.support.documents import result_of_size
 
 TIMEOUT = 240.0
 """Seconds that the uploader and the final reports are tried for."""
@@ -69,19 +69,6 @@ class Cadence:
     size: int = 150_000
     large: int = 5_000_000
     scans_of_a_large: int = 100
-
-
-def result_of_size(size: int) -> dict[str, Any]:
-    """Make a result of about so many bytes in the scanner's columns: pixels of one nside."""
-    pixels = size // 80
-    row = [-1234.567891, 56789.123456, 58901.234567, 0.8765432109, 2.3456789012]
-    return {
-        "nside-64": {
-            "columns": ["index", "llh", "E_in", "E_tot", "zenith", "azimuth"],
-            "index": list(range(pixels)),
-            "data": [[pixel, *(value + math.sin(pixel) for value in row)] for pixel in range(pixels)],
-        }
-    }
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """Scans as tests need them: in any phase, with clusters, reports and results."""
 
 import itertools
+import math
 import time
 from typing import Any
 
@@ -10,6 +11,7 @@ from skydriver.model.scan import new_scan
 from skydriver.model.submission import ScanArguments, event_json, stored_request
 from skydriver.model.worker_pools import cluster_entry
 from skydriver.settings import known_clusters
+from skydriver.standin.reports import COLUMNS
 from skydriver.store.mongo import collection
 from skydriver.store.scans import document as scan_document
 
@@ -28,6 +30,7 @@ METADATA: Document = {
     "scan_metadata": {"nsides": {"8": 0}, "position_variations": 7},
 }
 
+_BYTES_OF_A_PIXEL = 140
 _ids = itertools.count(1)
 
 
@@ -162,3 +165,12 @@ def written(event: Document) -> bytes:
     content = event_json(event)
     assert content is not None
     return content
+
+
+def result_of_size(size: int) -> dict[str, Any]:
+    """Make a result of about so many bytes of JSON, in the columns of scanners and as precise: one nside."""
+    values = [4939.319131645619, *(10552.405678513858 * power for power in range(1, len(COLUMNS) - 1))]
+    rows = [
+        [pixel, *(value + math.sin(pixel) for value in values)] for pixel in range(size // _BYTES_OF_A_PIXEL)
+    ]
+    return {"nside-64": {"columns": COLUMNS, "data": rows, "metadata": {"nside": 64, "complete": False}}}

@@ -34,7 +34,7 @@ class RequestContext(Generic[Arguments]):
         scan_id: of the path, where it has one.
         attempt: of the scanner server that speaks; 1 unless its id or its token says otherwise.
         headers: of the request.
-        body: of the request.
+        body: of the request, where it is no JSON object of arguments.
     """
 
     arguments: Arguments
@@ -145,11 +145,13 @@ def endpoint(
             scan_id, attempt = _scan(names.get("scan_id", ""), caller)
             given = query_arguments(request)
             body = b"" if method == "GET" else await read_body(request, limit=limit())
+            # A result may be large: it is in memory once, in the form that is needed next.
             if body_holds_arguments:
                 given |= parse_body(body, content_type=request.headers.get("content-type", ""))
-            call = RequestContext(
-                validate(arguments, given), caller, names, scan_id, attempt, request.headers, body
-            )
+                body = b""
+            valid = validate(arguments, given)
+            del given
+            call = RequestContext(valid, caller, names, scan_id, attempt, request.headers, body)
             content = await sessions.unless_ended(caller.session_id, _handled(handle, call, method))
             return content if isinstance(content, Response) else json_response(content)
 

@@ -8,6 +8,7 @@ from skydriver.rest.views import read_scan
 from skydriver.store.scans import document as scan_document
 from skydriver.ui.actions import actions_for, notice_of
 from skydriver.ui.pages import Page, PageRequest, page
+from skydriver.ui.protocols import offered_protocols
 from skydriver.ui.scan_view import BESIDE, FIELDS, scan_view
 
 
@@ -31,5 +32,6 @@ async def scan(request: PageRequest[ScanPageArguments]) -> Page:
         "scan": scan_view(found, original, now=time.time()),
         "notice": notice_of(request.arguments.done),
         "actions": actions_for(found["phase"]),
+        "protocols": offered_protocols(),
     }
     return Page("scan.html", data)

@@ -9,6 +9,7 @@ from skydriver.model.subscription_arguments import DEFAULT_TYPES, MAX_DAYS
 from skydriver.model.subscriptions import NOTIFIED, DeliveryState, Protocol, SubscriptionState
 from skydriver.model.transitions import Fact
 from skydriver.ui.forms import Form
+from skydriver.ui.protocols import PROTOCOLS, offered_protocols
 from skydriver.ui.scan_form import read_labels, read_number
 
 TYPE = "type-"
@@ -22,11 +23,6 @@ TYPES: Mapping[Fact, str] = {
     Fact.ABORTED: "aborted",
     Fact.STALLED: "stalled",
     Fact.RESUMED: "resumed",
-}
-PROTOCOLS: Mapping[Protocol, str] = {
-    Protocol.EMAIL: "E-mail",
-    Protocol.HTTP: "Webhook",
-    Protocol.SLACK: "Slack",
 }
 STATES: Mapping[SubscriptionState, tuple[str, str]] = {
     SubscriptionState.ACTIVE: ("good", "Notifications are sent."),
@@ -205,7 +201,7 @@ def shown_form(
 
     Args:
         fields: the values of its fields.
-        email: the user's address, which a new form contains.
+        email: the user's address, which a new form contains where e-mail is sent.
         problems: errors, by the arguments' names.
         key: of the form, if it is shown again.
     """
@@ -219,7 +215,13 @@ def shown_form(
         if fields.get(CHOOSES_TYPES)
         else set(DEFAULT_TYPES)
     )
-    default = {"protocol": Protocol.EMAIL, "sink": email or "", "expires_in_days": str(MAX_DAYS)}
+    protocols = offered_protocols()
+    usual = protocols[0]["name"]
+    default = {
+        "protocol": usual,
+        "sink": email or "" if usual == Protocol.EMAIL else "",
+        "expires_in_days": str(MAX_DAYS),
+    }
     return {
         "fields": {name: fields.get(name, default.get(name, "")) for name in names},
         "problems": {name: found.get(name, "") for name in names},
@@ -228,7 +230,7 @@ def shown_form(
             for name, sentence in found.items()
             if name not in names
         ],
-        "protocols": [{"name": str(one), "words": words} for one, words in PROTOCOLS.items()],
+        "protocols": protocols,
         "types": [
             {"field": f"{TYPE}{fact}", "words": words, "is_chosen": fact in chosen}
             for fact, words in TYPES.items()

@@ -1,17 +1,17 @@
 """The page of subscriptions: its data, and the arguments that its form becomes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from skydriver.errors import InvalidArguments, TemporaryError
 from skydriver.model.subscription_arguments import DEFAULT_TYPES, SubscribeArguments
-from skydriver.model.subscriptions import NOTIFIED, DeliveryState, Protocol, SubscriptionState
+from skydriver.model.subscriptions import NOTIFIED, DeliveryState, SubscriptionState
 from skydriver.rest.arguments import validate
 from skydriver.ui.forms import Form
 from skydriver.ui.subscriptions_view import (
     DELIVERIES,
-    PROTOCOLS,
     STATES,
     TYPES,
     arguments_of,
@@ -49,6 +49,12 @@ SHOWN: dict[str, Any] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def mail(configure: Callable[..., None]) -> None:
+    """An installation that sends e-mail."""
+    configure(SMTP_HOST="mail.test", SMTP_FROM="skydriver@test")
+
+
 def shown(**changes: Any) -> dict[str, Any]:
     [one] = view([{**SHOWN, **changes}], email=None)["subscriptions"]
     return dict(one)
@@ -56,7 +62,6 @@ def shown(**changes: Any) -> dict[str, Any]:
 
 def test_each_type_state_and_action_has_words() -> None:
     assert set(TYPES) == set(NOTIFIED)
-    assert set(PROTOCOLS) == set(Protocol)
     assert set(STATES) == set(SubscriptionState)
     assert set(DELIVERIES) == set(DeliveryState)
 

@@ -147,3 +147,18 @@ async def test_forms_of_other_sites_are_refused(api: Api, browser: Browser, hook
         )
         assert answer.status_code == 403
     assert hook.asked == []
+
+
+async def test_forms_offer_what_the_installation_can_send(
+    api: Api, browser: Browser, configure: Callable[..., None]
+) -> None:
+    scan_page = f"/ui/scan/{(await api.submit())['scan_id']}"
+
+    async def offered() -> list[list[str]]:
+        pages = [(await browser.get(page)).text for page in (PAGE, scan_page)]
+        return [re.findall(r'<option value="(EMAIL|HTTP|SLACK)"', page) for page in pages]
+
+    configure(SLACK_HOST="")
+    assert await offered() == [["HTTP"], ["HTTP"]]
+    configure(SLACK_HOST="hooks.slack.com", SMTP_HOST="mail.test", SMTP_FROM="skydriver@test")
+    assert await offered() == [["EMAIL", "HTTP", "SLACK"], ["EMAIL", "HTTP", "SLACK"]]

@@ -4,7 +4,6 @@ Each subscription has its own path. The receiver stands behind a door, which als
 or makes errors of them; a received delivery counts in any case.
 """
 
-import datetime as dt
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +14,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from skydriver.local.environment import process_environment
-from skydriver.model.documents import SCHEMA
-from skydriver.model.subscriptions import NOTIFIED, Protocol, SubscriptionState
-from skydriver.notify.signatures import current_key_id
-from skydriver.notify.sinks import masked, seal_sink
+from skydriver.model.subscriptions import NOTIFIED
 from skydriver.settings import settings
+from tests.support.subscribers import active_subscription
 
 SUBSCRIPTIONS: Mapping[str, Mapping[str, Any]] = {
     "all": {},
@@ -84,32 +81,10 @@ def subscriptions(address: str, environment: Mapping[str, str]) -> list[dict[str
     """
     with process_environment({name.upper(): value for name, value in environment.items()}):
         settings.cache_clear()
-        made = [
-            {
-                "_id": name,
-                "schema": SCHEMA,
-                "owner": None,
-                "place": place,
-                "protocol": Protocol.HTTP,
-                "sink": seal_sink(name, f"{address}/{name}"),
-                "shown_sink": masked(Protocol.HTTP, f"{address}/{name}"),
-                "types": list(NOTIFIED),
-                "filters": filters,
-                "state": SubscriptionState.ACTIVE,
-                "reason": None,
-                "reason_code": None,
-                "created_at": time.time(),
-                "expires_at": dt.datetime.now(dt.UTC) + dt.timedelta(days=1),
-                "generation": 1,
-                "key_id": current_key_id(),
-                "consent": {"asked_at": 0.0, "given_at": 0.0, "rate": None},
-                "asking": None,
-                "confirmed_at": None,
-                "failing_since": None,
-                "not_before": 0.0,
-                "failures": 0,
-                "sent": None,
-            }
+        made: list[Any] = [
+            active_subscription(
+                name, f"{address}/{name}", place=place, owner=None, types=list(NOTIFIED), filters=filters
+            )
             for place, (name, filters) in enumerate(SUBSCRIPTIONS.items())
         ]
     settings.cache_clear()

@@ -65,18 +65,17 @@ class Receiver:
         return [one.event["id"] for one in self.heard]
 
 
-async def subscribed(sink: str, *, types: Any = (Fact.FINISHED,), **fields: Any) -> str:
-    """Store an active subscription of a webhook, and return its id."""
-    n = next(_numbers)
+def active_subscription(subscription_id: str, sink: str, *, place: int, **fields: Any) -> Subscription:
+    """Make the document of an active subscription of a webhook, with some fields as they are given."""
     subscription: Subscription = {
-        "_id": f"sub{n:04}",
+        "_id": subscription_id,
         "schema": SCHEMA,
         "owner": "jane",
-        "place": n,
+        "place": place,
         "protocol": Protocol.HTTP,
-        "sink": seal_sink(f"sub{n:04}", sink),
+        "sink": seal_sink(subscription_id, sink),
         "shown_sink": masked(Protocol.HTTP, sink),
-        "types": list(types),
+        "types": [Fact.FINISHED],
         "filters": {},
         "state": SubscriptionState.ACTIVE,
         "reason": None,
@@ -94,8 +93,16 @@ async def subscribed(sink: str, *, types: Any = (Fact.FINISHED,), **fields: Any)
         "sent": None,
     }
     given: Any = {**subscription, **fields}
+    made: Subscription = given
+    return made
+
+
+async def subscribed(sink: str, **fields: Any) -> str:
+    """Store an active subscription of a webhook, and return its id."""
+    n = next(_numbers)
+    given = active_subscription(f"sub{n:04}", sink, place=n, **fields)
     assert await subscriptions.insert(given, limit=1000) is not None
-    return str(given["_id"])
+    return given["_id"]
 
 
 async def subscription(subscription_id: str) -> Any:

@@ -54,6 +54,7 @@ async def run(stage: Stage, rounds: int) -> list[Figure]:
         )
         async with _watching() as peaks:
             await _observe(pool, clusters)
+    assert peaks, "the child was not seen"
     return [
         Figure.of(
             f"{WORKERS:,} workers in one submission",
@@ -166,7 +167,7 @@ async def _watching() -> AsyncIterator[list[float]]:
     async def look() -> None:
         while True:
             for process in psutil.Process().children():
-                with suppress(psutil.NoSuchProcess, OSError):
+                with suppress(psutil.NoSuchProcess, OSError, RuntimeError):  # it has just ended
                     if CHILD in process.cmdline():
                         peaks.append(peak(process.pid))
             await asyncio.sleep(0.005)

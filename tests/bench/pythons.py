@@ -26,9 +26,13 @@ SHOWN = ("api/get_status", "api/create_scan", "cron/sweep")
 
 async def run(stage: Stage, rounds: int) -> list[Figure]:
     """Measure it, with the Pythons that are here."""
-    here = {version: found for version in VERSIONS if (found := _find(version))}
-    pythons = {version: await asyncio.to_thread(_environment, found) for version, found in here.items()}
     own = _of_the_image()
+    if _find(own) is None:
+        raise RuntimeError(f"there is no Python {own} here, which the image has")
+    here = {version: found for version in VERSIONS if (found := _find(version))}
+    pythons = {
+        version: await asyncio.to_thread(_environment, version, found) for version, found in here.items()
+    }
     figures = []
     async with stage.database():
         calls = await every_function(stage)
@@ -66,10 +70,10 @@ def _find(version: str) -> str | None:
     return done.stdout.strip()
 
 
-def _environment(python: str) -> Path:
+def _environment(version: str, python: str) -> Path:
     """Make an environment of a Python with the packages of the image; its Python."""
     lock = hashlib.sha256((ROOT / FUNCTIONS).read_bytes()).hexdigest()[:8]
-    folder = FOLDER / f"{Path(python).name}-{lock}"
+    folder = FOLDER / f"python{version}-{lock}"
     made = folder / "bin" / "python"
     if not (folder / ".ready").exists():
         subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=True)

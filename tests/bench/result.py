@@ -77,11 +77,15 @@ def a_result(size: int) -> bytes:
 
 
 def peak(pid: int) -> float:
-    """Megabytes that a process held at its peak, as Linux remembers; 0 where it is ending."""
+    """Megabytes that a process held at its peak, as Linux remembers.
+
+    Raises:
+        RuntimeError: it is ending.
+    """
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1000
-    return 0.0
+    raise RuntimeError("a process that is ending holds nothing")
 
 
 ROW = Row(

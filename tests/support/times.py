@@ -7,6 +7,7 @@ import pytest
 FOLDERS = (
     "tests/unit",
     "tests/integration",
+    "tests/system/cluster",
     "tests/system/htcondor",
     "tests/system/knative",
     "tests/system/kubernetes",

@@ -145,7 +145,7 @@ def endpoint(
             scan_id, attempt = _scan(names.get("scan_id", ""), caller)
             given = query_arguments(request)
             body = b"" if method == "GET" else await read_body(request, limit=limit())
-            # A result may be large: it is in memory once, in the form that is needed next.
+            # A result may be large: bytes are dropped once they are parsed, what was parsed once it is valid.
             if body_holds_arguments:
                 given |= parse_body(body, content_type=request.headers.get("content-type", ""))
                 body = b""

@@ -1,6 +1,6 @@
 """Serves one function: `python -m skydriver.runtime.serve`, the command of image and local runtime.
 
-It serves the handler that functions-framework makes of a function, and starts in two thirds of the time:
+It serves the handler that functions-framework makes of a function, and starts in three quarters of the time:
 without gunicorn and its fork, and with the garbage collector off while modules are imported. What was
 imported lives as long as the process, so the collector is then told to leave it alone, and to come by less
 often.

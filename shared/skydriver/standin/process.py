@@ -70,8 +70,8 @@ def exit_status(
 ) -> int:
     """Run a whole scan, and say how the process ends.
 
-    After a signal that is 128 plus its number, whatever came of it: a library that was interrupted may have
-    raised an error of its own.
+    An error after a signal counts as that signal (128 plus its number): a library that was interrupted may
+    raise an error of its own. A scan that reaches its end all the same ends well.
 
     Args:
         logger: of the server.
@@ -83,6 +83,7 @@ def exit_status(
         scan()
     except (SystemExit, Exception) as error:
         if signals:
+            logger.debug("The signal has caused this", exc_info=error)
             logger.error("Ended by %s", signals[0].name)
             return 128 + signals[0]
         if not isinstance(error, expected):

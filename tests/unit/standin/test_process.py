@@ -7,6 +7,12 @@ SERVER = """
 import logging, os, signal, sys
 from skydriver.standin.process import exit_status, set_up
 
+def swallowed():
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except SystemExit:
+        pass
+
 def scan():
     try:
         {scan}
@@ -52,6 +58,10 @@ def test_signals_end_it() -> None:
     assert status == 143
     assert "Ended by SIGTERM" in log
     assert run("signal.raise_signal(signal.SIGINT)")[0] == 130
+
+
+def test_a_scan_that_reaches_its_end_all_the_same_ends_well() -> None:
+    assert run("swallowed()")[0] == 0
 
 
 def test_an_error_that_a_signal_causes_changes_nothing() -> None:

@@ -37,7 +37,7 @@ def check(
         raise CommandError(f"{bad} of {len(found)} are not as they must be")
 
 
-# What these two need, no other command does.
+# No other command needs what these two import.
 
 
 async def _inside() -> list[Finding]:

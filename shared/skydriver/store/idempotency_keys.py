@@ -7,7 +7,7 @@ from pymongo.errors import DuplicateKeyError
 
 from skydriver.errors import AlreadyUsed
 from skydriver.model.documents import SCHEMA, Submission
-from skydriver.store.mongo import collection
+from skydriver.store.mongo import collection, ensure_index
 
 NAME = "idempotency_keys"
 RETENTION = dt.timedelta(hours=24)
@@ -15,7 +15,7 @@ RETENTION = dt.timedelta(hours=24)
 
 async def ensure_indexes() -> None:
     """Make the index that forgets old keys; repeating it changes nothing."""
-    await collection(NAME).create_index("at", expireAfterSeconds=int(RETENTION.total_seconds()))
+    await ensure_index(NAME, "at", expireAfterSeconds=int(RETENTION.total_seconds()))
 
 
 async def known(user: str, key: str, *, content: str) -> str | None:

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import ReadPreference, WriteConcern
+from pymongo import IndexModel, ReadPreference, WriteConcern
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, NotPrimaryError, WTimeoutError
 
 from skydriver.runtime.per_loop import PerLoop
@@ -56,3 +56,17 @@ def collection(name: str, *, durable: bool = True) -> Any:
         )
         known[key] = database[name]
     return known[key]
+
+
+async def ensure_index(collection_name: str, keys: Any, **options: Any) -> None:
+    """Make an index of a collection, unless it is there.
+
+    A majority of the set's members has to build it. By MongoDB's default all voting members have to, and the
+    command waits for ever while one of them is away (SERVER-65670).
+
+    Args:
+        collection_name: the collection.
+        keys: of the index, as PyMongo's `IndexModel` takes them.
+        options: further ones of the index.
+    """
+    await collection(collection_name).create_indexes([IndexModel(keys, **options)], commitQuorum="majority")

@@ -14,7 +14,7 @@ from pymongo import ASCENDING
 from pymongo.errors import BulkWriteError
 
 from skydriver.model.documents import SCHEMA, ResultPiece, ResultPointer
-from skydriver.store.mongo import DUPLICATE_KEY, collection
+from skydriver.store.mongo import DUPLICATE_KEY, collection, ensure_index
 
 NAME = "results"
 CHUNK_BYTES = 2 * 2**20
@@ -27,8 +27,8 @@ BY_TIME = [("_id", ASCENDING), ("scan_id", ASCENDING), ("version", ASCENDING)]
 
 async def ensure_indexes() -> None:
     """Make the indexes that the queries of this module use; repeating it changes nothing."""
-    await collection(NAME).create_index([("scan_id", ASCENDING), ("version", ASCENDING), ("n", ASCENDING)])
-    await collection(NAME).create_index(BY_TIME)
+    await ensure_index(NAME, [("scan_id", ASCENDING), ("version", ASCENDING), ("n", ASCENDING)])
+    await ensure_index(NAME, BY_TIME)
 
 
 async def put(scan_id: str, content: bytes) -> ObjectId:

@@ -29,7 +29,7 @@ from skydriver.model.subscriptions import (
 from skydriver.model.transitions import Fact
 from skydriver.store.deliveries import NAME as DELIVERIES
 from skydriver.store.escaped_names import CLASSIFIERS, escape, unescape
-from skydriver.store.mongo import collection
+from skydriver.store.mongo import collection, ensure_index
 
 NAME = "subscriptions"
 MAX_SHOWN_DELIVERIES = 20
@@ -77,12 +77,11 @@ class Change(TypedDict, total=False):
 
 async def ensure_indexes() -> None:
     """Make the indexes for owners, facts, consents and the expiry; repeating it changes nothing."""
-    subscriptions = collection(NAME)
-    await subscriptions.create_index([("owner", 1), ("place", 1)], unique=True)
-    await subscriptions.create_index([("state", 1), ("types", 1)])
-    await subscriptions.create_index("expires_at", expireAfterSeconds=0)
-    await subscriptions.create_index(
-        "asking.at", partialFilterExpression={"asking.at": {"$exists": True}}, name="asking"
+    await ensure_index(NAME, [("owner", 1), ("place", 1)], unique=True)
+    await ensure_index(NAME, [("state", 1), ("types", 1)])
+    await ensure_index(NAME, "expires_at", expireAfterSeconds=0)
+    await ensure_index(
+        NAME, "asking.at", partialFilterExpression={"asking.at": {"$exists": True}}, name="asking"
     )
 
 

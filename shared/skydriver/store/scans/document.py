@@ -25,7 +25,7 @@ from skydriver.model.scan import MAX_FAILED_TRIES, MAX_HISTORY, MAX_RECENT, hist
 from skydriver.model.subscriptions import NOTIFIED
 from skydriver.model.transitions import TABLE, Attempt, Fact, slot_of
 from skydriver.store import escaped_names
-from skydriver.store.mongo import collection
+from skydriver.store.mongo import collection, ensure_index
 from skydriver.telemetry.logging import work
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,6 @@ class Change:
 
 async def ensure_indexes() -> None:
     """Make the indexes that the queries of scans use; repeating it changes nothing."""
-    scans = collection(NAME)
     newest = ("timestamp", DESCENDING), ("_id", DESCENDING)
     for keys in (
         [("event_metadata.run_id", DESCENDING), ("event_metadata.event_id", DESCENDING)],
@@ -69,15 +68,16 @@ async def ensure_indexes() -> None:
             ("outcome", ASCENDING),
         ],
     ):
-        await scans.create_index(keys)
+        await ensure_index(NAME, keys)
     for name in ("outbox_since", "unnotified_since", "redriven"):
-        await scans.create_index(name, sparse=True)
-    await scans.create_index("history.time")
-    await scans.create_index("failed_tries.last", sparse=True)
-    await scans.create_index("ewms_task.clusters.logs.until", sparse=True)
-    await scans.create_index("ewms_task.clusters.uuid", sparse=True)
-    await scans.create_index([("ewms_task.clusters.at", ASCENDING), ("phase", ASCENDING)])
-    await scans.create_index(
+        await ensure_index(NAME, name, sparse=True)
+    await ensure_index(NAME, "history.time")
+    await ensure_index(NAME, "failed_tries.last", sparse=True)
+    await ensure_index(NAME, "ewms_task.clusters.logs.until", sparse=True)
+    await ensure_index(NAME, "ewms_task.clusters.uuid", sparse=True)
+    await ensure_index(NAME, [("ewms_task.clusters.at", ASCENDING), ("phase", ASCENDING)])
+    await ensure_index(
+        NAME,
         "phase_since",
         partialFilterExpression={"phase": Phase.ENDED, "result.version": {"$exists": True}},
     )

@@ -3,15 +3,14 @@
 import asyncio
 import os
 import subprocess
-import time
 from collections.abc import Awaitable
 from functools import partial
 
 from skydriver.local.processes import python_path
 from tests.bench.figures import Figure, alternate
 from tests.bench.rows import Row
-from tests.bench.scenes import Call, every_function
-from tests.bench.servers import Server, first_success, start_by_framework, start_function
+from tests.bench.scenes import every_function
+from tests.bench.servers import Server, cold_start, start_by_framework, start_function
 from tests.bench.stage import ROOT, Stage
 
 EVENTS = 2_000
@@ -30,10 +29,16 @@ async def run(stage: Stage, rounds: int) -> list[Figure]:
     async with stage.database():
         call = (await every_function(stage))[LAUNCHED]
         memory: dict[str, list[float]] = {"ours": [], "framework": []}
+
+        def launch(way: str, starting: Awaitable[Server]) -> Awaitable[float]:
+            return cold_start(
+                starting, call.request, lambda server: memory[way].append(server.memory() / 1e6)
+            )
+
         launched = await alternate(
             rounds,
-            ours=lambda: _launch(start_function(stage, LAUNCHED), call, memory["ours"]),
-            framework=lambda: _launch(start_by_framework(stage, LAUNCHED), call, memory["framework"]),
+            ours=lambda: launch("ours", start_function(stage, LAUNCHED)),
+            framework=lambda: launch("framework", start_by_framework(stage, LAUNCHED)),
         )
     return [
         Figure.of(
@@ -55,17 +60,6 @@ async def _post(stage: Stage, way: str, number: int) -> float:
     done = await asyncio.to_thread(run, command)
     stage.parts.events()
     return float(done.stdout)
-
-
-async def _launch(starting: Awaitable[Server], call: Call, memory: list[float]) -> float:
-    began = time.perf_counter()
-    server = await starting
-    try:
-        answered = await first_success(server, call.request)
-        memory.append(server.memory() / 1e6)
-        return 1000 * (answered - began)
-    finally:
-        await server.child.end(grace=5.0)
 
 
 ROW = Row(

@@ -4,7 +4,6 @@ Functions and the hello-world have the packages of the image that the function r
 """
 
 import re
-import time
 from dataclasses import replace
 
 import yaml
@@ -13,7 +12,7 @@ from tests.bench.figures import Aim, Figure, alternate, at_most
 from tests.bench.images import FUNCTIONS, SKYMAP
 from tests.bench.rows import Row
 from tests.bench.scenes import Call, every_function
-from tests.bench.servers import Server, first_success, request, start_function, start_hello
+from tests.bench.servers import cold_start, request, start_function, start_hello
 from tests.bench.stage import ROOT, Stage
 
 
@@ -63,23 +62,20 @@ def _named(figure: Figure, what: str, aim: Aim | None = None) -> Figure:
 async def _beside_hello(stage: Stage, source: str, call: Call, lock: str, rounds: int) -> Figure:
     work: dict[str, list[float]] = {"ours": [], "hello": []}
 
-    async def timed(name: str, server: Server, started: float, wanted: bytes) -> float:
-        try:
-            answered = await first_success(server, wanted)
-            work[name].append(server.processor_time())
-            return 1000 * (answered - started)
-        finally:
-            await server.child.end(grace=5.0)
-
     async def ours() -> float:
         if call.prepare is not None:
             await call.prepare()
-        started = time.perf_counter()
-        return await timed("ours", await start_function(stage, source, lock=lock), started, call.request)
+        starting = start_function(stage, source, lock=lock)
+        return await cold_start(
+            starting, call.request, lambda server: work["ours"].append(server.processor_time())
+        )
 
     async def hello() -> float:
-        started = time.perf_counter()
-        return await timed("hello", await start_hello(stage), started, request("GET", "/"))
+        return await cold_start(
+            start_hello(stage),
+            request("GET", "/"),
+            lambda server: work["hello"].append(server.processor_time()),
+        )
 
     await ours()  # so that its bytecode is compiled
     work["ours"].clear()

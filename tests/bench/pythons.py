@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 import re
 import subprocess
-import time
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from tests.bench.figures import Figure, alternate
 from tests.bench.images import FUNCTIONS
 from tests.bench.rows import Row
 from tests.bench.scenes import Call, every_function
-from tests.bench.servers import Server, first_success, start_function
+from tests.bench.servers import cold_start, start_function
 from tests.bench.stage import ROOT, Stage
 
 VERSIONS = ("3.11", "3.12", "3.13")
@@ -86,14 +85,8 @@ def _environment(version: str, python: str) -> Path:
 async def _start(stage: Stage, source: str, call: Call, python: Path, memory: list[float]) -> float:
     if call.prepare is not None:
         await call.prepare()
-    began = time.perf_counter()
-    server: Server = await start_function(stage, source, python=str(python))
-    try:
-        answered = await first_success(server, call.request)
-        memory.append(server.memory() / 1e6)
-        return 1000 * (answered - began)
-    finally:
-        await server.child.end(grace=5.0)
+    starting = start_function(stage, source, python=str(python))
+    return await cold_start(starting, call.request, lambda server: memory.append(server.memory() / 1e6))
 
 
 ROW = Row(

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -114,6 +114,26 @@ async def first_success(server: Server, request: bytes, *, deadline: float = 60.
                 raise RuntimeError(f"{request!r}: {line!r}{head!r}{await reader.read(1000)!r}")
             writer.close()
             return now
+
+
+async def cold_start(starting: Awaitable[Server], request: bytes, look: Callable[[Server], object]) -> float:
+    """Start a server, look at it once it has answered, and end it.
+
+    Args:
+        starting: starts it.
+        request: its first one.
+        look: at the server after its first answer.
+
+    Returns: milliseconds from its start to that answer.
+    """
+    began = time.perf_counter()
+    server = await starting
+    try:
+        answered = await first_success(server, request)
+        look(server)
+        return 1000 * (answered - began)
+    finally:
+        await server.child.end(grace=5.0)
 
 
 @asynccontextmanager

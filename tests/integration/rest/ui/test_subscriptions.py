@@ -160,5 +160,7 @@ async def test_forms_offer_what_the_installation_can_send(
 
     configure(SLACK_HOST="")
     assert await offered() == [["HTTP"], ["HTTP"]]
+    assert "an e-mail address" not in (await browser.get(PAGE)).text
     configure(SLACK_HOST="hooks.slack.com", SMTP_HOST="mail.test", SMTP_FROM="skydriver@test")
     assert await offered() == [["EMAIL", "HTTP", "SLACK"], ["EMAIL", "HTTP", "SLACK"]]
+    assert "an e-mail address, or the https:// address" in (await browser.get(PAGE)).text

@@ -1,5 +1,6 @@
 """`PUT /scan/SCAN_ID/result`: a scanner server reports its result so far, or the final one."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.responses import Response
@@ -8,6 +9,7 @@ from skydriver.lifecycle.scanner.reports import report_result
 from skydriver.model.reports import ResultReport
 from skydriver.rest.auth import Role
 from skydriver.rest.endpoint import RequestContext, endpoint, unless_late
+from skydriver.rest.responses import CHUNK_BYTES, chain_chunks, streaming_json_response
 from skydriver.rest.views import around_result
 from skydriver.settings import settings
 
@@ -18,6 +20,7 @@ from skydriver.settings import settings
     arguments=ResultReport,
     limit=lambda: settings().max_result_bytes,
     answer="Result",
+    left="skyscan_result",
 )
 async def put_result(request: RequestContext[ResultReport]) -> Response | dict[str, Any]:
     """Store the result and answer it; an empty one is answered with an empty object and not stored.
@@ -32,4 +35,10 @@ async def put_result(request: RequestContext[ResultReport]) -> Response | dict[s
     if not taken:
         return {}
     before, after = around_result(request.scan_id, is_final=is_final)
-    return Response(before + content + after, media_type="application/json")
+    return await streaming_json_response(chain_chunks(before, _pieces(content), after))
+
+
+async def _pieces(content: memoryview) -> AsyncIterator[bytes]:
+    """Go through what is large without a copy of it as a whole."""
+    for start in range(0, len(content), CHUNK_BYTES):
+        yield bytes(content[start : start + CHUNK_BYTES])

@@ -13,6 +13,7 @@ Unicode, and objects nested deeper than 200 levels cannot be stored: both are re
 
 import json
 import math
+import re
 from typing import Any
 
 import orjson
@@ -50,6 +51,51 @@ def read_json(text: bytes | str) -> Any:
         raise ValueError(str(error)) from None
 
 
+def read_json_around(text: bytes, name: str) -> Any:
+    """Read a JSON object, but leave the object that it holds under a name as the text that it is.
+
+    What is large is then neither read nor written anew. It is read where its text cannot be kept: it has NaN
+    in it, numbers that other readers may not take, deep nesting or characters beyond ASCII.
+
+    Args:
+        text: JSON.
+        name: of the object that is left.
+
+    Returns:
+        What `read_json` returns, with a view into the text in the place of that object.
+
+    Raises:
+        NotUnicodeError: it is no text of Unicode.
+        ValueError: it is no JSON.
+    """
+    import msgspec  # few read anything so large
+
+    try:
+        parts = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, RecursionError):
+        return read_json(text)
+    left = memoryview(parts.get(name, b""))
+    if not _OBJECT.match(left) or not _may_be_kept(text):
+        return read_json(text)
+    return {one: left if one == name else read_json(bytes(part)) for one, part in parts.items()}
+
+
+def _may_be_kept(text: bytes) -> bool:
+    """Say whether JSON is certain to be taken by every reader as `write_json` would write it."""
+    if not text.isascii():
+        return False
+    brackets = bytearray()
+    for start in range(0, len(text), _SLICE):
+        end = start + _SLICE
+        digits = text[start : end + len(_LONG_INTEGER)].translate(_DIGITS_AND_STARTS)
+        if any(part in digits for part in (_LONG_INTEGER, *_LARGE_EXPONENTS)):
+            return False
+        brackets += text[start:end].translate(None, _ALL_BUT_BRACKETS)
+    for _ in range(_SHALLOW):
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return not brackets
+
+
 def write_json(value: Any, *, sort_keys: bool = False) -> bytes:
     """Write JSON as it is kept: NaN and infinities are null.
 
@@ -65,7 +111,7 @@ def write_json(value: Any, *, sort_keys: bool = False) -> bytes:
 
 
 def may_hold_long_integers(text: bytes) -> bool:
-    """Say whether a whole number in JSON, as `write_json` writes it, may not fit into 64 bits.
+    """Say whether a whole number in JSON may not fit into 64 bits.
 
     One that does not has 19 digits or more. To look for these in the text takes a tenth of the time that
     `check_integers` needs, which an event of 500 kB would spend half of its request in.
@@ -74,8 +120,17 @@ def may_hold_long_integers(text: bytes) -> bool:
 
 
 # Digits become zeros, and what may stand before a number a comma: not a point, whose digits are a fraction's.
-_DIGITS_AND_STARTS = bytes.maketrans(b"123456789:[-", b"000000000,,,")
+_DIGITS_AND_STARTS = bytes.maketrans(b"123456789E:[- \t\n\r", b"000000000e,,,,,,,")
 _LONG_INTEGER = b"," + 19 * b"0"
+_LARGE_EXPONENTS = (b"e000", b"e+000")
+"""A number with one of these may be infinite to who reads it (IEEE 754: above 1.8e308)."""
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_SLICE = 2**20
+"""Bytes that are looked at together."""
+_SHALLOW = 20
+"""Levels; a result has four."""
+_OBJECT = re.compile(rb'\{\s*"')
+"""How an object begins that holds something."""
 
 
 def check_integers(value: Any) -> None:

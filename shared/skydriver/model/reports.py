@@ -3,7 +3,7 @@
 from math import isfinite
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
 from skydriver.model.fields import INT32_MAX, Boolean, Integer, Integer64, NoBool, Number
 from skydriver.model.json_text import INT64, check_integers, write_json
@@ -140,11 +140,13 @@ class ManifestReport(ProjectionArguments):
     ] = None
 
 
-def result_json(value: Any) -> bytes:
-    """Take a result as an object, and write it as it is kept: JSON, `{}` for an empty one."""
+def result_json(value: Any) -> memoryview:
+    """Take a result as it is kept, which is JSON, or as an object, and write that: `{}` for an empty one."""
+    if isinstance(value, memoryview):
+        return value
     if not isinstance(value, dict):
         raise ValueError("must be a JSON object")
-    return write_json(value)
+    return memoryview(write_json(value))
 
 
 class ResultReport(BaseModel):
@@ -152,5 +154,5 @@ class ResultReport(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    skyscan_result: Annotated[bytes, BeforeValidator(result_json, json_schema_input_type=dict[str, Any])]
+    skyscan_result: Annotated[memoryview, PlainValidator(result_json, json_schema_input_type=dict[str, Any])]
     is_final: Boolean

@@ -31,7 +31,7 @@ async def ensure_indexes() -> None:
     await ensure_index(NAME, BY_TIME)
 
 
-async def put(scan_id: str, content: bytes) -> ObjectId:
+async def put(scan_id: str, content: bytes | memoryview) -> ObjectId:
     """Store a result's JSON under a fresh version, which is returned; nothing points to it yet."""
     version = ObjectId()
     for piece in _cut(scan_id, version, content, lambda n: ObjectId()):
@@ -50,7 +50,7 @@ def imported_pieces(scan_id: str, version: ObjectId, content: bytes) -> list[Res
 
 
 def _cut(
-    scan_id: str, version: ObjectId, content: bytes, later_id: Callable[[int], ObjectId]
+    scan_id: str, version: ObjectId, content: bytes | memoryview, later_id: Callable[[int], ObjectId]
 ) -> Iterator[ResultPiece]:
     """Cut a result into pieces, one in memory at a time; all but the first are called by `later_id`."""
     for n, start in enumerate(range(0, len(content), CHUNK_BYTES)):
@@ -60,7 +60,7 @@ def _cut(
             "scan_id": scan_id,
             "version": version,
             "n": n,
-            "json": content[start : start + CHUNK_BYTES],
+            "json": bytes(content[start : start + CHUNK_BYTES]),
         }
 
 

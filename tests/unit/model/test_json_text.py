@@ -15,6 +15,7 @@ from skydriver.model.json_text import (
     may_hold_long_integers,
     null_for_nan,
     read_json,
+    read_json_around,
     write_json,
 )
 
@@ -126,3 +127,70 @@ def test_a_lone_surrogate_in_a_text_is_refused() -> None:
 def test_what_is_no_unicode(text: bytes) -> None:
     with pytest.raises(NotUnicodeError):
         read_json(text)
+
+
+def written(value: Any, *, indent: int | None) -> bytes:
+    return json.dumps(value, indent=indent).encode()
+
+
+@given(ANY, ANY, st.sampled_from([None, 1]))
+def test_what_is_read_around_is_what_is_read_as_a_whole(
+    one: dict[str, Any], other: dict[str, Any], indent: int | None
+) -> None:
+    text = written({**one, "large": other}, indent=indent)
+    expected = read_json(text)
+    found = read_json_around(text, "large")
+    if isinstance(found["large"], memoryview):
+        # Every reader takes what is left as text, and as what would have been written of it.
+        assert read_json(bytes(found["large"])) == orjson.loads(found["large"]) == expected["large"]
+        assert orjson.loads(write_json(expected["large"])) == expected["large"]
+        found["large"] = expected["large"]
+    assert repr(found) == repr(expected)
+
+
+@given(
+    st.dictionaries(st.text("abc"), st.lists(st.lists(st.integers(-(10**9), 10**9)))),
+    st.sampled_from([None, 1]),
+)
+def test_what_all_readers_take_is_left_as_text(large: dict[str, Any], indent: int | None) -> None:
+    left = read_json_around(written({"large": large, "is_final": True}, indent=indent), "large")["large"]
+    assert isinstance(left, memoryview) == bool(large)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": NaN}',
+        '{"a": -Infinity}',
+        '{"a": 1e999}',
+        '{"a": -1E+400}',
+        '{"a": 9223372036854775808}',
+        '{"a": "\u00e9"}',
+        '{"a": ' + 100 * "[" + 100 * "]" + "}",
+        '{"a": "[[["}',
+        "{ }",
+        "[1]",
+        '"text"',
+    ],
+)
+def test_what_some_readers_do_not_take_is_read(text: str) -> None:
+    whole = f'{{"large": {text}, "is_final": true}}'.encode()
+    found = read_json_around(whole, "large")
+    assert not isinstance(found["large"], memoryview)
+    assert repr(found) == repr(read_json(whole))
+
+
+@given(st.text('{}[]",:\\ue0129.-+ \x01\x7fntrfalseNI', max_size=12))
+def test_no_json_is_none_with_a_part_left_as_text_either(inner: str) -> None:
+    text = f'{{"large": {{"a": {inner}}}, "is_final": true}}'.encode()
+    try:
+        expected = read_json(text)
+    except ValueError:
+        with pytest.raises(ValueError):
+            read_json_around(text, "large")
+    else:
+        assert set(read_json_around(text, "large")) == set(expected)
+
+
+def test_the_last_of_two_equal_names_is_left_as_text() -> None:
+    assert read_json_around(b'{"large": {"a": 1}, "large": {"a": 2}}', "large") == {"large": b'{"a": 2}'}

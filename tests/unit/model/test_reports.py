@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import jsonschema
+import orjson
 import pytest
 
 from skydriver.errors import InvalidArguments
@@ -317,7 +318,7 @@ def test_nan_in_a_report_is_null_where_any_document_may_stand() -> None:
 
 def test_a_result() -> None:
     report = validate(ResultReport, RESULT)
-    assert (json.loads(report.skyscan_result), report.is_final) == tuple(RESULT.values())
+    assert (orjson.loads(report.skyscan_result), report.is_final) == tuple(RESULT.values())
 
 
 def test_the_first_result_is_empty() -> None:
@@ -334,7 +335,7 @@ def test_a_result_may_hold_null_energies_and_new_columns() -> None:
         }
     }
     report = validate(ResultReport, {"skyscan_result": result, "is_final": "true"})
-    assert json.loads(report.skyscan_result) == result
+    assert orjson.loads(report.skyscan_result) == result
 
 
 @pytest.mark.parametrize("name", ["skyscan_result", "is_final"])

@@ -192,7 +192,7 @@ def check_reports(scan: ScanPhase | Scan, attempt: int) -> None:
         )
 
 
-async def report_result(scan_id: str, *, attempt: int, content: bytes, is_final: bool) -> bool:
+async def report_result(scan_id: str, *, attempt: int, content: bytes | memoryview, is_final: bool) -> bool:
     """Take a scanner's result, as JSON; an empty one (`{}`) is not stored.
 
     A final result is never replaced; a repeat of it changes nothing. A partial one never takes the place of
@@ -250,7 +250,7 @@ async def report_result(scan_id: str, *, attempt: int, content: bytes, is_final:
     raise NotTaken("the scan has its final result, or one that came later: this one was not taken")
 
 
-async def _is_result(scan: ScanReported, content: bytes, *, is_final: bool) -> bool:
+async def _is_result(scan: ScanReported, content: bytes | memoryview, *, is_final: bool) -> bool:
     """Say whether a scan's result is this one: what had no answer is sent again."""
     pointer = scan["result"]
     if not pointer or pointer["is_final"] != is_final or pointer["bytes"] != len(content):

@@ -1,7 +1,7 @@
 """The settings of an installation, read from the environment once a process."""
 
 import os
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -303,7 +303,7 @@ class Settings(BaseModel):
         """Whether scanners since v4 can run here."""
         return bool(self.skyscan_broker_address)
 
-    @property
+    @cached_property
     def v3_tags(self) -> frozenset[str]:
         """The tags without a version that are older than v4."""
         return frozenset(filter(None, map(str.strip, self.v3_image_tags.split(","))))

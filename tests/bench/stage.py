@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+import orjson
 from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -78,7 +79,8 @@ class Parts:
             return Response(headers={"WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "*"})
         name = path.removeprefix("/jobs").removeprefix("/")
         if method == "GET":
-            return JSONResponse({"jobs": self.jobs} if not name else self.jobs[name])
+            found = {"jobs": self.jobs} if not name else self.jobs[name]
+            return Response(orjson.dumps(found), media_type="application/json")
         if method == "DELETE":
             self.jobs.pop(name, None)
             return Response(status_code=204)

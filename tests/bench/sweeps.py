@@ -4,10 +4,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from skydriver.lifecycle.sweep.sweep import sweep
 from skydriver.model.scan import scanner_name
 from skydriver.model.transitions import Fact
-from skydriver.store import rate_limit
+from skydriver.store import rate_limit, sweeps
 from skydriver.store.mongo import collection
 from tests.bench.figures import Figure, at_most
 from tests.bench.load import load
@@ -27,7 +26,7 @@ _IDS = "run"
 
 @dataclass(frozen=True)
 class _Sweeps:
-    """Milliseconds of sweeps in this process, megabytes of the function's, and how many events one made."""
+    """Milliseconds of the function's sweeps, its megabytes, and how many events one made."""
 
     took: list[float]
     memory: float
@@ -68,16 +67,24 @@ async def _measured(stage: Stage, number: int, rounds: int, changes: dict[str, s
     await _clear()  # what a run that was ended has left
     try:
         stage.parts.jobs = await _fill(number)
-        await sweep()  # which connects, and makes sure of the indexes
-        took = [await _sweep(stage) for _ in range(rounds)]
-        events = len(stage.parts.events())
         settings = {"SCANS_RUNNING": str(number), **changes}
         async with serving(await start_function(stage, "cron/sweep", **settings)) as server:
-            tick = step_request(Fact.OBSERVATION_REQUESTED, "clock")
-            await load(server.port, [tick] * SWEEPS, connections=1, once=True)
+
+            async def sweep(times: int) -> list[float]:
+                tick = step_request(Fact.OBSERVATION_REQUESTED, "clock")
+                found = await load(server.port, [tick] * times, connections=1, once=True)
+                last = await collection(sweeps.NAME).find_one({"_id": sweeps.LAST}) or {}
+                assert last["failed"] == {}, last
+                return [1000 * seconds for seconds in found.latencies]
+
+            await sweep(1)  # which connects, and makes sure of the indexes
+            stage.parts.events()
+            took = await sweep(rounds)
+            events = len(stage.parts.events()) / rounds
+            await sweep(SWEEPS)
             memory = server.memory() / 1e6
-            await load(server.port, [tick] * SWEEPS, connections=1, once=True)
-            return _Sweeps(took, memory, server.memory() / 1e6, float(events))
+            await sweep(SWEEPS)
+            return _Sweeps(took, memory, server.memory() / 1e6, events)
     finally:
         stage.parts.jobs = {}
         stage.parts.events()
@@ -87,15 +94,6 @@ async def _measured(stage: Stage, number: int, rounds: int, changes: dict[str, s
 async def _clear() -> None:
     await collection("scans").delete_many({"_id": {"$gte": _IDS, "$lt": f"{_IDS}~"}})
     await collection(rate_limit.NAME).delete_many({})
-
-
-async def _sweep(stage: Stage) -> float:
-    stage.parts.events()
-    started = time.perf_counter()
-    failed = await sweep()
-    took = 1000 * (time.perf_counter() - started)
-    assert not failed, failed
-    return took
 
 
 async def _fill(number: int) -> dict[str, Any]:

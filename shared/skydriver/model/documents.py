@@ -374,6 +374,28 @@ class TaskClusters(TypedDict):
     clusters: list[Cluster]
 
 
+class ClusterAlive(TypedDict):
+    """What the sweep looks at of a cluster."""
+
+    uuid: str
+    name: str
+    n_workers: int
+    statuses: dict[str, dict[str, int]]
+    attempt: int
+    state: str
+    reason: str | None
+    leased_until: float
+    due: float
+    stale_since: float | None
+    dead_since: float | None
+
+
+class TaskClustersAlive(TypedDict):
+    """Of the clusters what the sweep looks at."""
+
+    clusters: list[ClusterAlive]
+
+
 class ClusterAttempt(TypedDict):
     """Only the attempt that a cluster is of."""
 
@@ -588,7 +610,7 @@ class ScanAlive(ScanPhase):
     refusals: int
     redriven: NotRequired[float]
     trace: NotRequired[dict[str, str]]
-    ewms_task: TaskClusters
+    ewms_task: TaskClustersAlive
     request: TimeOfPixel
     progress: NotRequired[Tallies | None]
     watched: NotRequired[PixelsSeen]

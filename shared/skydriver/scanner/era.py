@@ -7,8 +7,9 @@ pixel, so a pilot of ours runs around it (reference: the scanner's releases v3.2
 
 import math
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 
 from skydriver.errors import InvalidArguments
 from skydriver.scanner.ewms_json import Broker, queue_names
@@ -24,7 +25,8 @@ class Era(StrEnum):
     V4 = "v4"
 
 
-def era_of(docker_tag: str, v3_tags: Collection[str] = ()) -> Era:
+@lru_cache
+def era_of(docker_tag: str, v3_tags: frozenset[str] = frozenset()) -> Era:
     """Tell an image's era by its tag; one without a version (a branch, `latest`) counts as v4.
 
     Args:
@@ -40,12 +42,12 @@ def era_of(docker_tag: str, v3_tags: Collection[str] = ()) -> Era:
 # --- which images may be asked for ----------------------------------------------------------------------
 
 
-def usable_tags(tags: Iterable[str], *, has_broker: bool, v3_tags: Collection[str] = ()) -> list[str]:
+def usable_tags(tags: Iterable[str], *, has_broker: bool, v3_tags: frozenset[str] = frozenset()) -> list[str]:
     """List the tags that scans can run with here: without a broker those before v4."""
     return [tag for tag in tags if has_broker or era_of(tag, v3_tags) is Era.V3]
 
 
-def check_broker(docker_tag: str, *, has_broker: bool, v3_tags: Collection[str] = ()) -> None:
+def check_broker(docker_tag: str, *, has_broker: bool, v3_tags: frozenset[str] = frozenset()) -> None:
     """Check that an image that was asked for can run here.
 
     Raises:

@@ -26,12 +26,15 @@ BROKER = Broker("scanner@mq.example:5672/skyd", "a-token")
     ],
 )
 def test_the_tag_tells_the_era(tag: str, expected: Era) -> None:
-    assert era.era_of(tag, {"eqscan-6207146"}) is expected
+    assert era.era_of(tag, frozenset({"eqscan-6207146"})) is expected
 
 
 def test_without_a_broker_only_older_images_can_run() -> None:
     tags = ["3.22.1", "4.2.1", "eqscan-6207146", "some-branch"]
-    assert era.usable_tags(tags, has_broker=False, v3_tags=["eqscan-6207146"]) == ["3.22.1", "eqscan-6207146"]
+    assert era.usable_tags(tags, has_broker=False, v3_tags=frozenset({"eqscan-6207146"})) == [
+        "3.22.1",
+        "eqscan-6207146",
+    ]
     assert era.usable_tags(tags, has_broker=True) == tags
     era.check_broker("3.22.1", has_broker=False)
     era.check_broker("4.2.1", has_broker=True)

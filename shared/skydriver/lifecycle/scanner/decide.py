@@ -7,7 +7,7 @@ from enum import Enum
 
 from skydriver.eventing.events import cluster_event
 from skydriver.lifecycle.transition import apply, fail, finish, is_finished
-from skydriver.model.documents import Cluster, Outbox, ScanAlive
+from skydriver.model.documents import ClusterAlive, Outbox, ScanAlive
 from skydriver.model.phases import PLACED, ClusterState, Phase
 from skydriver.model.reasons import ReasonCode, Why
 from skydriver.model.tallies import pixels_done
@@ -161,7 +161,7 @@ def _why_dead(server: ScannerStatus | None) -> Why:
     return Why(code, server.reason or "the scanner server died")
 
 
-def all_workers_dead(clusters: Sequence[Cluster], *, now: float, grace: float) -> str | None:
+def all_workers_dead(clusters: Sequence[ClusterAlive], *, now: float, grace: float) -> str | None:
     """Say why, if all workers on all clusters that count have been dead for the grace time.
 
     Clusters that are gone (of an earlier attempt) do not count; one cluster that works is enough, and so is
@@ -182,13 +182,13 @@ def all_workers_dead(clusters: Sequence[Cluster], *, now: float, grace: float) -
     return "; ".join(map(_words, counted))
 
 
-def _is_dead(cluster: Cluster, since: float) -> bool:
+def _is_dead(cluster: ClusterAlive, since: float) -> bool:
     if cluster["state"] == ClusterState.STARTED and cluster.get("stale_since") is not None:
         return False
     return cluster["dead_since"] is not None and cluster["dead_since"] <= since
 
 
-def _words(cluster: Cluster) -> str:
+def _words(cluster: ClusterAlive) -> str:
     workers = f"all {cluster['n_workers']} workers on {cluster['name']}"
     if cluster["state"] == ClusterState.FAILED:
         return f"{workers} could not be started: {cluster['reason']}"

@@ -58,7 +58,7 @@ _COUNTS = (
 )
 _ONE_BATCH = 10_000
 """More documents than the parts of a question find."""
-_LIVING = 1_000
+_LIVING = 500
 """Scans that are read at once by what goes through all that are alive."""
 
 
@@ -240,8 +240,9 @@ async def living_scans() -> AsyncIterator[ScanAlive]:
     """Go through the scans that are placed or stopping: what the sweep looks at."""
     # A batch of MongoDB's usual 16 MB takes several times that in memory.
     cursor = collection(NAME).find(_UNDER_WAY, projection(ScanAlive)).batch_size(_LIVING)
-    async for scan in cursor:
-        yield scan
+    while batch := await cursor.to_list(_LIVING):
+        for scan in batch:
+            yield scan
 
 
 async def counts() -> tuple[dict[str, int], Group, Group]:

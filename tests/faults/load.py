@@ -3,7 +3,8 @@
     python -m tests.faults.load [--steady] [--scans N] [--running N] [--seconds S]
 
 Hurried scans come and go as fast as the machine lets them. With `--steady`, all scans report at a real
-scanner's cadence for so many seconds, sweeps come each minute, and users look.
+scanner's cadence for so many seconds, counted from when all of them run, and end over some minutes; sweeps
+come each minute, and users look. Nothing is measured while scans are started.
 
 Prints a table, and exits with 1 where a request failed, an alert had to wait for others, or a function's
 memory grew; with `--steady` also where requests of a kind took more than a second (p99), or an event waited
@@ -39,8 +40,10 @@ MAX_P99 = 1.0
 """Seconds."""
 SWEEP = 60.0
 """Seconds from one sweep of the deployment to the next."""
+STARTS = 200
+"""Steady scans that are started a minute. Two processors start four a second."""
 ENDING = 300.0
-"""Seconds that steady scans get to end, one after the other."""
+"""Seconds over which steady scans end, and then once more what all of them get to be over."""
 IN_FLIGHT = 12
 """Scanner servers that may be made between an alert's submission and its own: their launches had begun."""
 
@@ -63,12 +66,23 @@ class Plan:
     is_steady: bool
     seed: int
 
+    @property
+    def ramp(self) -> float:
+        """Seconds until all of a steady run's scans work."""
+        return 60.0 * (1 + self.running / STARTS) if self.is_steady else 0.0
+
+    @property
+    def over(self) -> float:
+        """Seconds after which all scans are to have ended."""
+        return self.ramp + self.seconds + (2 * ENDING if self.is_steady else 0.0)
+
 
 @dataclass
 class Findings:
     """What was seen.
 
     Attributes:
+        since: when that began, in seconds since the epoch.
         answers: to users, by status.
         alerts: when they were asked for, by scan.
         memory: of each function, in MiB.
@@ -77,6 +91,7 @@ class Findings:
         requests: seconds that answers took, by what was asked.
     """
 
+    since: float = 0.0
     answers: Counter[int] = field(default_factory=Counter)
     alerts: dict[str, float] = field(default_factory=dict)
     memory: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -121,19 +136,26 @@ async def run(here: World, plan: Plan) -> Findings:
     async def look() -> None:
         while True:
             await asyncio.sleep(2.0)
-            for name in here.names:
-                if process := here.process(name):
-                    found.memory[name].append(process.memory_info().rss / 2**20)
+            if (
+                time.time() < found.since + plan.seconds
+            ):  # a function that is used first at the end is no leak
+                for name in here.names:
+                    if process := here.process(name):
+                        found.memory[name].append(process.memory_info().rss / 2**20)
             found.running.append(await here.db["scans"].count_documents({"phase": Phase.RUNNING}))
             oldest = await here.db["scans"].find_one({"outbox_since": {"$gt": 0}}, sort=[("outbox_since", 1)])
             found.outbox_ages.append(time.time() - oldest["outbox_since"] if oldest else 0.0)
 
     began = time.time()
+    asking = asyncio.gather(*(ask(dice.randint(0, 10)) for _ in range(plan.scans)))
+    await asyncio.sleep(plan.ramp)
+    found.since = time.time()
+    found.requests.clear()
     alerts = asyncio.create_task(send_alerts())
     aside = [alerts, *(asyncio.create_task(one()) for one in ((look, read) if plan.is_steady else (look,)))]
-    await asyncio.gather(*(ask(dice.randint(0, 10)) for _ in range(plan.scans)))
-    while time.time() < began + plan.seconds + (ENDING if plan.is_steady else 0.0):
-        if time.time() > began + plan.seconds:
+    await asking
+    while time.time() < began + plan.over:
+        if time.time() > found.since + plan.seconds:
             alerts.cancel()  # so that all can end
         if not await here.db["scans"].count_documents({"phase": {"$ne": Phase.ENDED}}, limit=1):
             break
@@ -185,8 +207,7 @@ def quiet_world(folder: Path, plan: Plan, jobs_url: str) -> AbstractAsyncContext
     """Make a world in which nothing fails, with a job host that is elsewhere."""
     settings = {
         "SCANS_RUNNING": str(plan.running),
-        # Two processors start four a second: more at once keep the launch of an alert waiting.
-        "STARTS_PER_MINUTE": "200" if plan.is_steady else str(2 * plan.running),
+        "STARTS_PER_MINUTE": str(STARTS if plan.is_steady else 2 * plan.running),
         "REDRIVE_AFTER": "60",
         "STARTUP_DEADLINE": "600",
         "STEP_DEADLINE": "40",
@@ -207,7 +228,7 @@ def quiet_world(folder: Path, plan: Plan, jobs_url: str) -> AbstractAsyncContext
 
 async def main(plan: Plan) -> int:
     """Run, and print what was seen; the exit code."""
-    cadence = Cadence(time.time() + plan.seconds) if plan.is_steady else None
+    cadence = Cadence(time.time() + plan.ramp + plan.seconds, ending=ENDING) if plan.is_steady else None
     with tempfile.TemporaryDirectory(prefix="load-") as name:
         folder, pace = Path(name), 1.0 if plan.is_steady else 8.0
         (folder / "world").mkdir()
@@ -227,6 +248,8 @@ async def main(plan: Plan) -> int:
             )
             noted = await playing.end()
     for report in noted.reports:
+        if report.asked < found.since:
+            continue
         found.requests[f"a scanner's {report.kind}"].append(report.answered - report.asked)
     behind = overtaken(noted, found)
     refused = Counter(report.kind for report in noted.reports if report.status != 200)

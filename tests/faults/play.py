@@ -56,7 +56,8 @@ class Cadence:
     """How often a real scanner server reports, and how much: its own intervals, the sizes of its results.
 
     Attributes:
-        until: when scans begin to end, in seconds since the epoch; they end one after the other.
+        until: when scans begin to end, in seconds since the epoch.
+        ending: seconds over which they end, one after the other.
         progress: seconds from one report of progress to the next.
         result: seconds from one result to the next.
         size: bytes of a result.
@@ -64,6 +65,7 @@ class Cadence:
     """
 
     until: float
+    ending: float
     progress: float = 60.0
     result: float = 120.0
     size: int = 150_000
@@ -236,7 +238,7 @@ class Play:
         """Report as often as a real scanner does; whether the scan is wanted to its end."""
         dice, loop = self._dice, asyncio.get_running_loop()
         size = cadence.large if dice.happens(1 / cadence.scans_of_a_large) else cadence.size
-        over = loop.time() + max(0.0, cadence.until - time.time()) + dice.uniform(0.0, cadence.result)
+        over = loop.time() + max(0.0, cadence.until - time.time()) + dice.uniform(0.0, cadence.ending)
         progress = loop.time() + dice.uniform(0.0, cadence.progress)
         result = loop.time() + dice.uniform(0.0, cadence.result)
         while (turn := min(progress, result)) < over:

@@ -23,8 +23,6 @@ LATELY = 24 * 3600.0
 """Seconds that what has ended is shown for."""
 PAGE = 50
 MAX_PAGE = 500
-MAX_RUNNING = 500
-"""Scans under way that are listed; the counts tell of all."""
 
 SWEEP_LATE = 300.0
 """Seconds after which the next sweep, which comes once a minute, is missed."""
@@ -41,6 +39,8 @@ class OverviewArguments(BaseModel):
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
+    running_skip: int = Field(0, ge=0, le=1_000_000, description="pass over so many scans under way")
+    running_limit: int = Field(MAX_PAGE, ge=1, le=MAX_PAGE, description="list so many of them")
     backlog_skip: int = Field(0, ge=0, le=1_000_000, description="pass over so many scans of the backlog")
     backlog_limit: int = Field(PAGE, ge=1, le=MAX_PAGE, description="list so many of them")
     ended_skip: int = Field(0, ge=0, le=1_000_000, description="pass over so many of those that have ended")
@@ -58,20 +58,23 @@ def limits(*, started: int, running: int) -> Limits:
 
 
 async def read_overview(asked: OverviewArguments) -> dict[str, Any]:
-    """Read the service at a glance, in three round trips at once, each by an index.
+    """Read the service at a glance, in a few round trips at once, each by an index.
 
     Nothing in it says how long ago something was: as long as nothing changes, it stays the same.
     """
     now = time.time()
-    figures, running, waiting = await asyncio.gather(
+    figures, running, alerts, waiting = await asyncio.gather(
         scan_overview.figures(since=now - LATELY, skip=asked.ended_skip, limit=asked.ended_limit),
-        scan_overview.under_way(limit=MAX_RUNNING),
+        scan_overview.under_way(skip=asked.running_skip, limit=asked.running_limit),
+        # They come first: only a later page is without them.
+        scan_overview.under_way(limit=MAX_PAGE, alerts=True) if asked.running_skip else _none(),
         scan_overview.backlog_page(skip=asked.backlog_skip, limit=asked.backlog_limit),
     )
     used = limits(started=rate_limit.started_lately(figures.starts, now=now), running=figures.running)
     queued = figures.backlog
     shown = [_under_way(scan, now) for scan in running]
-    problems = [*_problems(figures, used, now), *_alerts_held_up(shown)]
+    first = [_under_way(scan, now) for scan in alerts] or shown
+    problems = [*_problems(figures, used, now), *_alerts_held_up(first)]
     return {
         "is_well": not problems,
         "problems": problems,
@@ -103,6 +106,10 @@ async def read_overview(asked: OverviewArguments) -> dict[str, Any]:
             "entries": [_over(scan) for scan in figures.over],
         },
     }
+
+
+async def _none() -> list[ScanUnderWay]:
+    return []
 
 
 def _under_way(scan: ScanUnderWay, now: float) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class ScannerSpec:
     deadline: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ScannerStatus:
     """What a backend knows of a scanner server.
 

@@ -77,8 +77,21 @@ async def test_the_backlog_has_pages() -> None:
         await stored(timestamp=1000.0 + n)
     page = part_of((await get_page(now, "/ui?backlog_skip=2&backlog_limit=2")).text, "backlog")
     assert "3 to 4 of 5" in text_of(page)
-    assert 'href="/ui?backlog_skip=0&amp;ended_skip=0#backlog_skip" rel="prev"' in page
-    assert 'href="/ui?backlog_skip=4&amp;ended_skip=0#backlog_skip" rel="next"' in page
+    assert 'href="/ui?backlog_skip=0&amp;backlog_limit=2#backlog_skip" rel="prev"' in page
+    assert 'href="/ui?backlog_skip=4&amp;backlog_limit=2#backlog_skip" rel="next"' in page
+
+
+async def test_what_runs_has_pages_and_alerts_count_on_each() -> None:
+    await swept()
+    running = [await stored(Phase.RUNNING, timestamp=1000.0 + n) for n in range(5)]
+    held_up = await stored(Phase.RUNNING, priority=100, timestamp=2000.0, phase_since=1000.0, clusters=[])
+    page = (await get_page(now, "/ui?running_skip=4&running_limit=1&backlog_skip=1")).text
+    assert [one for one in (*running, held_up) if one in part_of(page, "running")] == [running[3]]
+    assert "5 to 5 of 6" in text_of(part_of(page, "running"))
+    others = "running_skip=5&amp;running_limit=1&amp;backlog_skip=1#running_skip"
+    assert f'href="/ui?{others}" rel="next"' in part_of(page, "running")
+    assert held_up in part_of(page, "health")
+    assert "No more scans run" in (await get_page(now, "/ui?running_skip=9")).text
 
 
 async def test_what_is_wrong_with_the_service_is_said() -> None:
@@ -113,7 +126,7 @@ async def test_ten_thousand_waiting_and_two_hundred_running_take_few_round_trips
     await PerLoop.close_all()  # a client heeds the listeners there are when it is made
     await get_page(now, "/ui")
     trips.asked.clear()
-    page = (await get_page(now, "/ui")).text
+    page = (await get_page(now, "/ui?running_limit=200")).text
     assert len(trips.asked) <= 4, trips.asked
     assert "Running (200)" in text_of(page)
     assert "Backlog (10000)" in text_of(page)

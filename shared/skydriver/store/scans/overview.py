@@ -144,10 +144,17 @@ async def backlog_page(*, skip: int, limit: int) -> list[ScanInBacklog]:
     return found
 
 
-async def under_way(*, limit: int) -> list[ScanUnderWay]:
-    """List the scans that are placed or stopping in one round trip: by priority, then age."""
-    cursor = collection(NAME).find(_UNDER_WAY, projection(ScanUnderWay), sort=_BY_TURN)
-    found: list[ScanUnderWay] = await cursor.limit(limit).batch_size(limit + 1).to_list(limit)
+async def under_way(*, skip: int = 0, limit: int, alerts: bool = False) -> list[ScanUnderWay]:
+    """List some of the scans that are placed or stopping in one round trip: by priority, then age.
+
+    Args:
+        skip: so many are passed over.
+        limit: and so many are listed at most.
+        alerts: whether only alerts are.
+    """
+    condition = {**_UNDER_WAY, "priority": {"$gte": ALERT_PRIORITY}} if alerts else _UNDER_WAY
+    cursor = collection(NAME).find(condition, projection(ScanUnderWay), sort=_BY_TURN)
+    found: list[ScanUnderWay] = await cursor.skip(skip).limit(limit).batch_size(limit + 1).to_list(limit)
     return found
 
 

@@ -55,9 +55,17 @@ async def test_two_hundred_scans_run_and_ten_thousand_wait(page: Page) -> None:
     await collection(scan_document.NAME).insert_many([*running, *waiting])
     await page.goto("/ui")
     rows = page.locator("#running tbody tr")
-    await expect(rows).to_have_count(200)
+    await expect(rows).to_have_count(50)
     await expect(page.get_by_role("heading", name="Running (200)")).to_be_visible()
     await expect(page.get_by_role("heading", name="Backlog (10000)")).to_be_visible()
+    await check_accessibility(page)
+
+    running_pager = page.get_by_role("navigation", name="Pages of what runs")
+    await expect(running_pager).to_contain_text("1 to 50 of 200")
+    await running_pager.get_by_role("link", name="After").click()
+    await expect(running_pager).to_contain_text("51 to 100 of 200")
+    await page.goto("/ui?running_limit=200")
+    await expect(rows).to_have_count(200)
     await check_accessibility(page)
 
     pager = page.get_by_role("navigation", name="Pages of the backlog")

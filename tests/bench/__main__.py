@@ -2,8 +2,10 @@
 
 import argparse
 import asyncio
+import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 from tests.bench import report
@@ -11,17 +13,26 @@ from tests.bench.rows import Row, all_rows
 from tests.bench.stage import stage
 
 
-async def _measure(rows: list[Row], chosen: list[Row], rounds: int | None, keep: bool) -> None:
+async def _measure(rows: list[Row], chosen: list[Row], rounds: int | None, keep: bool) -> list[str]:
+    """Measure rows one after the other, and return those that could not be: a component is missing, say."""
     figures = report.read()
+    failed = []
     for row in chosen:
         started = time.monotonic()
-        with tempfile.TemporaryDirectory() as folder:
-            async with stage(Path(folder)) as found:
-                figures[row.name] = await row.run(found, rounds or row.rounds)
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                async with stage(Path(folder)) as found:
+                    figures[row.name] = await row.run(found, rounds or row.rounds)
+        except Exception:
+            print(f"\n{row.name}: not measured")
+            traceback.print_exc()
+            failed.append(row.name)
+            continue
         print(f"\n{row.name}: {time.monotonic() - started:.0f} s")
         print(report.table([row], figures), flush=True)
         if keep:
             report.write(rows, figures)
+    return failed
 
 
 def main() -> None:
@@ -34,7 +45,8 @@ def main() -> None:
     parser.add_argument("--dry", action="store_true", help="leave the README and the plot as they are")
     asked = parser.parse_args()
     chosen = [row for row in rows if not asked.rows or row.name in asked.rows]
-    asyncio.run(_measure(rows, chosen, asked.rounds, keep=not asked.dry))
+    if failed := asyncio.run(_measure(rows, chosen, asked.rounds, keep=not asked.dry)):
+        sys.exit(f"not measured, for the reasons above: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

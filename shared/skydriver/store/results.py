@@ -11,8 +11,9 @@ from hashlib import sha256
 
 from bson import ObjectId
 from pymongo import ASCENDING
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, OperationFailure
 
+from skydriver.errors import TemporaryError
 from skydriver.model.documents import SCHEMA, ResultPiece, ResultPointer
 from skydriver.store.mongo import DUPLICATE_KEY, collection, ensure_index
 
@@ -21,6 +22,8 @@ CHUNK_BYTES = 2 * 2**20
 """Bytes of a piece: readers and writers hold one in memory, and larger ones are no faster to read."""
 IMPORTED_SECOND = bytes.fromhex("00000001")
 """The time in the ids of imported pieces, the first second of 1970: no sweep takes them for just written."""
+NO_SUCH_INDEX = 2
+"""The code by which MongoDB refuses a hint (BadValue)."""
 BY_TIME = [("_id", ASCENDING), ("scan_id", ASCENDING), ("version", ASCENDING)]
 """The index that tells what was written when, without reading it: an ObjectId begins with its time."""
 
@@ -113,10 +116,19 @@ async def whole(scan_id: str, pointer: ResultPointer) -> bytes | None:
 
 
 async def written(start: float, end: float) -> set[tuple[str, ObjectId]]:
-    """List what was written between two times (seconds since the epoch), as pairs (scan id, version)."""
+    """List what was written between two times (seconds since the epoch), as pairs (scan id, version).
+
+    Raises:
+        TemporaryError: the index that tells so is being made: without it all results would be read.
+    """
     between = {"$gte": _moment(start), "$lt": _moment(end)}
     cursor = collection(NAME).find({"_id": between}, {"scan_id": 1, "version": 1}).hint(BY_TIME)
-    return {(piece["scan_id"], piece["version"]) async for piece in cursor}
+    try:
+        return {(piece["scan_id"], piece["version"]) async for piece in cursor}
+    except OperationFailure as error:
+        if error.code != NO_SUCH_INDEX:
+            raise
+        raise TemporaryError("the index of results by their time is not there yet") from None
 
 
 def _moment(seconds: float) -> ObjectId:

@@ -6,10 +6,12 @@ from types import SimpleNamespace
 import pytest
 from bson import ObjectId
 
+from skydriver.errors import TemporaryError
 from skydriver.lifecycle.sweep import remove_orphaned_results as module
 from skydriver.lifecycle.sweep.remove_orphaned_results import remove_orphaned_results
 from skydriver.model.phases import Phase
 from skydriver.store import results
+from skydriver.store.mongo import collection
 from skydriver.store.scans import document as scan_document
 from tests.support.documents import stored
 
@@ -43,3 +45,12 @@ async def test_a_result_that_nothing_points_to_is_removed_once_it_is_old(
     assert await _content(scan_id, lost) == b""
     assert await _content(nobody, of_no_scan) == b""
     assert await _content(scan_id, claimed) == b"claimed"
+
+
+async def test_while_the_index_is_made_the_duty_says_so() -> None:
+    await results.put("0" * 32, b"lost")
+    await collection(results.NAME).drop_indexes()
+    with pytest.raises(TemporaryError, match="the index of results by their time is not there yet"):
+        await remove_orphaned_results()
+    await results.ensure_indexes()
+    await remove_orphaned_results()

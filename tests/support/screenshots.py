@@ -92,6 +92,9 @@ async def take(running_browser: Browser, url: str, folder: Path, name: str) -> N
                     await page.locator("#map[data-view]").wait_for()
                 if await page.locator("#map img").count():
                     await page.locator("dl[data-summary] dt").first.wait_for()
+                await page.locator("details.tell").evaluate_all(
+                    "found => found.forEach(one => (one.open = true))"
+                )
                 await page.screenshot(path=folder / f"{name}-{scheme}-{size}.png", full_page=True)
 
 

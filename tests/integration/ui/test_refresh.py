@@ -56,6 +56,8 @@ async def opened(page: Page, site: Site) -> None:
     """
     await page.clock.install(time=NOW)
     await page.add_init_script("AbortSignal.timeout = () => new AbortController().signal")
+    counts = "document.addEventListener('skydriver:refreshed', () => (window.refreshes += 1))"
+    await page.add_init_script(f"window.refreshes = 0; {counts}")
     await page.goto(site.url)
     await page.clock.pause_at("2026-11-26T03:03:00Z")
     before = len(site.asked)
@@ -162,6 +164,8 @@ async def test_a_hidden_page_asks_every_half_minute(page: Page, site: Site) -> N
     await page.clock.run_for(15_000)
     assert len(site.asked) == before
     await settled(page, lambda: _true(len(site.asked) > before))
+    # While an answer is under way, a page that is seen again waits for that.
+    await eventually(lambda: page.evaluate(f"window.refreshes === {site.count(PAGE) - 1}"), deadline=120.0)
     before = len(site.asked)
     await page.evaluate("window.isHidden = false; document.dispatchEvent(new Event('visibilitychange'))")
     await eventually(lambda: len(site.asked) > before, deadline=120.0)

@@ -117,6 +117,7 @@ components: $(READY)
 docs: $(READY)
 	$(BIN)/python -m tests.support.command_line_page
 	$(BIN)/python -m tests.support.settings_page
+	$(BIN)/python -m tests.support.openapi_document
 
 # Lint, types and unit tests on each Python that is here, one after the other.
 test-pythons:

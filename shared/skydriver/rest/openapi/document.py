@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pydantic import BaseModel
@@ -72,44 +71,29 @@ _ROLES = {
 }
 
 
-def document(routes: Iterable[EndpointInfo], *, url: str, issuer: str | None) -> dict[str, Any]:
-    """Make the document.
+def document(routes: Iterable[EndpointInfo]) -> dict[str, Any]:
+    """Make the document, without what `installed_document` says of an installation.
 
     Args:
         routes: of all functions.
-        url: the service's own address.
-        issuer: the realm whose tokens are taken, if any.
     """
     listed = sorted(routes, key=lambda route: (route.path, route.method))
     schemas, components = _schemas(listed)
     paths: dict[str, Any] = {}
     for route in listed:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
-    bearer = {
-        "type": "http",
-        "scheme": "bearer",
-        "bearerFormat": "JWT",
-        "description": f"a token of {issuer}" if issuer else "no token is needed here",
-    }
     return {
         "openapi": "3.1.0",
-        "info": {"title": TITLE, "version": _version(), "description": DESCRIPTION},
-        "servers": [{"url": url}],
+        "info": {"title": TITLE, "version": "0", "description": DESCRIPTION},
+        "servers": [],
         "tags": [{"name": name, "description": words} for name, words in TAGS.items()],
         "paths": paths,
         "components": {
             "schemas": components,
             "responses": {str(code): _error(code) for code in _ERRORS},
-            "securitySchemes": {"token": bearer},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
-
-
-def _version() -> str:
-    try:
-        return version("skydriver")
-    except PackageNotFoundError:
-        return "0"
 
 
 _LIMITED = {

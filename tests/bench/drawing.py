@@ -4,7 +4,7 @@ WHO is `ours` or `skyreader`, SIZE one of `SIZES`. Imports are not counted: ever
 """
 
 import json
-import resource
+import os
 import sys
 import tempfile
 import time
@@ -15,6 +15,7 @@ from typing import Any
 import healpix
 import numpy as np
 
+from tests.bench.figures import peak
 from tests.support.skymaps import Scan, add, as_result, bowl, fisher, scanned, vector
 
 
@@ -84,8 +85,7 @@ def main() -> None:
     who, size = sys.argv[1:]
     result = as_result(SIZES[size]())
     took = by_us(result) if who == "ours" else by_skyreader(result)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-    print(json.dumps({"seconds": took, "peak": peak}))
+    print(json.dumps({"seconds": took, "peak": peak(os.getpid())}))
 
 
 if __name__ == "__main__":

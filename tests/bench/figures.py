@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any, Self
 
@@ -102,3 +103,17 @@ async def alternate(rounds: int, **acts: Callable[[], Awaitable[float]]) -> dict
         for name in list(acts) if number % 2 == 0 else reversed(acts):
             found[name].append(await acts[name]())
     return found
+
+
+def peak(pid: int) -> float:
+    """Megabytes that a process held at its peak, as Linux remembers.
+
+    `getrusage` would count the memory of its parent, too, as it was when this one was made.
+
+    Raises:
+        RuntimeError: it is ending.
+    """
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1000
+    raise RuntimeError("a process that is ending holds nothing")

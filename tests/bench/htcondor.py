@@ -20,8 +20,7 @@ from skydriver.workers.htcondor.child import OURS
 from skydriver.workers.htcondor.child_call import CHILD
 from skydriver.workers.htcondor.submit import submit_description
 from skydriver.workers.protocol import WorkersSpec
-from tests.bench.figures import Figure, alternate, at_most
-from tests.bench.result import peak
+from tests.bench.figures import Figure, alternate, at_most, peak
 from tests.bench.rows import Row
 from tests.bench.stage import Stage
 from tests.components.htcondor.pool import Pool, running_pool

@@ -2,13 +2,12 @@
 
 import sys
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import orjson
 
 from skydriver.model.phases import Phase
 from skydriver.runtime.per_loop import PerLoop
-from tests.bench.figures import Figure, alternate, at_least, at_most
+from tests.bench.figures import Figure, alternate, at_least, at_most, peak
 from tests.bench.load import load
 from tests.bench.rows import Row
 from tests.bench.scenes import store, store_result
@@ -74,18 +73,6 @@ async def run(stage: Stage, rounds: int) -> list[Figure]:
 def a_result(size: int) -> bytes:
     """Make a result of about so many bytes of JSON."""
     return orjson.dumps(result_of_size(size))
-
-
-def peak(pid: int) -> float:
-    """Megabytes that a process held at its peak, as Linux remembers.
-
-    Raises:
-        RuntimeError: it is ending.
-    """
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1000
-    raise RuntimeError("a process that is ending holds nothing")
 
 
 ROW = Row(

@@ -3,9 +3,9 @@
 import sys
 
 from skydriver.model.phases import Phase
-from tests.bench.figures import Figure, alternate, at_least, at_most
+from tests.bench.figures import Figure, alternate, at_least, at_most, peak
 from tests.bench.load import load
-from tests.bench.result import a_result, peak
+from tests.bench.result import a_result
 from tests.bench.rows import Row
 from tests.bench.scenes import WITHOUT_RESULT, store
 from tests.bench.servers import Server, request, serving, start, start_function

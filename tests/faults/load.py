@@ -69,7 +69,7 @@ class Plan:
     @property
     def ramp(self) -> float:
         """Seconds until all of a steady run's scans work."""
-        return 60.0 * (1 + self.running / STARTS) if self.is_steady else 0.0
+        return 60.0 * (2 + self.running / STARTS) if self.is_steady else 0.0
 
     @property
     def over(self) -> float:

@@ -20,7 +20,7 @@ from skydriver.settings import settings
     arguments=ResultReport,
     limit=lambda: settings().max_result_bytes,
     answer="Result",
-    left="skyscan_result",
+    unparsed="skyscan_result",
 )
 async def put_result(request: RequestContext[ResultReport]) -> Response | dict[str, Any]:
     """Store the result and answer it; an empty one is answered with an empty object and not stored.

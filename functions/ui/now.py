@@ -22,7 +22,8 @@ async def now(request: PageRequest[NowArguments]) -> Page:
         "now.html",
         {
             "overview": overview,
-            "asked": request.arguments,
+            "asked": request.arguments.model_dump(),
+            "query": request.arguments.model_dump(exclude_defaults=True),
             "total_running": sum(n for phase, n in counts.items() if phase != Phase.QUEUED),
             "total_ended": sum(overview["ended"]["counts"].values()),
         },

@@ -127,12 +127,12 @@ async def _read(request: Request, limit: int) -> bytes:
     return body.getvalue()
 
 
-def parse_body(body: bytes, *, content_type: str = "", left: str | None = None) -> dict[str, Any]:
+def parse_body(body: bytes, *, content_type: str = "", unparsed: str | None = None) -> dict[str, Any]:
     """Read a JSON object; an empty body is an empty one.
 
     Args:
         body: the bytes.
-        left: the name of an object in it that may be left as the text that it is (`read_json_around`).
+        unparsed: the name of an object in it that may be left as the text that it is (`read_json_around`).
         content_type: of the request. JSON tells by itself which of Unicode's encodings it is in (RFC 8259,
             8.1), so only a charset that is none of these matters.
 
@@ -145,7 +145,7 @@ def parse_body(body: bytes, *, content_type: str = "", left: str | None = None) 
     try:
         if not body.isascii() and not _is_unicode(content_type):
             raise NotUnicodeError
-        value = read_json(body) if left is None else read_json_around(body, left)
+        value = read_json(body) if unparsed is None else read_json_around(body, unparsed)
     except NotUnicodeError as error:
         raise UnsupportedEncoding(f"the body {error}") from None
     except ValueError as error:

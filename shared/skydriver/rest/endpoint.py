@@ -104,7 +104,7 @@ def endpoint(
     page: str | None = None,
     limit: Callable[[], int] = lambda: settings().max_body_bytes,
     body_holds_arguments: bool = True,
-    left: str | None = None,
+    unparsed: str | None = None,
 ) -> Callable[[Handler[Arguments]], HttpFunction]:
     """Make an HTTP function of a route's handler.
 
@@ -119,7 +119,7 @@ def endpoint(
         page: where a client that takes HTML is led to (303), before it is asked who it is.
         limit: says the most bytes that a body may have.
         body_holds_arguments: whether the body is a JSON object of arguments, or left to the handler.
-        left: the argument, an object, that may be left as the JSON that it is, since it may be large.
+        unparsed: the argument, an object, that may be left as the JSON that it is, since it may be large.
     """
     method, path = line.split(" ")
 
@@ -149,7 +149,9 @@ def endpoint(
             body = b"" if method == "GET" else await read_body(request, limit=limit())
             # A result may be large: bytes are dropped once they are parsed, what was parsed once it is valid.
             if body_holds_arguments:
-                given |= parse_body(body, content_type=request.headers.get("content-type", ""), left=left)
+                given |= parse_body(
+                    body, content_type=request.headers.get("content-type", ""), unparsed=unparsed
+                )
                 body = b""
             valid = validate(arguments, given)
             del given

@@ -58,23 +58,26 @@ def limits(*, started: int, running: int) -> Limits:
 
 
 async def read_overview(asked: OverviewArguments) -> dict[str, Any]:
-    """Read the service at a glance, in a few round trips at once, each by an index.
+    """Read the service at a glance, in three round trips at once, each by an index.
+
+    A later page of what runs takes one more.
 
     Nothing in it says how long ago something was: as long as nothing changes, it stays the same.
     """
     now = time.time()
-    figures, running, alerts, waiting = await asyncio.gather(
+    figures, running, waiting = await asyncio.gather(
         scan_overview.figures(since=now - LATELY, skip=asked.ended_skip, limit=asked.ended_limit),
         scan_overview.under_way(skip=asked.running_skip, limit=asked.running_limit),
-        # They come first: only a later page is without them.
-        scan_overview.under_way(limit=MAX_PAGE, alerts=True) if asked.running_skip else _none(),
         scan_overview.backlog_page(skip=asked.backlog_skip, limit=asked.backlog_limit),
     )
     used = limits(started=rate_limit.started_lately(figures.starts, now=now), running=figures.running)
     queued = figures.backlog
     shown = [_under_way(scan, now) for scan in running]
-    first = [_under_way(scan, now) for scan in alerts] or shown
-    problems = [*_problems(figures, used, now), *_alerts_held_up(first)]
+    alerts = shown
+    if asked.running_skip:  # a later page is without them: they come first
+        found = await scan_overview.under_way(limit=MAX_PAGE, alerts=True)
+        alerts = [_under_way(scan, now) for scan in found]
+    problems = [*_problems(figures, used, now), *_alerts_held_up(alerts)]
     return {
         "is_well": not problems,
         "problems": problems,
@@ -106,10 +109,6 @@ async def read_overview(asked: OverviewArguments) -> dict[str, Any]:
             "entries": [_over(scan) for scan in figures.over],
         },
     }
-
-
-async def _none() -> list[ScanUnderWay]:
-    return []
 
 
 def _under_way(scan: ScanUnderWay, now: float) -> dict[str, Any]:

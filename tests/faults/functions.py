@@ -13,11 +13,14 @@ import os
 import signal
 import socket
 import sys
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 import uvicorn
+from starlette.types import ASGIApp
+
+from skydriver.runtime.serve import load, server_config
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.PyDLL(None)
@@ -31,16 +34,9 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _import(source: str, target: str) -> Any:
-    import importlib
-
-    from functions_framework.aio import create_asgi_app_from_module
-
-    module = importlib.import_module(".".join(PurePosixPath(source).with_suffix("").parts))
-    return create_asgi_app_from_module(target, module.__file__, "http", module, None)  # type: ignore[no-untyped-call]
-
-
-def _serve(name: str, app: Any, listener: socket.socket, plan: dict[str, Any], generation: int) -> NoReturn:
+def _serve(
+    name: str, app: ASGIApp, listener: socket.socket, plan: dict[str, Any], generation: int
+) -> NoReturn:
     """Be a function's process."""
     from tests.faults.dice import Dice, Tally
     from tests.faults.points import Odds, install
@@ -57,15 +53,14 @@ def _serve(name: str, app: Any, listener: socket.socket, plan: dict[str, Any], g
         odds=Odds(**plan["odds"]),
         tally=Tally(folder),
     )
-    config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, access_log=False)
-    uvicorn.Server(config).run(sockets=[listener])
+    uvicorn.Server(server_config(app)).run(sockets=[listener])
     os._exit(0)
 
 
 def main() -> None:
     """Start all, and replace the dead, until SIGTERM."""
     plan = json.loads(sys.argv[1])
-    apps = {name: _import(source, target) for name, (source, target, _) in plan["functions"].items()}
+    apps = {name: load(source, target) for name, (source, target, _) in plan["functions"].items()}
     listeners = {name: _listen(port) for name, (_, _, port) in plan["functions"].items()}
     running: dict[int, str] = {}
     generations = dict.fromkeys(apps, 0)

@@ -253,10 +253,9 @@ async def main(plan: Plan) -> int:
         found.requests[f"a scanner's {report.kind}"].append(report.answered - report.asked)
     behind = overtaken(noted, found)
     refused = Counter(report.kind for report in noted.reports if report.status != 200)
-    dropped = Counter(noted.dropped)
     bad = [f"answers: {dict(found.answers)}"] if set(found.answers) != {200} else []
     bad += [f"reports were refused: {dict(refused)}"] if refused else []
-    bad += [f"reports were not taken: {dict(dropped)}"] if dropped else []
+    bad += [f"{n} times a report had no answer: {why}" for why, n in Counter(noted.dropped).items()]
     bad += [f"alert {alert}: {n} others' servers before it" for alert, n in behind.items() if n > IN_FLIGHT]
     bad += [
         f"{name} grew by {growth(samples):.2f}"

@@ -87,7 +87,7 @@ class Play:
     Attributes:
         lives: every job that there ever was.
         reports: every report that was answered.
-        dropped: the kinds of the reports in mid-scan that were not taken.
+        dropped: the reports in mid-scan that had no answer, or that of an outage: their kinds, and why.
     """
 
     def __init__(
@@ -367,7 +367,7 @@ class Speaker:
         until, delay, content = time.time() + (TIMEOUT if insists else 0.0), 0.2, orjson.dumps(body)
         while True:
             asked = time.time()
-            with suppress(httpx.HTTPError):
+            try:
                 answer = await self._play._client.request(
                     method, f"{self._url}/{path}", content=content, headers=self._headers
                 )
@@ -375,8 +375,11 @@ class Speaker:
                     report = (self.scan_id, self.attempt, kind, body, asked, time.time(), answer.status_code)
                     self._play.reports.append(Report(*report))
                     return answer.is_success
+                why = answer.text
+            except httpx.HTTPError as error:
+                why = type(error).__name__
             if time.time() > until:
-                self._play.dropped.append(kind)
+                self._play.dropped.append(f"{kind}: {why}")
                 return False
             await asyncio.sleep(delay)
             delay = min(delay * 2, 3.0)

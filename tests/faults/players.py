@@ -36,7 +36,7 @@ class Notes:
     Attributes:
         lives: every job that there ever was.
         reports: every report that was answered, without its content.
-        dropped: the kinds of the reports in mid-scan that were not taken.
+        dropped: see `Play`.
     """
 
     lives: list[Life]

@@ -70,6 +70,23 @@ def app_of(target: str, module: ModuleType) -> "ASGIApp":
     return next(route for route in app.router.routes if isinstance(route, Route)).app
 
 
+def server_config(app: "ASGIApp", *, host: str = "127.0.0.1", port: int = 0) -> "uvicorn.Config":
+    """Make the configuration of a function's server, on any free port if none is given."""
+    import uvicorn
+
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=IDLE,
+    )
+
+
 def _server(config: "uvicorn.Config") -> "uvicorn.Server":
     import uvicorn
 
@@ -89,19 +106,10 @@ def main() -> None:
     gc.disable()
     # There are none, and to find that out Pydantic reads what every installed package says of itself.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    import uvicorn
-
-    app = load(os.environ["FUNCTION_SOURCE"], os.environ["FUNCTION_TARGET"])
-    config = uvicorn.Config(
-        app,
+    config = server_config(
+        load(os.environ["FUNCTION_SOURCE"], os.environ["FUNCTION_TARGET"]),
         host=os.environ.get("HOST", "0.0.0.0"),  # noqa: S104 - in a container, where the queue-proxy asks
         port=int(os.environ.get("PORT", "8080")),
-        lifespan="off",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=IDLE,
     )
     gc.freeze()
     gc.set_threshold(*COLLECTED_AFTER)

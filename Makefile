@@ -16,16 +16,17 @@ export PYTHONDONTWRITEBYTECODE :=
 WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest --durations=20 --durations-min=1 --quiet
 
-.PHONY: help demo try cluster cluster-test test test-fast test-unit test-beside test-alone test-pythons test-other lint docs components faults load bench lock clean
+.PHONY: help demo try install cluster cluster-test test test-fast test-unit test-beside test-alone test-pythons test-other lint docs components faults load bench lock clean
 
 help:
 	@echo "make demo       scan a sample event on this machine, and leave its skymap in demo/"
 	@echo "make try        the whole service on this machine, with that event scanned, until Ctrl-C"
+	@echo "make install    the command skydriver, in $(DEMO_VENV)"
 	@echo "make test       everything that this machine can test"
 	@echo "make test-fast  lint, types, import contracts and unit tests"
 	@echo "make test-pythons  the same on each Python of 3.11 to 3.13 that is here"
 	@echo "make test-other  unit tests on one more of them than make test takes"
-	@echo "make docs       write docs/command-line.md and docs/settings.md anew from the code"
+	@echo "make docs       write the pages and the OpenAPI document anew that are made from the code"
 	@echo "make cluster    all of it on a real Kubernetes node with Knative, until Ctrl-C (needs root)"
 	@echo "make cluster-test  what a cluster does to the service over its life (needs root)"
 	@echo "make faults     break things at random for DURATION seconds, and check that nothing is lost (SEED=)"
@@ -64,6 +65,11 @@ demo: $(DEMO_READY)
 try: $(DEMO_READY)
 	PYTHONPATH=shared:. $(DEMO_VENV)/bin/python -m skydriver.cli.main up --example --data build/try
 
+# The command, for this machine's service or for one elsewhere.
+install: $(DEMO_READY)
+	@$(DEMO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@echo "make: now source $(DEMO_VENV)/bin/activate"
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -84,7 +90,7 @@ cluster: $(READY)
 test-unit: $(READY)
 	$(PYTEST) -n 2 tests/unit
 
-# Lint and types beside the tests that bear company, then the others; all of it, whatever fails on the way.
+# Lint and types beside the tests that can run beside others, then the others; all of it, whatever fails on the way.
 test: $(READY)
 	@status=0; \
 	$(MAKE) --no-print-directory --jobs=2 --keep-going lint test-beside || status=1; \

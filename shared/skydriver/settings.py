@@ -55,7 +55,9 @@ class Settings(BaseModel):
     aws_region: str = Field("us-east-1", description="the region of the bucket")
 
     auth_openid_url: str | None = Field(None, description="the Keycloak realm that signs users' tokens")
-    auth_audience: str = Field("skydriver", description="of users' tokens; one of several, by commas")
+    auth_audience: str = Field(
+        "skydriver", description="the audience of users' tokens; several are separated by commas"
+    )
     auth_claims: str = Field(
         "v1",
         pattern=rf"^{_CLAIM}(, *{_CLAIM})*$",
@@ -75,7 +77,9 @@ class Settings(BaseModel):
     keycloak_oidc_client_id_broker: str | None = Field(
         None, description="the Keycloak client that gets the message broker's tokens"
     )
-    keycloak_oidc_client_secret_broker: SecretStr | None = Field(None, description="its secret")
+    keycloak_oidc_client_secret_broker: SecretStr | None = Field(
+        None, description="the secret of `KEYCLOAK_OIDC_CLIENT_ID_BROKER`"
+    )
     scanner_token_key: KeyList | None = Field(
         None,
         description="keys of 32 characters and more, separated by commas: the first signs the scanners' own"
@@ -89,7 +93,7 @@ class Settings(BaseModel):
     dashboard_client_id: str = Field(
         "skydriver-dashboard", description="the Keycloak client that the dashboard's users log in by"
     )
-    dashboard_client_secret: SecretStr | None = Field(None, description="its secret")
+    dashboard_client_secret: SecretStr | None = Field(None, description="the secret of `DASHBOARD_CLIENT_ID`")
 
     subscription_keys: KeyList | None = Field(
         None,
@@ -204,7 +208,9 @@ class Settings(BaseModel):
         description="the message broker, `[USER@]HOST[:PORT][/VHOST]`; scanners since v4 need one",
     )
     skyscan_broker_auth: SecretStr | None = Field(
-        None, description="the broker's password, where Keycloak gives no token; of functions that start"
+        None,
+        description="the broker's password, where Keycloak gives no token; of functions that start "
+        "scanner servers or workers",
     )
     broker_management_url: str | None = Field(
         None, description="RabbitMQ's management API, which queues of ended scans are deleted by"
@@ -276,7 +282,11 @@ class Settings(BaseModel):
         180.0, ge=0, description="seconds after which an image that cannot be pulled is given up"
     )
     worker_priority_class: str | None = Field(None, description="the PriorityClass of workers' pods")
-    alert_priority_class: str | None = Field(None, description="the same at priority >= 100")
+    alert_priority_class: str | None = Field(
+        None,
+        description="the PriorityClass of workers' pods of alerts (priority 100 and more); without: "
+        "`WORKER_PRIORITY_CLASS`",
+    )
     log_level: str = Field("INFO", description="the least severe messages that functions log")
     otel_exporter_otlp_endpoint: str | None = Field(
         None, description="an OpenTelemetry collector (OTLP over HTTP) for traces and metrics; without, none"

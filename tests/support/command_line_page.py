@@ -148,7 +148,7 @@ def _default(one: Any) -> str:
     given = one.default
     if one.required:
         return "needed"
-    if one.param_type_name == "option" and one.is_flag:
+    if one.param_type_name == "option" and one.is_flag and given is not None:
         return (one.opts[0] if given else one.secondary_opts[0]) if one.secondary_opts else ""
     if given in (None, [], ()) or callable(given):
         return f"`{one.envvar}`" if one.envvar else ""

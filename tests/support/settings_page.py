@@ -28,7 +28,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Scanner images and servers": (
         *("scanner_backend", "image_tag_source", "image_tags", "image_tags_ttl", "dockerhub_url"),
         *("cvmfs_images", "v3_image_tags", "k8s_namespace", "service_image", "scanner_service_account"),
-        *("scanner_user", "scanner_cpu", "scanner_ttl", "alert_priority_class", "image_pull_timeout"),
+        *("scanner_user", "scanner_cpu", "scanner_ttl", "image_pull_timeout"),
         *("scanner_deadline", "startup_deadline", "local_jobs_url", "kubeconfig"),
     ),
     "Message broker of the scanners": (
@@ -44,7 +44,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Workers": (
         *("clusters_file", "cluster_secrets", "max_worker_runtime", "max_cluster_tries"),
-        *("workers_dead_grace", "stop_deadline", "worker_priority_class", "client_logs_deadline"),
+        *(
+            "workers_dead_grace",
+            "stop_deadline",
+            "worker_priority_class",
+            "alert_priority_class",
+            "client_logs_deadline",
+        ),
     ),
     "Limits": (
         *("starts_per_minute", "scans_running", "backlog_limit", "max_attempts", "max_refusals"),
@@ -114,7 +120,8 @@ def secret_users() -> dict[str, str]:
     for command in re.split(r"\n\s*\n|kubectl ", operate):
         if secret := re.search(r"create secret generic (\S+)", command):
             for variable in re.findall(r"--from-literal=(\w+)=", command):
-                found[variable.lower()] = f"{mounted[secret[1]]} functions, by the Secret `{secret[1]}`"
+                n = mounted[secret[1]]
+                found[variable.lower()] = f"{n} function{'' if n == 1 else 's'}, by the Secret `{secret[1]}`"
     return found
 
 

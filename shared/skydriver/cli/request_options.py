@@ -11,7 +11,8 @@ from skydriver.cli.arguments import read_clusters, read_labels, read_nsides, rea
 NSIDES = "8:0 64:12 512:24"
 CLUSTER = "local=2"
 RECO_ALGO = "millipede_wilks"
-MAX_PIXEL_RECO_TIME_SECONDS = 30 * 60
+MAX_PIXEL_RECO_TIME_SECONDS = 20 * 60
+"""Less than the 30 minutes after which RabbitMQ takes a pixel back by default."""
 
 WHAT = "What is scanned"
 WORKERS = "Workers and scanner server"

@@ -86,12 +86,12 @@ def why_it_waits(scan: Mapping[str, Any], *, now: float, limits: Limits, alerts:
     if not is_alert and alerts:
         return HoldUp(ReasonCode.ALERTS_FIRST, "Alerts go first.", since)
     if not is_alert and limits.running >= limits.scans_running:
-        reason = f"As many scans are running as may at once ({limits.scans_running})."
+        reason = f"The limit of scans that run at once is reached ({limits.scans_running})."
         return HoldUp(ReasonCode.RUNNING_LIMIT, reason, since)
     if not is_alert and limits.started >= limits.starts_per_minute:
-        reason = f"As many scans were started within a minute as may ({limits.starts_per_minute})."
+        reason = f"The limit of starts within a minute is reached ({limits.starts_per_minute})."
         return HoldUp(ReasonCode.STARTS_LIMIT, reason, since)
-    reason = "Nothing but its turn is waited for: the sweep comes by once a minute."
+    reason = "It starts with the next sweep, which runs once a minute."
     return HoldUp(ReasonCode.NEXT_SWEEP, reason, since)
 
 

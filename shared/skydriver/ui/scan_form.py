@@ -27,7 +27,8 @@ DEFAULTS = {
     "reco_algo": RECO_ALGOS[0],
     "nsides": NSIDES[0],
     "real_or_simulated_event": KINDS[0],
-    "max_pixel_reco_time": "3600",
+    # Less than the 30 minutes after which RabbitMQ takes a pixel back by default.
+    "max_pixel_reco_time": "1200",
     "priority": "0",
     "predictive_scanning_threshold": "1",
     "classifiers": "",

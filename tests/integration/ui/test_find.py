@@ -38,7 +38,7 @@ async def test_scans_are_found_by_what_one_remembers() -> None:
     assert await found("since=2024-06-19") == [ada]
     assert await found("until=2024-06-18") == [event]
     assert await found("hidden=1") == [hidden, ada, event]
-    assert "No scan is like that." in text_of((await get_page(find, "/ui/find?run=1")).text)
+    assert "No scan matches." in text_of((await get_page(find, "/ui/find?run=1")).text)
 
 
 async def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost() -> None:

@@ -91,7 +91,9 @@ async def test_what_runs_has_pages_and_alerts_count_on_each() -> None:
     others = "running_skip=5&amp;running_limit=1&amp;backlog_skip=1#running_skip"
     assert f'href="/ui?{others}" rel="next"' in part_of(page, "running")
     assert held_up in part_of(page, "health")
-    assert "No more scans run" in (await get_page(now, "/ui?running_skip=9")).text
+    assert (
+        "The list of running scans ends before this page" in (await get_page(now, "/ui?running_skip=9")).text
+    )
 
 
 async def test_what_is_wrong_with_the_service_is_said() -> None:
@@ -99,7 +101,7 @@ async def test_what_is_wrong_with_the_service_is_said() -> None:
     await observation_leases.note_silence("condor/cm/sub-2", since=1000.0, reason="timed out")
     page = part_of((await get_page(now, "/ui")).text, "health")
     assert "All is well" not in page
-    assert "No sweep has been done yet" in text_of(page)
+    assert "No sweep has run yet" in text_of(page)
     assert "condor/cm/sub-2 does not answer: timed out." in text_of(page)
     assert '<time datetime="1970-01-01T00:16:40Z">1970-01-01 00:16:40</time>' in page
 

@@ -55,8 +55,9 @@ USERS = {
     "skydriver-sessions": {
         *("now", "scan", "scan-action", "find", "new", "login", "logout"),
         *("subscriptions", "subscription-action", "find-subscriptions", "get-subscription"),
-        *("get-backlog", "get-history", "get-i3-event", "get-logs", "get-manifest", "get-result", "get-scan"),
-        *("get-scan-request", "get-status", "get-taskforces", "get-workflow-id", "get-workforce"),
+        *("get-backlog", "get-history", "get-i3-event", "get-logs", "get-manifest", "get-overview"),
+        *("get-result", "get-scan", "get-scan-request", "get-status"),
+        *("get-taskforces", "get-workflow-id", "get-workforce"),
         *("find-skymap", *SKYMAPS),
     },
     "skydriver-dashboard-client": {"login"},

@@ -34,7 +34,9 @@ COMPONENTS = {
     "unshare": "unshare (Debian: util-linux)",
 }
 
-_REQUIRED = frozenset(name.strip() for name in os.environ.get("SKYDRIVER_REQUIRE", "").split(","))
+_REQUIRED = frozenset(name.strip() for name in os.environ.get("SKYDRIVER_REQUIRE", "").split(",")) - {""}
+if _unknown := _REQUIRED - COMPONENTS.keys():
+    raise pytest.UsageError(f"SKYDRIVER_REQUIRE names what is no component: {', '.join(sorted(_unknown))}")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "skydriver-tests"
 """Where `make components` keeps what it built."""
 

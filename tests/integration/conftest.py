@@ -108,7 +108,7 @@ def s3_url() -> str:
     with need("s3"):
         import moto.server  # noqa: F401
     address = str(shared_server("s3"))
-    httpx.put(f"{address}/{BUCKET}", trust_env=False).raise_for_status()
+    httpx.put(f"{address}/{BUCKET}", trust_env=False, timeout=60.0).raise_for_status()
     return address
 
 

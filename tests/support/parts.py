@@ -218,7 +218,7 @@ class Bucket:
     async def put(self, scanner_id: str) -> None:
         """Put a startup file, as a scanner server's uploader does."""
         address = await startup.url_to_put(scanner_id, seconds=60)
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60.0) as client:
             answer = await client.put(
                 address,
                 content=json.dumps({"scan_id": scanner_id}),
@@ -229,5 +229,5 @@ class Bucket:
     async def has(self, scanner_id: str) -> bool:
         """Say whether there is a startup file."""
         address = await startup.url_to_get(scanner_id, seconds=60)
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60.0) as client:
             return (await client.get(address)).is_success

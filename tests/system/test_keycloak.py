@@ -120,7 +120,7 @@ async def test_a_user_logs_in_by_a_code_once_and_comes_back_without_one(
                 retries=0,
             )
 
-        manifest = client().request_seq("POST", "/scan", scan_arguments())
+        manifest = client().request_seq("POST", "/scan", scan_arguments(**SLOW))
         status = client().request_seq("GET", f"/scan/{manifest['scan_id']}/status")
         return manifest, status
 
@@ -232,7 +232,8 @@ async def test_bad_tokens_are_refused(guarded: Skydriver, server: Keycloak) -> N
     head, body, signature = segments(good)
     claims = jwt.decode(good, options={"verify_signature": False})
     key_id = jwt.get_unverified_header(good)["kid"]
-    keys = httpx.get(f"{server.url()}/protocol/openid-connect/certs", trust_env=False).json()["keys"]
+    certificates = f"{server.url()}/protocol/openid-connect/certs"
+    keys = httpx.get(certificates, trust_env=False, timeout=60.0).json()["keys"]
     public = next(key for key in keys if key["kid"] == key_id)
     pem = f"-----BEGIN CERTIFICATE-----\n{public['x5c'][0]}\n-----END CERTIFICATE-----\n"
 

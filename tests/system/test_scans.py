@@ -1,6 +1,7 @@
 """Whole scans on one machine: submitted, run by real processes, torn down."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from pymongo import AsyncMongoClient
 
 from tests.components import need
 from tests.conftest import eventually
-from tests.system.conftest import SLOW, Skydriver
+from tests.system.conftest import SLOW, Skydriver, running
 
 
 async def test_a_scan_from_event_to_skymap(skydriver: Skydriver) -> None:
@@ -83,13 +84,33 @@ async def test_deleted_in_mid_run(skydriver: Skydriver) -> None:
     assert hidden.status_code == 404
     shown = await skydriver.call("GET", f"/scan/{scan_id}/manifest", include_deleted=True)
     assert shown["scan_id"] == scan_id
-    # The workers and the server are gone, and so is what they fetched.
 
 
-async def test_delete_of_a_queued_scan(skydriver: Skydriver) -> None:
-    missing = await skydriver.answer("DELETE", "/scan/0123456789abcdef")
-    assert missing.status_code == 404
-    assert (await skydriver.call("GET", "/scans/backlog"))["entries"] == []
+async def test_delete_of_a_queued_scan(tmp_path: Path) -> None:
+    async with running(tmp_path / "data", SCANS_RUNNING="1") as skydriver:
+        first = await skydriver.submit(scanner_server_env={"SKYSCAN_STANDIN_PIXEL_SECONDS": 60})
+        queued = await skydriver.submit()
+
+        async def backlog() -> list[str]:
+            entries = (await skydriver.call("GET", "/scans/backlog"))["entries"]
+            return [entry["scan_id"] for entry in entries]
+
+        async def only_one_waits() -> bool:
+            return await backlog() == [queued]
+
+        await eventually(only_one_waits)
+        answer = await skydriver.call("DELETE", f"/scan/{queued}")
+        assert answer["manifest"]["is_deleted"] is True
+        status = await skydriver.ended(queued)
+        assert (status["outcome"], status["scan_state"]) == ("aborted", "STOPPED__PRESTARTUP")
+        assert await backlog() == []
+        assert not any(queued in name for name in await skydriver.jobs())
+        assert (await skydriver.status(first))["outcome"] is None
+
+
+async def test_delete_of_a_scan_that_does_not_exist(skydriver: Skydriver) -> None:
+    answer = await skydriver.answer("DELETE", "/scan/0123456789abcdef")
+    assert answer.status_code == 404
 
 
 @pytest.mark.parametrize("name", ["138632_31747601.json", "event_HESE_2017-11-28.json"])

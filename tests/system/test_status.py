@@ -39,8 +39,8 @@ async def test_why_it_is_not_done_from_the_backlog_to_the_end(
 
         first = await skydriver.submit(**SLOW)
         second = await skydriver.submit()
-        waits = "It waits in the backlog, at place 1 of 1: as many were started within a minute as may (1)."
-        assert await becomes(second, "It waits in the backlog") == waits
+        waits = "It waits in the backlog, at place 1 of 1: the limit of starts"
+        assert await becomes(second, waits) == f"{waits} within a minute is reached (1)."
         scanned = await becomes(first, "It is being scanned by 1 worker: ")
         assert "pixels are done" in scanned
         await skydriver.call("DELETE", f"/scan/{first}")

@@ -84,8 +84,13 @@ async def up(
         log.close()
 
 
+def connected(url: str) -> httpx.AsyncClient:
+    """Make a client that has patience with a service that has just started."""
+    return httpx.AsyncClient(base_url=url, trust_env=False, timeout=60.0)
+
+
 async def test_ctrl_c_leaves_nothing_behind(folder: Path) -> None:
-    async with up(folder) as (process, url), httpx.AsyncClient(base_url=url, trust_env=False) as client:
+    async with up(folder) as (process, url), connected(url) as client:
         answer = await client.post("/scan", json=scan_arguments(**SLOW, cluster={"local": 3}))
         scan_id = answer.json()["scan_id"]
 
@@ -95,14 +100,14 @@ async def test_ctrl_c_leaves_nothing_behind(folder: Path) -> None:
 
         await eventually(workers_run, deadline=60)
         process.send_signal(signal.SIGINT)
-        assert await asyncio.wait_for(process.wait(), 60) in (0, 130, -signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), 60) == 0
     assert processes_of(folder) == []
     with pytest.raises(httpx.ConnectError):
         httpx.get(url, trust_env=False)
 
 
 async def test_killed_in_mid_scan_and_started_again(folder: Path) -> None:
-    async with up(folder) as (process, url), httpx.AsyncClient(base_url=url, trust_env=False) as client:
+    async with up(folder) as (process, url), connected(url) as client:
         scans = []
         for changes in (SLOW, SLOW, {}):
             answer = await client.post("/scan", json=scan_arguments(**changes, cluster={"local": 2}))
@@ -115,7 +120,7 @@ async def test_killed_in_mid_scan_and_started_again(folder: Path) -> None:
         await eventually(one_works, deadline=60)
         process.kill()
         await process.wait()
-    async with up(folder) as (process, url), httpx.AsyncClient(base_url=url, trust_env=False) as client:
+    async with up(folder) as (process, url), connected(url) as client:
         for scan_id in scans:
 
             async def ended(scan_id: str = scan_id) -> Any:
@@ -123,13 +128,13 @@ async def test_killed_in_mid_scan_and_started_again(folder: Path) -> None:
                 return status if status["phase"] == "ENDED" else None
 
             status = await eventually(ended, deadline=240)
-            assert status["scan_state"] == "SCAN_FINISHED_SUCCESSFULLY" or status["reason"]
+            assert status["scan_state"] == "SCAN_FINISHED_SUCCESSFULLY", status
 
 
 async def test_each_function_in_a_process_of_its_own(folder: Path) -> None:
     async with (
         up(folder, "--processes") as (_, url),
-        httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client,
+        connected(url) as client,
     ):
         answer = await client.post("/scan", json=scan_arguments())
         assert answer.status_code == 200, answer.text
@@ -234,7 +239,7 @@ POISON = {
 async def test_nothing_of_the_shell_reaches_the_service(folder: Path) -> None:
     async with (
         up(folder, shell=POISON) as (_, url),
-        httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client,
+        connected(url) as client,
     ):
         status = await _ended(client, await _submit(client))
         assert status["scan_state"] == "SCAN_FINISHED_SUCCESSFULLY", status
@@ -252,7 +257,7 @@ async def test_a_scanner_server_that_dies_at_once_fails_its_scan(folder: Path) -
     """Also that an event as realtime may write it does not let it die."""
     async with (
         up(folder) as (_, url),
-        httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client,
+        connected(url) as client,
     ):
         wrong = await _submit(client, reco_algo="nosuch")
         no_time = await _submit(client, event_i3live_json=_event(eventtime="yesterday"))
@@ -282,7 +287,7 @@ async def test_a_server_that_is_killed_in_mid_scan_is_started_again(
 ) -> None:
     async with (
         up(folder) as (process, url),
-        httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client,
+        connected(url) as client,
     ):
         scan_id = await _submit(client, **SLOW)
 
@@ -362,7 +367,7 @@ async def test_a_database_that_is_named_is_used_unless_it_is_anothers(folder: Pa
         try:
             async with (
                 up(folder, "--mongodb-uri", uri) as (_, url),
-                httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client,
+                connected(url) as client,
             ):
                 scan_id = await _submit(client)
                 assert (await _ended(client, scan_id))["outcome"] == "finished"

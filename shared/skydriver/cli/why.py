@@ -185,10 +185,10 @@ def _queued(facts: Facts) -> str:
         if any(int(other.get("priority") or 0) >= ALERT_PRIORITY for other in ahead):
             return f"{where}: alerts go first."
         if limits and limits["running"] >= limits["scans_running"]:
-            return f"{where}: as many scans are running as may at once ({limits['scans_running']})."
+            return f"{where}: the limit of scans that run at once is reached ({limits['scans_running']})."
         if limits and limits["started"] >= limits["starts_per_minute"]:
-            return f"{where}: as many were started within a minute as may ({limits['starts_per_minute']})."
-    return f"{where}: nothing but its turn is waited for, and the sweep comes by once a minute."
+            return f"{where}: the limit of starts within a minute is reached ({limits['starts_per_minute']})."
+    return f"{where}: it starts with the next sweep, which runs once a minute."
 
 
 def _launching(facts: Facts) -> str:

@@ -72,9 +72,9 @@ class ReasonCode(StrEnum):
     # Of what holds a scan up. In the backlog there is one of these, or why its start was refused.
     ALERTS_FIRST = "alerts_first"
     RUNNING_LIMIT = "running_limit"
-    """As many scans are running as may at once."""
+    """The limit of scans that run at once is reached."""
     STARTS_LIMIT = "starts_limit"
-    """As many were started within a minute as may."""
+    """The limit of starts within a minute is reached."""
     NEXT_SWEEP = "next_sweep"
     """Nothing but its turn is waited for."""
     FORMER_WORKERS_LEFT = "former_workers_left"

@@ -78,10 +78,10 @@ class PixelServer:
         self._http.shutdown()
         self._http.server_close()
 
-    def wait_until_workers_left(self, timeout: float) -> None:
-        """After the queue was closed: give workers up to ``timeout`` seconds to hear of it."""
+    def wait_until_workers_left(self, timeout: float) -> bool:
+        """After the queue was closed: wait for all workers to leave, for some seconds; whether they did."""
         with self._connections_changed:
-            self._connections_changed.wait_for(lambda: self._connections == 0, timeout)
+            return self._connections_changed.wait_for(lambda: self._connections == 0, timeout)
 
     def _count(self, change: int) -> None:
         with self._connections_changed:

@@ -104,7 +104,9 @@ class RabbitMQ:
 
     def api(self) -> httpx.Client:
         """Make a client of the management API, as an administrator."""
-        return httpx.Client(base_url=f"{self.management_url}/api", auth=(USER, PASSWORD), trust_env=False)
+        return httpx.Client(
+            base_url=f"{self.management_url}/api", auth=(USER, PASSWORD), trust_env=False, timeout=60.0
+        )
 
     @contextmanager
     def vhost(self) -> Iterator[str]:

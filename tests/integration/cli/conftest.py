@@ -116,7 +116,7 @@ def up(skydriver: CommandLine, tmp_path: Path) -> Iterator[subprocess.Popen[str]
         assert process.poll() is None, host.stderr
         yield process
         process.terminate()
-        assert process.wait(30) == 0, host.stderr
+        assert process.wait(60) == 0, host.stderr
         assert host.leftovers() == []
     finally:
         process.kill()

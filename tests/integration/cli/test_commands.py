@@ -57,7 +57,7 @@ def test_a_scan_stopped_in_the_middle(skydriver: Any) -> None:
         # From another terminal.
         other.data.symlink_to(skydriver.data)
         assert other.run("stop", scan_id)[0] == 0
-        assert process.wait(30) == 1
+        assert process.wait(60) == 1
     finally:
         process.kill()
     assert skydriver.stdout == f"{scan_id}\n"
@@ -89,5 +89,5 @@ def test_one_service_a_folder(skydriver: Any, up: Popen[str]) -> None:
 def test_after_the_service_has_gone(skydriver: Any, up: Popen[str]) -> None:
     assert answer(skydriver, "backlog")["entries"] == []
     up.terminate()
-    assert up.wait(30) == 0
+    assert up.wait(60) == 0
     assert skydriver.run("backlog")[0] == 3

@@ -43,7 +43,7 @@ def test_stopped_in_the_middle(skydriver: Any, number: signal.Signals) -> None:
     try:
         wait_until(lambda: "IN_PROGRESS" in skydriver.stderr, "the scan's first progress")
         process.send_signal(number)
-        assert process.wait(30) == 130
+        assert process.wait(60) == 130
     finally:
         process.kill()
     assert skydriver.leftovers() == []

@@ -116,7 +116,7 @@ def test_the_server_waits_for_workers_to_leave(
 ) -> None:
     worker.lease()
     worker.connection.close()
-    server.wait_until_workers_left(timeout=30)
+    assert server.wait_until_workers_left(timeout=30)
 
 
 @pytest.mark.parametrize(

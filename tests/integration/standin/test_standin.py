@@ -353,7 +353,7 @@ def test_a_worker_leaves_when_the_scan_is_over(pod: Pod, queue: PixelQueue, serv
         assert queue.collect(DEADLINE)
     queue.close()
     assert worker.wait() == 0
-    server.wait_until_workers_left(DEADLINE)
+    assert server.wait_until_workers_left(DEADLINE)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Clusters of jobs on a real pool are seen from the queue to the history."""
 
+import asyncio
+
 import pytest
 
 from skydriver.workers.htcondor.backend import HTCondorWorkers
@@ -9,11 +11,21 @@ pytestmark = pytest.mark.usefixtures("settled")
 
 
 async def test_jobs_are_counted_from_the_queue_to_the_history(spec: Spec) -> None:
-    wanted = spec(*script("import sys, time; time.sleep(2); sys.exit(3)"), n_workers=3)
-    entry = entry_of(wanted, await HTCondorWorkers().start(wanted))
-    running = await observed(entry, lambda seen: seen.statuses == {"Running": {"null": 3}})
-    assert (running.alive, running.reason) == (3, None)
-    ended = await observed(entry, lambda seen: seen.statuses == {"Completed": {"null": 3}})
+    may_end = asyncio.Event()
+
+    async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await may_end.wait()
+        writer.close()
+
+    async with await asyncio.start_server(hold, "127.0.0.1", 0) as door:
+        place = door.sockets[0].getsockname()
+        code = f"import socket, sys; socket.create_connection({place!r}).recv(1); sys.exit(3)"
+        wanted = spec(*script(code), n_workers=3)
+        entry = entry_of(wanted, await HTCondorWorkers().start(wanted))
+        running = await observed(entry, lambda seen: seen.statuses == {"Running": {"null": 3}})
+        assert (running.alive, running.reason) == (3, None)
+        may_end.set()
+        ended = await observed(entry, lambda seen: seen.statuses == {"Completed": {"null": 3}})
     assert (ended.alive, ended.reason) == (0, "failed: exit code 3 (x3)")
 
 

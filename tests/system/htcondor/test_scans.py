@@ -138,4 +138,4 @@ async def test_two_scans_on_one_schedd_do_not_mix(skydriver: Skydriver, pool: Po
     assert pool.jobs(_of(other)) == []
     await skydriver.call("DELETE", f"/scan/{slow}")
     await skydriver.ended(slow)
-    await eventually(lambda: pool.jobs() == [], deadline=30)
+    await eventually(lambda: pool.jobs() == [])

@@ -35,7 +35,7 @@ async def test_a_schedd_that_is_full_is_tried_again(pool: Pool, spec: Spec) -> N
                 return True
             return False
 
-        await eventually(refused, deadline=30)
+        await eventually(refused)
     finally:
         pool.run("sh", "-c", f"rm {limit} && condor_reconfig")
 

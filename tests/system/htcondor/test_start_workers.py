@@ -66,7 +66,7 @@ async def test_a_submission_that_was_left_half_done_is_repeated(
     assert seen.statuses == {"Held: (16, 0) Spooling input data files": {"null": 2}}
     whole = await HTCondorWorkers().start(wanted)
     assert whole.cluster_id != half
-    await eventually(lambda: all(job["JobStatus"] != 5 for job in pool.jobs(of(wanted))), deadline=30)
+    await eventually(lambda: all(job["JobStatus"] != 5 for job in pool.jobs(of(wanted))))
     assert {job["ClusterId"] for job in pool.jobs(of(wanted))} == {whole.cluster_id}
     assert await HTCondorWorkers().start(wanted) == whole
 
@@ -112,7 +112,7 @@ async def test_a_start_that_dies_after_its_submission_makes_no_second_cluster(
             return False
         return True
 
-    await eventually(again, deadline=30)
+    await eventually(again)
     after = (await clusters_of(scan_id))[entry["uuid"]]
     assert after["state"] == ClusterState.STARTED
     assert {after["cluster_id"]} == submitted == {job["ClusterId"] for job in pool.jobs()}
@@ -120,7 +120,6 @@ async def test_a_start_that_dies_after_its_submission_makes_no_second_cluster(
 
 @pytest.mark.parametrize("name", ["wrong-token", "no-secret", "no-key"])
 async def test_a_token_that_is_wrong_or_missing_is_told_of(name: str, spec: Spec) -> None:
-    wanted = spec(*SLEEP)
     secret = {"wrong-token": "wrong-token", "no-secret": None, "no-key": "nowhere"}[name]
     wanted = spec(*SLEEP)
     object.__setattr__(wanted, "known", wanted.known.model_copy(update={"secret": secret}))
@@ -129,7 +128,9 @@ async def test_a_token_that_is_wrong_or_missing_is_told_of(name: str, spec: Spec
         "no-secret": "wants a token",
         "no-key": "the secret 'nowhere' has no readable key 'token'",
     }
-    with pytest.raises((PermanentError, TemporaryError), match=words[name]):
+    # A Secret may still come. One that the schedd refuses does not become good.
+    kind = TemporaryError if name == "no-key" else PermanentError
+    with pytest.raises(kind, match=words[name]):
         await HTCondorWorkers().start(wanted)
 
 

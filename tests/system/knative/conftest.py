@@ -26,7 +26,7 @@ from tests.components.build import folder_of
 from tests.components.knative.eventing import Eventing, eventing
 from tests.components.kubernetes.api import Api, Object
 from tests.components.kubernetes.control_plane import control_plane
-from tests.conftest import ROOT, SHARED, eventually
+from tests.conftest import ROOT, eventually
 from tests.support.servers import in_thread
 from tests.system.conftest import Skydriver, empty_database
 
@@ -86,9 +86,9 @@ def knative(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eventing]:
 @pytest.fixture(scope="session")
 def installation(knative: Eventing) -> None:
     """Our overlay, installed, with all Services ready, as Knative Serving would have it."""
-    crds = SHARED / "data" / "crds" / "serving" / "service.yaml"
+    crds = folder_of("serving") / "config" / "serving" / "300-resources" / "service.yaml"
     if not crds.exists():
-        missing("shared", f"there is no {crds}")
+        missing("serving", "it is not built")
 
     async def install() -> None:
         async with knative.plane.client() as client:
@@ -192,7 +192,7 @@ async def behind(
 
 async def publish(sink: str, **attributes: str) -> None:
     """Hand an event to the Broker."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60.0) as client:
         headers = {f"ce-{name}": value for name, value in {"specversion": "1.0", **attributes}.items()}
         answer = await client.post(sink, headers=headers)
         assert answer.status_code == 202, answer.text

@@ -96,7 +96,7 @@ async def test_operators_sinks_get_a_scans_first_result_and_its_end(
                 await send(event)
         await PerLoop.close_all()
         with suppress(TimeoutError):
-            await eventually(heard, deadline=20)
+            await eventually(heard)
         return heard()
 
     # A Trigger is ready before the broker's dispatcher knows of it, and misses what comes until then.

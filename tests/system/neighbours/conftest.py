@@ -47,6 +47,11 @@ class Neighbourhood:
 
     def user(self, key: Any = KEY, algorithm: str = "RS256", **changes: Any) -> dict[str, str]:
         """Make the header of a user's token, or of one that is wrong in some way."""
+        token = jwt.encode(self.claims(**changes), key, algorithm=algorithm, headers={"kid": "known"})
+        return {"authorization": f"Bearer {token}"}
+
+    def claims(self, **changes: Any) -> dict[str, Any]:
+        """Make what a user's token says; what is None is left out."""
         claims = {
             "iss": f"{self._issuer}{REALM}",
             "aud": "skydriver",
@@ -55,9 +60,7 @@ class Neighbourhood:
             "groups": ["/institutions/IceCube/Nowhere"],
             **changes,
         }
-        claims = {name: value for name, value in claims.items() if value is not None}
-        token = jwt.encode(claims, key, algorithm=algorithm, headers={"kid": "known"})
-        return {"authorization": f"Bearer {token}"}
+        return {name: value for name, value in claims.items() if value is not None}
 
     @staticmethod
     def scanner(scan_id: str, attempt: int = 1, lifetime: int = 600, secret: str = SECRET) -> dict[str, str]:
@@ -139,7 +142,15 @@ async def here(issuer: Loopback, tmp_path_factory: pytest.TempPathFactory) -> As
                     [
                         named(scan(Phase.RUNNING, phase_since=far), RUNNING),
                         named(scan(Phase.QUEUED, not_before=far), QUEUED),
-                        named(scan(Phase.ENDED, outcome=Outcome.FINISHED, result=FINAL), ENDED),
+                        named(
+                            scan(
+                                Phase.ENDED,
+                                outcome=Outcome.FINISHED,
+                                result=FINAL,
+                                scanner_server_args=60 * "a",
+                            ),
+                            ENDED,
+                        ),
                     ]
                 )
             yield one
@@ -176,7 +187,7 @@ async def raw(here: Neighbourhood, request: bytes) -> bytes:
     try:
         writer.write(request)
         await writer.drain()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await reader.read(100_000)
     finally:
         writer.close()

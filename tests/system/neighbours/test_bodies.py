@@ -97,13 +97,13 @@ async def test_methods_that_are_not_served(here: Neighbourhood, method: str) -> 
 async def test_requests_that_can_be_read_in_two_ways(here: Neighbourhood, headers: bytes) -> None:
     before = await here.stored()
     token = here.user()["authorization"].encode()
-    smuggled = b"DELETE /scan/" + RUNNING.encode() + b" HTTP/1.1\r\nHost: x\r\nAuthorization: " + token
+    smuggled = b"DELETE /scan/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: %s\r\n\r\n" % (
+        RUNNING.encode(),
+        token,
+    )
     answer = await raw(
         here,
-        b"POST /scans/find HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-        + headers
-        + b"\r\n\r\n0\r\n\r\n"
-        + smuggled,
+        b"POST /scans/find HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n\r\n0\r\n\r\n" + smuggled,
     )
     assert not answer or answer.split(b" ")[1] in (b"400", b"403", b"408", b"411", b"413", b"431", b"501"), (
         answer
@@ -151,6 +151,7 @@ async def test_a_hostile_filter(here: Neighbourhood, condition: Any) -> None:
 
 @pytest.mark.serial
 async def test_a_pattern_that_takes_for_ever_does_not(here: Neighbourhood) -> None:
+    # There is a scan with a text that it would go through in 2^60 ways.
     condition = {"scanner_server_args": {"$regex": "^(([a-z])+.)+[A-Z]([a-z])+$"}}
     answer = await here.http.post("/scans/find", headers=here.user(), json={"filter": condition})
     assert answer.status_code in (200, 503)

@@ -39,7 +39,7 @@ class Api:
 async def pair(configure: Callable[..., None]) -> AsyncIterator[tuple[Api, Kubernetes]]:
     from kubernetes.client.configuration import Configuration
 
-    configure(CALL_TIMEOUT="0.5")
+    configure()
     api, listener = Api(), listen(None)
 
     def connect() -> Any:
@@ -95,7 +95,10 @@ async def test_what_is_said_of_a_secret_is_not_passed_on(pair: tuple[Api, Kubern
     assert "hunter2" not in str(caught.value)
 
 
-async def test_an_api_server_that_hangs_is_not_waited_for(pair: tuple[Api, Kubernetes]) -> None:
+async def test_an_api_server_that_hangs_is_not_waited_for(
+    pair: tuple[Api, Kubernetes], configure: Callable[..., None]
+) -> None:
+    configure(CALL_TIMEOUT="0.5")
     api, cluster = pair
     api.answers, api.delay = [(200, {})], 1.5
     with pytest.raises(TemporaryError, match="Kubernetes does not answer"):
@@ -116,11 +119,14 @@ async def test_long_lists_come_in_pages(pair: tuple[Api, Kubernetes]) -> None:
     assert api.query["continue"] == "more"
 
 
-async def test_a_job_is_gone_once_it_and_its_pods_are(pair: tuple[Api, Kubernetes]) -> None:
+async def test_a_job_is_gone_once_it_and_its_pods_are(
+    pair: tuple[Api, Kubernetes], configure: Callable[..., None]
+) -> None:
     api, cluster = pair
     gone = (404, status("NotFound"))
     api.answers = [gone, gone, gone, (200, {"items": [], "metadata": {}})]
     await cluster.remove_job("j", secret="s")
+    configure(CALL_TIMEOUT="0.5")
     api.answers = [(200, {}), gone, (200, JOB), (200, JOB), (200, JOB), (200, JOB)]
     with pytest.raises(TemporaryError, match="still being removed"):
         await cluster.remove_job("j", secret="s")

@@ -63,13 +63,14 @@ def served(folder: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[
 
 def answer(url: str) -> httpx.Response:
     """Ask until the port is open."""
-    deadline = time.monotonic() + 30
-    with httpx.Client(trust_env=False) as client:
+    deadline = time.monotonic() + 60
+    with httpx.Client(trust_env=False, timeout=60.0) as client:
         while True:
             try:
                 return client.get(url)
             except httpx.ConnectError:
                 assert time.monotonic() < deadline
+                time.sleep(0.02)
 
 
 def test_it_serves_the_function_that_the_environment_names(tmp_path: Path) -> None:

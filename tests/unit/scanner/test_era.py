@@ -1,9 +1,12 @@
 import pytest
 
+from skydriver.cli.request_options import MAX_PIXEL_RECO_TIME_SECONDS
 from skydriver.errors import InvalidArguments
 from skydriver.scanner import era
 from skydriver.scanner.era import Era
 from skydriver.scanner.ewms_json import Broker
+from skydriver.settings import Settings
+from skydriver.ui.scan_form import DEFAULTS
 
 BROKER = Broker("scanner@mq.example:5672/skyd", "a-token")
 
@@ -49,6 +52,11 @@ def test_the_broker_bounds_the_time_of_a_pixel_since_v4() -> None:
     with pytest.raises(InvalidArguments) as caught:
         era.check_pixel_time(Era.V4, 1800, 1800)
     assert list(caught.value.problems) == ["max_pixel_reco_time"]
+
+
+@pytest.mark.parametrize("default", [MAX_PIXEL_RECO_TIME_SECONDS, int(DEFAULTS["max_pixel_reco_time"])])
+def test_what_command_and_form_ask_for_by_default_is_taken_by_default(default: int) -> None:
+    era.check_pixel_time(Era.V4, default, Settings.model_fields["broker_acknowledgement_timeout"].default)
 
 
 def test_who_is_told_what_of_the_broker() -> None:

@@ -7,17 +7,20 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[2]
+SKIPS = {"skip", "skipif", "importorskip", "xfail"}
 FILES = [path for path in sorted(TESTS.rglob("*.py")) if path != TESTS / "components" / "__init__.py"]
 
 
 def skips(path: Path) -> Iterator[str]:
     """Find what skips a test by itself; only what depends on the operating system may."""
+    depends_on_system: set[int] = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            words = ast.unparse(node)
-            is_skip = ast.unparse(node.func) in ("pytest.skip", "pytest.importorskip", "pytest.mark.skipif")
-            if is_skip and "sys.platform" not in words:
-                yield f"line {node.lineno}: {words}"
+        if isinstance(node, ast.Call) and "sys.platform" in ast.unparse(node):
+            depends_on_system.update(id(inner) for inner in ast.walk(node))
+        is_skip = isinstance(node, ast.Attribute) and node.attr in SKIPS and "pytest" in ast.unparse(node)
+        is_skip |= isinstance(node, ast.alias) and node.name in SKIPS
+        if is_skip and id(node) not in depends_on_system:
+            yield f"line {getattr(node, 'lineno', 0)}: {ast.unparse(node)}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(TESTS)))

@@ -231,7 +231,7 @@ async def test_deleting_a_job_ends_all_its_processes_and_removes_its_files(host:
     pids = [int(await host.log("job", index=index)) for index in range(2)]
     pids += [c["pid"] for pod in (await host.get("job"))["pods"] for c in pod["containers"]]
     assert (await host.http.delete("/jobs/job")).status_code == 204
-    await eventually(lambda: not [pid for pid in pids if is_alive(pid)], deadline=1.0)
+    await eventually(lambda: not [pid for pid in pids if is_alive(pid)])
     assert (await host.http.get("/jobs/job")).status_code == 404
     assert not (host.data / "jobs/job").exists()
     assert not list((host.data / "processes").iterdir())

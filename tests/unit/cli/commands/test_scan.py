@@ -69,7 +69,7 @@ def test_what_is_not_given_is_left_to_the_service(
         "event_i3live_json": {"value": {"data": {}}},
         "nsides": {"8": 0, "64": 12, "512": 24},
         "real_or_simulated_event": "real",
-        "max_pixel_reco_time": 1800,
+        "max_pixel_reco_time": 1200,
     }
 
 

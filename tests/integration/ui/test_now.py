@@ -65,7 +65,7 @@ async def test_each_scan_is_there_with_what_one_wants_to_know() -> None:
     assert "2 of 2" in text_of(table)
     assert waiting in part_of(page, "backlog")
     assert "by ada" in text_of(part_of(page, "backlog"))
-    assert "Nothing but its turn is waited for" in text_of(part_of(page, "backlog"))
+    assert "It starts with the next sweep" in text_of(part_of(page, "backlog"))
     assert failed in part_of(page, "ended")
     assert "1 failed" in text_of(part_of(page, "ended"))
     assert "its image is gone" in text_of(part_of(page, "ended"))

@@ -87,7 +87,7 @@ async def test_a_session_that_ends_during_a_form_loses_nothing(
     await page.get_by_label("The event as JSON").fill(json.dumps(EXAMPLE))
     await page.get_by_label("Nsides and pixel extensions").fill("1:0 2:12")
     await page.get_by_label("local", exact=True).fill("1")
-    await page.get_by_label("Labels").fill("note=typed by hand\nround=2")
+    await page.get_by_label("Classifiers").fill("note=typed by hand\nround=2")
     await page.context.clear_cookies()
     await page.get_by_role("button", name="Scan", exact=True).click()
     await expect(page.get_by_role("alert")).to_contain_text("You are not logged in any more")

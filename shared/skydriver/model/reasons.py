@@ -30,6 +30,8 @@ class ReasonCode(StrEnum):
     """Of something that another launch may help against."""
     SCANNER_FAILED = "scanner_failed"
     """Of something that no other launch would help against."""
+    SCANNER_TIMED_OUT = "scanner_timed_out"
+    """It ran until its deadline."""
     SCANNER_STALLED = "scanner_stalled"
     """Workers run, but no pixel was done for long: it waits for what will not come."""
     SCANNER_WITHOUT_RESULT = "scanner_without_result"

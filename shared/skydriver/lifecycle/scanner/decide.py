@@ -120,7 +120,8 @@ def _without_server(scan: ScanAlive, server: ScannerStatus | None) -> Decision:
 
     With a final result it is never launched again, but finished. A server that ended well without one makes
     it fail; one that died of something transient, or has disappeared, is launched again, as often as
-    MAX_ATTEMPTS allows. So is one since v4 that has failed at work.
+    MAX_ATTEMPTS allows. So is one since v4 that has failed at work, but none that has reached its deadline:
+    the next one would, too.
     """
     if scan["result"] and scan["result"]["is_final"]:
         reason = "the final result is there; the scanner server ended before its last progress"
@@ -157,7 +158,10 @@ def _why_dead(server: ScannerStatus | None) -> Why:
         return Why(ReasonCode.SCANNER_DISAPPEARED, "the scanner server has disappeared")
     if server.state is ScannerState.SUCCEEDED:
         return Why(ReasonCode.SCANNER_WITHOUT_RESULT, "the scanner server ended without a final result")
-    code = ReasonCode.SCANNER_DIED if server.transient else ReasonCode.SCANNER_FAILED
+    if server.timed_out:
+        code = ReasonCode.SCANNER_TIMED_OUT
+    else:
+        code = ReasonCode.SCANNER_DIED if server.transient else ReasonCode.SCANNER_FAILED
     return Why(code, server.reason or "the scanner server died")
 
 

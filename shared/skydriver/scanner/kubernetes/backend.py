@@ -110,6 +110,7 @@ def status_of(
             ScannerState.FAILED,
             f"the scanner server ran longer than its deadline of {deadline} s",
             transient=False,
+            timed_out=True,
         )
     if pods:
         newest = max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")))

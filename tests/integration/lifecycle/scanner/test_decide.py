@@ -1,6 +1,7 @@
 """A scanner server died: the scan is launched again, finishes, or fails."""
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
@@ -51,6 +52,7 @@ def _status(state: ScannerState, *, transient: bool = True, reason: str | None =
 PENDING, RUNNING = _status(ScannerState.PENDING), _status(ScannerState.RUNNING)
 WELL = _status(ScannerState.SUCCEEDED)
 SHORTLY, FOR_GOOD = _status(ScannerState.FAILED), _status(ScannerState.FAILED, transient=False)
+TIMED_OUT = dataclasses.replace(FOR_GOOD, timed_out=True)
 
 
 @pytest.mark.parametrize(
@@ -63,11 +65,13 @@ SHORTLY, FOR_GOOD = _status(ScannerState.FAILED), _status(ScannerState.FAILED, t
         (WELL, 1, True, Verdict.FINISH, "the final result is there"),
         (SHORTLY, 1, True, Verdict.FINISH, "the final result is there"),
         (FOR_GOOD, 3, True, Verdict.FINISH, "the final result is there"),
+        (TIMED_OUT, 1, True, Verdict.FINISH, "the final result is there"),
         (None, 1, True, Verdict.FINISH, "the final result is there"),
         # Without one, what ended well has failed.
         (WELL, 1, None, Verdict.FAIL, "the scanner server ended without a final result"),
         (WELL, 1, False, Verdict.FAIL, "the scanner server ended without a final result"),
         (FOR_GOOD, 1, False, Verdict.FAIL, "it broke"),
+        (TIMED_OUT, 1, False, Verdict.FAIL, "it broke"),
         (SHORTLY, 1, None, Verdict.RELAUNCH, "it broke"),
         (SHORTLY, 2, False, Verdict.RELAUNCH, "it broke"),
         (None, 1, False, Verdict.RELAUNCH, "the scanner server has disappeared"),
@@ -123,6 +127,12 @@ async def test_a_server_since_v4_that_ended_at_work_is_launched_again(
     assert (decision.verdict, decision.why and decision.why.reason) == (verdict, "it broke")
     document["request"]["docker_tag"] = "3.22.1"
     assert decide(document, FOR_GOOD, 2000.0).verdict is Verdict.FAIL
+
+
+async def test_a_server_since_v4_that_reached_its_deadline_at_work_is_not_launched_again() -> None:
+    document = _since_v4(progress=_tallies(5), clusters=[cluster(statuses=BUSY)])
+    decision = decide(document, TIMED_OUT, 2000.0)
+    assert decision == Decision(Verdict.FAIL, Why(ReasonCode.SCANNER_TIMED_OUT, "it broke"))
 
 
 async def test_a_server_that_waits_for_ever_is_found_by_pixels_and_workers(configure: Any) -> None:

@@ -54,14 +54,14 @@ def test_a_complete_job_has_succeeded_even_if_its_pod_is_gone() -> None:
 
 def test_the_deadline_is_named_and_another_launch_would_not_help() -> None:
     status = look(job(condition("Failed", "DeadlineExceeded")))
-    assert (status.state, status.transient) == (ScannerState.FAILED, False)
+    assert (status.state, status.transient, status.timed_out) == (ScannerState.FAILED, False, True)
     assert "its deadline of 172800 s" in str(status.reason)
 
 
 def test_the_pods_own_reason_is_told_rather_than_the_jobs() -> None:
     status = look(job(condition("Failed", "BackoffLimitExceeded")), pod("Failed", code=1))
     assert status.reason == "the scanner server died (server ended with exit code 1)"
-    assert not status.transient
+    assert (status.transient, status.timed_out) == (False, False)
 
 
 def test_a_pod_that_was_removed_may_fare_better_the_next_time() -> None:

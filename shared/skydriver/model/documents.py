@@ -249,7 +249,7 @@ Outbox = dict[str, OutboxEvent]
 
 
 class PixelsSeen(TypedDict):
-    """How many pixels were done, by which attempt, and since when that has been so while workers run."""
+    """How many pixels were done, by which attempt, and since when so while workers are known to run."""
 
     attempt: int
     done: int

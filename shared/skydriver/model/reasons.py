@@ -98,7 +98,7 @@ class ReasonCode(StrEnum):
     SWEEP_FAILED = "sweep_failed"
     """Duties of the last sweep failed."""
     LOCATION_SILENT = "location_silent"
-    """A location does not answer. Of a scan: none that it has workers at."""
+    """A location does not answer. Of a scan: no worker is known to run at any other."""
     BACKLOG_STUCK = "backlog_stuck"
     """Scans wait for long, though the limits leave room."""
     EVENTS_NOT_PUBLISHED = "events_not_published"

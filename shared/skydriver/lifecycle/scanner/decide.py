@@ -12,7 +12,7 @@ from skydriver.model.phases import PLACED, ClusterState, Phase
 from skydriver.model.reasons import ReasonCode, Why
 from skydriver.model.tallies import pixels_done
 from skydriver.model.transitions import Fact
-from skydriver.model.workforce import n_running
+from skydriver.model.workforce import n_known_running, n_running
 from skydriver.scanner.command_line import era_of_request
 from skydriver.scanner.era import Era, may_stall, survives_its_server
 from skydriver.scanner.protocol import ScannerState, ScannerStatus
@@ -75,7 +75,7 @@ def decide(scan: ScanAlive, server: ScannerStatus | None, now: float) -> Decisio
 
 
 async def watch(scan: ScanAlive, now: float) -> None:
-    """Note how far a running scan has come, and since when no pixel was done while workers run.
+    """Note how far a running scan has come, and since when no pixel was done while workers are known to run.
 
     The scan that is given is brought up to date, too.
     """
@@ -83,10 +83,10 @@ async def watch(scan: ScanAlive, now: float) -> None:
         return
     done, seen = pixels_done(scan.get("progress")), scan.get("watched")
     same = seen is not None and (seen["attempt"], seen["done"]) == (scan["attempt"], done)
-    if same and n_running(scan):
+    if same and n_known_running(scan):
         return
     if same and seen is not None and now - seen["since"] < settings().redrive_after:
-        return  # where no worker runs the time begins anew: that need not be written each time
+        return  # where none is known to run the time begins anew: that need not be written each time
     scan["watched"] = {"attempt": scan["attempt"], "done": done, "since": now}
     await scan_document.set_fields(scan["_id"], {"watched": scan["watched"]})
 
@@ -95,10 +95,10 @@ def _stalled(scan: ScanAlive, now: float) -> Why | None:
     """Say why a scan is taken for stalled: its server may wait for ever for a pixel that was lost.
 
     A server's reports do not show whether it waits in vain (skymap_scanner v4.2.1, `collector.py`). This rule
-    ends the server, and counts only while workers run; `sweep.notice_stalls` only announces.
+    ends the server, and counts only while workers are known to run; `sweep.notice_stalls` only announces.
     """
     seen = scan.get("watched")
-    if seen is None or not may_stall(_era(scan)) or not (running := n_running(scan)):
+    if seen is None or not may_stall(_era(scan)) or not (running := n_known_running(scan)):
         return None
     # Whatever the setting says, a pixel may be begun, given back and done by another.
     deadline = max(settings().pixel_deadline, 3.0 * scan["request"]["max_pixel_reco_time"])

@@ -179,6 +179,29 @@ async def test_a_server_that_waits_for_ever_is_found_by_pixels_and_workers(confi
     assert (await look(9601.0)).verdict is Verdict.FAIL
 
 
+async def test_no_scan_is_stalled_by_workers_of_which_nothing_newer_is_known(configure: Any) -> None:
+    configure(PIXEL_DEADLINE="600", REDRIVE_AFTER="60")
+    seen, silent = cluster("a", statuses=BUSY), cluster("b", statuses=BUSY, stale_since=1000.0)
+    scan_id = await stored(Phase.RUNNING, clusters=[silent], progress=_tallies(5))
+    await change(scan_id, request__docker_tag="4.2.1")
+
+    async def look(now: float) -> Verdict:
+        document = await read(scan_id)
+        await watch(document, now)
+        return decide(document, RUNNING, now).verdict
+
+    for now in range(1000, 9000, 300):
+        assert await look(now) is Verdict.GO_ON
+    # Where its location answers again, the time counts from then on.
+    await change(scan_id, ewms_task__clusters=[{**silent, "stale_since": None}])
+    assert await look(9000.0) is Verdict.GO_ON
+    assert await look(9300.0) is Verdict.GO_ON
+    assert await look(9401.0) is Verdict.RELAUNCH
+    # Those at another location that answers do count.
+    await change(scan_id, ewms_task__clusters=[seen, silent])
+    assert await look(9401.0) is Verdict.RELAUNCH
+
+
 def _decide(verdict: Verdict) -> Decision:
     return Decision(verdict, Why(ReasonCode.SCANNER_DIED, "it broke"))
 

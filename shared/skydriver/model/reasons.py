@@ -15,7 +15,7 @@ class ReasonCode(StrEnum):
     # Of a scan.
     ABORTED_BY_USER = "aborted_by_user"
     FINAL_RESULT_ONLY = "final_result_only"
-    """It finished by its final result; its scanner server ended before its last progress report."""
+    """It finished by its final result; its scanner server's last progress report did not come."""
     SCANNER_START_REFUSED = "scanner_start_refused"
     """It is tried again."""
     SCANNER_START_NO_ROOM = "scanner_start_no_room"

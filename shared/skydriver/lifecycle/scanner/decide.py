@@ -43,10 +43,16 @@ class Decision:
 
 
 GO_ON = Decision(Verdict.GO_ON)
+_AGAIN = (ReasonCode.SCANNER_DISAPPEARED, ReasonCode.SCANNER_DIED, ReasonCode.SCANNER_STALLED)
+"""What another launch may help against."""
 
 
 def decide(scan: ScanAlive, server: ScannerStatus | None, now: float) -> Decision:
     """Decide on a scan that is placed: the first that holds, of all that can end it or launch it again.
+
+    With a final result it is never failed nor launched again, but finished: its last progress report may
+    never come. Without one it is launched again, as often as MAX_ATTEMPTS allows, where that may help; else
+    it fails.
 
     Args:
         scan: the scan, read after its server was looked for.
@@ -57,21 +63,39 @@ def decide(scan: ScanAlive, server: ScannerStatus | None, now: float) -> Decisio
         return Decision(Verdict.FINISH)
     if scan["phase"] not in (Phase.STARTING, Phase.RUNNING):
         return GO_ON
+    why = _failure(scan, server, now)
+    if why is None:
+        return GO_ON
+    if scan["result"] and scan["result"]["is_final"]:
+        reason = (
+            "the final result is there; the last progress of its scanner server is awaited no longer"
+        )
+        return Decision(Verdict.FINISH, Why(ReasonCode.FINAL_RESULT_ONLY, reason))
+    if why.code not in _AGAIN:
+        return Decision(Verdict.FAIL, why)
+    most = settings().max_attempts
+    if scan["attempt"] >= most:
+        reason = f"{why.reason}, and so did those before it: given up after {most}"
+        return Decision(Verdict.FAIL, Why(ReasonCode.SCANNER_GIVEN_UP, reason))
+    return Decision(Verdict.RELAUNCH, why)
+
+
+def _failure(scan: ScanAlive, server: ScannerStatus | None, now: float) -> Why | None:
+    """Say what keeps a scan that is starting or running from going on; None if nothing does."""
     # It was there when the scan entered this phase, by its own word or by its launcher's.
     must_be_there = scan["phase_since"] < now - settings().call_timeout
     if must_be_there and (server is None or not server.is_alive):
-        return _without_server(scan, server)
+        return _why_dead(scan, server)
     if scan["phase"] == Phase.STARTING:
         deadline = settings().startup_deadline
         if now - scan["phase_since"] > deadline:
             reason = f"the scanner server did not become ready within {deadline} s"
-            return Decision(Verdict.FAIL, Why(ReasonCode.SCANNER_NOT_READY, reason))
-        return GO_ON
+            return Why(ReasonCode.SCANNER_NOT_READY, reason)
+        return None
     dead = all_workers_dead(scan["ewms_task"]["clusters"], now=now, grace=settings().workers_dead_grace)
     if dead is not None:
-        return Decision(Verdict.FAIL, Why(ReasonCode.ALL_WORKERS_DEAD, dead))
-    stalled = _stalled(scan, now)
-    return GO_ON if stalled is None else _again(scan, stalled)
+        return Why(ReasonCode.ALL_WORKERS_DEAD, dead)
+    return _stalled(scan, now)
 
 
 async def watch(scan: ScanAlive, now: float) -> None:
@@ -115,23 +139,18 @@ def _era(scan: ScanAlive) -> Era:
     return era_of_request(scan["request"], settings())
 
 
-def _without_server(scan: ScanAlive, server: ScannerStatus | None) -> Decision:
-    """Decide on a scan whose scanner server is dead.
-
-    With a final result it is never launched again, but finished. A server that ended well without one makes
-    it fail; one that died of something transient, or has disappeared, is launched again, as often as
-    MAX_ATTEMPTS allows. So is one since v4 that has failed at work, but none that has reached its deadline:
-    the next one would, too.
-    """
-    if scan["result"] and scan["result"]["is_final"]:
-        reason = "the final result is there; the scanner server ended before its last progress"
-        return Decision(Verdict.FINISH, Why(ReasonCode.FINAL_RESULT_ONLY, reason))
-    why = _why_dead(server)
-    if why.code == ReasonCode.SCANNER_FAILED and _has_worked(scan):
-        return _again(scan, Why(ReasonCode.SCANNER_DIED, why.reason))
-    if why.code not in (ReasonCode.SCANNER_DISAPPEARED, ReasonCode.SCANNER_DIED):
-        return Decision(Verdict.FAIL, why)
-    return _again(scan, why)
+def _why_dead(scan: ScanAlive, server: ScannerStatus | None) -> Why:
+    if server is None:
+        return Why(ReasonCode.SCANNER_DISAPPEARED, "the scanner server has disappeared")
+    if server.state is ScannerState.SUCCEEDED:
+        return Why(ReasonCode.SCANNER_WITHOUT_RESULT, "the scanner server ended without a final result")
+    if server.timed_out:
+        code = ReasonCode.SCANNER_TIMED_OUT
+    elif server.transient or _has_worked(scan):
+        code = ReasonCode.SCANNER_DIED
+    else:
+        code = ReasonCode.SCANNER_FAILED
+    return Why(code, server.reason or "the scanner server died")
 
 
 def _has_worked(scan: ScanAlive) -> bool:
@@ -142,27 +161,6 @@ def _has_worked(scan: ScanAlive) -> bool:
     if not survives_its_server(_era(scan)):
         return False
     return pixels_done(scan.get("progress")) > 0 or n_running(scan) > 0
-
-
-def _again(scan: ScanAlive, why: Why) -> Decision:
-    """Launch a scan again, as often as MAX_ATTEMPTS allows."""
-    most = settings().max_attempts
-    if scan["attempt"] >= most:
-        reason = f"{why.reason}, and so did those before it: given up after {most}"
-        return Decision(Verdict.FAIL, Why(ReasonCode.SCANNER_GIVEN_UP, reason))
-    return Decision(Verdict.RELAUNCH, why)
-
-
-def _why_dead(server: ScannerStatus | None) -> Why:
-    if server is None:
-        return Why(ReasonCode.SCANNER_DISAPPEARED, "the scanner server has disappeared")
-    if server.state is ScannerState.SUCCEEDED:
-        return Why(ReasonCode.SCANNER_WITHOUT_RESULT, "the scanner server ended without a final result")
-    if server.timed_out:
-        code = ReasonCode.SCANNER_TIMED_OUT
-    else:
-        code = ReasonCode.SCANNER_DIED if server.transient else ReasonCode.SCANNER_FAILED
-    return Why(code, server.reason or "the scanner server died")
 
 
 def all_workers_dead(clusters: Sequence[ClusterAlive], *, now: float, grace: float) -> str | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -133,6 +134,37 @@ async def test_a_server_since_v4_that_reached_its_deadline_at_work_is_not_launch
     document = _since_v4(progress=_tallies(5), clusters=[cluster(statuses=BUSY)])
     decision = decide(document, TIMED_OUT, 2000.0)
     assert decision == Decision(Verdict.FAIL, Why(ReasonCode.SCANNER_TIMED_OUT, "it broke"))
+
+
+@pytest.mark.parametrize("phase", [Phase.STARTING, Phase.RUNNING])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"statuses": BUSY},
+        {"statuses": {}, "dead_since": 2000.0, "reason": "have disappeared"},
+        {"statuses": {}, "dead_since": 2000.0, "stale_since": 2000.0},
+    ],
+    ids=["busy", "dead", "unknown"],
+)
+async def test_what_would_end_a_scan_or_launch_it_again_finishes_it_with_a_final_result(
+    phase: Phase, entry: Document
+) -> None:
+    servers = (None, PENDING, RUNNING, WELL, SHORTLY, FOR_GOOD, TIMED_OUT)
+    for server, attempt in itertools.product(servers, (1, 3)):
+        watched = {"attempt": attempt, "done": 5, "since": 1000.0}
+        own = {**cluster(), **entry, "attempt": attempt}
+        document = _since_v4(progress=_tallies(5), clusters=[own], watched=watched)
+        document |= {"phase": phase, "attempt": attempt}
+        without = decide(document, server, 50000.0)
+        document["result"] = result(is_final=True, attempt=attempt)
+        with_one = decide(document, server, 50000.0)
+        if server in (PENDING, RUNNING) and phase is Phase.RUNNING and "stale_since" in entry:
+            assert without == with_one == Decision(Verdict.GO_ON)
+        else:
+            assert without.verdict in (Verdict.FAIL, Verdict.RELAUNCH)
+            assert with_one.verdict is Verdict.FINISH
+            assert with_one.why is not None
+            assert with_one.why.code is ReasonCode.FINAL_RESULT_ONLY
 
 
 async def test_a_server_that_waits_for_ever_is_found_by_pixels_and_workers(configure: Any) -> None:

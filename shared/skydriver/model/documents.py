@@ -602,6 +602,7 @@ class ScanAlive(ScanPhase):
     """What the sweep looks at."""
 
     phase_since: float
+    reason: str | None
     priority: int
     outcome: str | None
     scanner: ScannerLease

@@ -112,10 +112,10 @@ def held_up(scan: Mapping[str, Any], *, now: float) -> HoldUp | None:
             )
             return HoldUp(ReasonCode.FORMER_WORKERS_LEFT, reason, since)
         case Phase.LAUNCHING if waited > LONG_SECONDS:
-            said = f": {scan['reason'].rstrip('.')}" if scan["reason"] else ""
-            return HoldUp(ReasonCode.SCANNER_STARTING, f"Its scanner server is being started{said}.", since)
+            reason = f"Its scanner server is being started{_said(scan)}."
+            return HoldUp(ReasonCode.SCANNER_STARTING, reason, since)
         case Phase.STARTING if waited > LONG_SECONDS:
-            reason = "Its scanner server was started, and is not ready for workers yet."
+            reason = f"Its scanner server was started, and is not ready for workers yet{_said(scan)}."
             return HoldUp(ReasonCode.SCANNER_STARTING, reason, since)
         case Phase.RUNNING:
             return _running(scan, now)
@@ -171,6 +171,10 @@ def _places(clusters: Iterable[Mapping[str, Any]]) -> str:
 
 def _place(cluster: Mapping[str, Any]) -> str:
     return str(cluster["name"]) + (f" ({cluster['reason']})" if cluster["reason"] else "")
+
+
+def _said(scan: Mapping[str, Any]) -> str:
+    return f": {scan['reason'].rstrip('.')}" if scan["reason"] else ""
 
 
 def _times(n: int) -> str:

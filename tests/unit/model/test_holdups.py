@@ -68,6 +68,9 @@ def test_a_start_that_takes_long() -> None:
         found = held_up(scan(phase, phase_since=NOW - 200), now=NOW)
         assert found is not None
         assert (found.code, found.since) == (ReasonCode.SCANNER_STARTING, NOW - 200)
+        found = held_up(scan(phase, phase_since=NOW - 200, reason="it has no pod"), now=NOW)
+        assert found is not None
+        assert "it has no pod" in found.reason
     leaving = scan(Phase.LAUNCHING, clusters=[cluster(state=ClusterState.STOPPING)], phase_since=NOW)
     assert code_of(held_up(leaving, now=NOW)) == ReasonCode.FORMER_WORKERS_LEFT
 

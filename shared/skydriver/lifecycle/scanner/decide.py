@@ -67,9 +67,7 @@ def decide(scan: ScanAlive, server: ScannerStatus | None, now: float) -> Decisio
     if why is None:
         return GO_ON
     if scan["result"] and scan["result"]["is_final"]:
-        reason = (
-            "the final result is there; the last progress of its scanner server is awaited no longer"
-        )
+        reason = "the final result is there; the last progress of its scanner server is awaited no longer"
         return Decision(Verdict.FINISH, Why(ReasonCode.FINAL_RESULT_ONLY, reason))
     if why.code not in _AGAIN:
         return Decision(Verdict.FAIL, why)
@@ -90,6 +88,8 @@ def _failure(scan: ScanAlive, server: ScannerStatus | None, now: float) -> Why |
         deadline = settings().startup_deadline
         if now - scan["phase_since"] > deadline:
             reason = f"the scanner server did not become ready within {deadline} s"
+            if server is not None and server.reason is not None:
+                reason = f"{reason}: {server.reason}"
             return Why(ReasonCode.SCANNER_NOT_READY, reason)
         return None
     dead = all_workers_dead(scan["ewms_task"]["clusters"], now=now, grace=settings().workers_dead_grace)

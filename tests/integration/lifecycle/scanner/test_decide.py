@@ -50,7 +50,7 @@ def _status(state: ScannerState, *, transient: bool = True, reason: str | None =
     return ScannerStatus("scan", 1, state, reason=reason, transient=transient)
 
 
-PENDING, RUNNING = _status(ScannerState.PENDING), _status(ScannerState.RUNNING)
+PENDING, RUNNING = (_status(state, reason=None) for state in (ScannerState.PENDING, ScannerState.RUNNING))
 WELL = _status(ScannerState.SUCCEEDED)
 SHORTLY, FOR_GOOD = _status(ScannerState.FAILED), _status(ScannerState.FAILED, transient=False)
 TIMED_OUT = dataclasses.replace(FOR_GOOD, timed_out=True)
@@ -350,6 +350,9 @@ async def test_of_all_that_can_end_a_scan_the_first_one_does(configure: Any) -> 
     too_long = decide(scan(Phase.STARTING, **late), RUNNING, 5000.0)
     reason = "the scanner server did not become ready within 100 s"
     assert too_long == Decision(Verdict.FAIL, Why(ReasonCode.SCANNER_NOT_READY, reason))
+    without_pod = dataclasses.replace(PENDING, reason="it has no pod")
+    too_long = decide(scan(Phase.STARTING, **late), without_pod, 5000.0)
+    assert too_long == Decision(Verdict.FAIL, Why(ReasonCode.SCANNER_NOT_READY, f"{reason}: it has no pod"))
     no_workers = decide(scan(Phase.RUNNING, **late), RUNNING, 5000.0)
     reason = "all 2 workers on local held: too long (x2)"
     assert no_workers == Decision(Verdict.FAIL, Why(ReasonCode.ALL_WORKERS_DEAD, reason))

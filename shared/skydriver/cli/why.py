@@ -210,7 +210,7 @@ def _starting(facts: Facts) -> str:
     pods = pod_words(facts.status.get("pods") or {})
     return (
         f"Its scanner server was started {duration(facts.waited)} ago and is not ready for workers yet: "
-        f"{'; '.join(pods) if pods else 'nothing is known of its pod'}."
+        f"{'; '.join(pods) or facts.status.get('reason') or 'nothing is known of its pod'}."
     )
 
 

@@ -130,7 +130,7 @@ def _lost(pod: Pod, now: float) -> str | None:
                 return _words(words, condition.get("message"))
     # Its time to end is over (the timestamp has the grace period in it), and no node says that it ended.
     removal = pod["metadata"].get("deletionTimestamp")
-    overdue = removal is not None and now > _seconds(removal) + REMOVAL_GRACE_PERIOD
+    overdue = removal is not None and now > epoch_seconds(removal) + REMOVAL_GRACE_PERIOD
     if phase == "Unknown" or (overdue and phase not in ("Succeeded", "Failed")):
         return _LOST["NodeLost"]
     return None
@@ -193,10 +193,11 @@ def _memory_limit(pod: Pod, name: str) -> str | None:
 def _since(pod: Pod) -> float:
     """Say since when (seconds since the epoch) a node has been at a pod."""
     since = pod.get("status", {}).get("startTime") or pod["metadata"].get("creationTimestamp")
-    return _seconds(since) if since else 0.0
+    return epoch_seconds(since) if since else 0.0
 
 
-def _seconds(timestamp: str) -> float:
+def epoch_seconds(timestamp: str) -> float:
+    """Read a time as Kubernetes writes it, in seconds since the epoch."""
     return datetime.datetime.fromisoformat(timestamp).timestamp()
 
 

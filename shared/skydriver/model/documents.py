@@ -249,7 +249,7 @@ Outbox = dict[str, OutboxEvent]
 
 
 class PixelsSeen(TypedDict):
-    """How many pixels were done, by which attempt, and since when that has been so while workers run."""
+    """How many pixels were done, by which attempt, and since when so while workers are known to run."""
 
     attempt: int
     done: int
@@ -602,6 +602,7 @@ class ScanAlive(ScanPhase):
     """What the sweep looks at."""
 
     phase_since: float
+    reason: str | None
     priority: int
     outcome: str | None
     scanner: ScannerLease

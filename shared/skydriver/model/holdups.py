@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from skydriver.model.phases import ALERT_PRIORITY, ClusterState, Phase
 from skydriver.model.reasons import ReasonCode
 from skydriver.model.tallies import pixels_done
-from skydriver.model.workforce import n_running
+from skydriver.model.workforce import n_known_running
 
 LONG_SECONDS = 180.0
 """Seconds after which a start is said to take long."""
@@ -112,10 +112,10 @@ def held_up(scan: Mapping[str, Any], *, now: float) -> HoldUp | None:
             )
             return HoldUp(ReasonCode.FORMER_WORKERS_LEFT, reason, since)
         case Phase.LAUNCHING if waited > LONG_SECONDS:
-            said = f": {scan['reason'].rstrip('.')}" if scan["reason"] else ""
-            return HoldUp(ReasonCode.SCANNER_STARTING, f"Its scanner server is being started{said}.", since)
+            reason = f"Its scanner server is being started{_said(scan)}."
+            return HoldUp(ReasonCode.SCANNER_STARTING, reason, since)
         case Phase.STARTING if waited > LONG_SECONDS:
-            reason = "Its scanner server was started, and is not ready for workers yet."
+            reason = f"Its scanner server was started, and is not ready for workers yet{_said(scan)}."
             return HoldUp(ReasonCode.SCANNER_STARTING, reason, since)
         case Phase.RUNNING:
             return _running(scan, now)
@@ -135,20 +135,22 @@ def _running(scan: Mapping[str, Any], now: float) -> HoldUp | None:
         said = [_place(one) for one in own if one["reason"]]
         reason = f"No workers have been started yet{': ' if said else ''}{'; '.join(said)}"
         return HoldUp(ReasonCode.WORKERS_NOT_STARTED, f"{reason.rstrip('.')}.", scan["phase_since"])
-    if all(one["stale_since"] for one in live):
-        said = [f"{one['name']}: {one['stale_reason']}" for one in live]
+    running = n_known_running(scan)
+    stale = [one for one in live if one["stale_since"]]
+    if stale and not running:
+        said = [f"{one['name']}: {one['stale_reason']}" for one in stale]
         reason = f"Nothing newer is known of its workers: {'; '.join(said).rstrip('.')}."
-        return HoldUp(ReasonCode.LOCATION_SILENT, reason, max(one["stale_since"] for one in live))
+        return HoldUp(ReasonCode.LOCATION_SILENT, reason, max(one["stale_since"] for one in stale))
     report = scan.get("report")
     reported = report["at"] if report else scan["phase_since"]
-    if not n_running(scan):
+    if not running:
         states = Counter[str]()
         for one in live:
             states.update({state: sum(pilots.values()) for state, pilots in one["statuses"].items()})
         seen = ", ".join(f"{n} {state}" for state, n in states.most_common()) or "none has been seen yet"
         reason = f"No worker runs on {', '.join(one['name'] for one in live)}: {seen}."
         return HoldUp(ReasonCode.WORKERS_NOT_RUNNING, reason, None)
-    workers = f"{n_running(scan)} workers run"
+    workers = f"{running} workers run"
     if now - reported > QUIET_SECONDS:
         return HoldUp(
             ReasonCode.SCANNER_SILENT, f"Its scanner server does not report, though {workers}.", reported
@@ -169,6 +171,10 @@ def _places(clusters: Iterable[Mapping[str, Any]]) -> str:
 
 def _place(cluster: Mapping[str, Any]) -> str:
     return str(cluster["name"]) + (f" ({cluster['reason']})" if cluster["reason"] else "")
+
+
+def _said(scan: Mapping[str, Any]) -> str:
+    return f": {scan['reason'].rstrip('.')}" if scan["reason"] else ""
 
 
 def _times(n: int) -> str:

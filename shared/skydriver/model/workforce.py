@@ -1,7 +1,7 @@
 """A scan's workers as EWMS tells of them (SkyDriver v2): views of our own clusters."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from skydriver.model.documents import FreeForm
@@ -33,7 +33,7 @@ def workforce(scan: Mapping[str, Any]) -> FreeForm:
         errors.update(cluster["top_task_errors"])
     return {
         "workflow_id": workflow_id(scan),
-        "statuses": {job: dict(pilots) for job, pilots in _statuses(scan).items()},
+        "statuses": {job: dict(pilots) for job, pilots in _statuses(_counted(scan)).items()},
         "n_running": n_running(scan),
         "top_errors": dict(errors),
     }
@@ -45,8 +45,16 @@ def n_running(scan: Mapping[str, Any]) -> int:
     Args:
         scan: with `attempt` and `ewms_task.clusters`.
     """
-    running = _statuses(scan).get(RUNNING, Counter())
-    return sum(n for pilot, n in running.items() if pilot not in NOT_AT_WORK)
+    return _n_running(_counted(scan))
+
+
+def n_known_running(scan: Mapping[str, Any]) -> int:
+    """Count those of them at locations that answer: of any other it is not known whether it still runs.
+
+    Args:
+        scan: with `attempt` and `ewms_task.clusters`.
+    """
+    return _n_running(cluster for cluster in _counted(scan) if not cluster["stale_since"])
 
 
 def n_asked(request: Mapping[str, Any]) -> int:
@@ -58,9 +66,14 @@ def n_asked(request: Mapping[str, Any]) -> int:
     return sum(n_workers for _, n_workers in request["request_clusters"])
 
 
-def _statuses(scan: Mapping[str, Any]) -> dict[str, Counter[str]]:
+def _n_running(clusters: Iterable[Mapping[str, Any]]) -> int:
+    running = _statuses(clusters).get(RUNNING, Counter())
+    return sum(n for pilot, n in running.items() if pilot not in NOT_AT_WORK)
+
+
+def _statuses(clusters: Iterable[Mapping[str, Any]]) -> dict[str, Counter[str]]:
     statuses: dict[str, Counter[str]] = {}
-    for cluster in _counted(scan):
+    for cluster in clusters:
         for job, pilots in cluster["statuses"].items():
             statuses.setdefault(job.upper() if job.isalpha() else job, Counter()).update(pilots)
     return statuses

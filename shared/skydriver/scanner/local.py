@@ -85,6 +85,7 @@ def _status(job: dict[str, Any]) -> ScannerStatus:
                 reason=f"the scanner server died ({pod['message']})",
                 # A server that ended by itself will do so again; one that was killed may not.
                 transient=pod["reason"] in ("Killed", "NodeLost", "InputUnavailable"),
+                timed_out=pod["reason"] == "DeadlineExceeded",
             )
         case phase:
             return ScannerStatus(scan_id, attempt, ScannerState(phase.lower()))

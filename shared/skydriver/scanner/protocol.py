@@ -57,8 +57,9 @@ class ScannerStatus:
         scan_id: the scan it belongs to.
         attempt: the launch that made it.
         state: what has become of it.
-        reason: why it failed, in words.
+        reason: why it failed, or has not started yet, in words.
         transient: whether another launch may help.
+        timed_out: whether it failed because it reached its deadline.
     """
 
     scan_id: str
@@ -66,6 +67,7 @@ class ScannerStatus:
     state: ScannerState
     reason: str | None = None
     transient: bool = True
+    timed_out: bool = False
 
     @property
     def is_alive(self) -> bool:

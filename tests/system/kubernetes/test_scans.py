@@ -170,6 +170,34 @@ async def test_a_full_quota_sends_a_scan_back_to_the_backlog(
     assert (await deployed.ended(scan_id))["outcome"] == "finished"
 
 
+async def test_a_quota_that_leaves_no_pod_shows_while_the_scan_waits_for_its_server(
+    deployed: Skydriver, namespace: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from skydriver.scanner.kubernetes import backend
+
+    monkeypatch.setattr(backend, "NO_POD_SECONDS", 0.0)
+    await namespace.create(
+        "api/v1/resourcequotas", {"metadata": {"name": "pod-quota"}, "spec": {"hard": {"pods": "0"}}}
+    )
+
+    async def counted() -> bool:
+        (found,) = await namespace.all("api/v1/resourcequotas")
+        return "hard" in found.get("status", {})
+
+    await eventually(counted)
+    scan_id = await deployed.submit(cluster={"here": 1})
+
+    async def waits() -> Any:
+        status = await deployed.status(scan_id)
+        return status if status["phase"] == "STARTING" and status["reason"] else None
+
+    status = await eventually(waits, deadline=60)
+    assert status["reason_code"] == "scanner_starting"
+    assert (len(await namespace.names(JOBS)), await namespace.names(PODS)) == (1, [])
+    await namespace.http.delete(f"/api/v1/namespaces/{namespace.name}/resourcequotas/pod-quota")
+    assert (await deployed.ended(scan_id))["outcome"] == "finished"
+
+
 async def test_deleted_in_mid_run_nothing_is_left(deployed: Skydriver, namespace: Namespace) -> None:
     scan_id = await deployed.submit(cluster={"here": 2, "there": 1}, **SLOW)
     await at_work(deployed, scan_id)

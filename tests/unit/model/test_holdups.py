@@ -68,6 +68,9 @@ def test_a_start_that_takes_long() -> None:
         found = held_up(scan(phase, phase_since=NOW - 200), now=NOW)
         assert found is not None
         assert (found.code, found.since) == (ReasonCode.SCANNER_STARTING, NOW - 200)
+        found = held_up(scan(phase, phase_since=NOW - 200, reason="it has no pod"), now=NOW)
+        assert found is not None
+        assert "it has no pod" in found.reason
     leaving = scan(Phase.LAUNCHING, clusters=[cluster(state=ClusterState.STOPPING)], phase_since=NOW)
     assert code_of(held_up(leaving, now=NOW)) == ReasonCode.FORMER_WORKERS_LEFT
 
@@ -95,6 +98,11 @@ def test_a_location_that_does_not_answer_holds_up_only_if_there_is_no_other() ->
     assert (found.code, found.since) == (ReasonCode.LOCATION_SILENT, NOW - 300)
     assert "local: timed out" in found.reason
     assert held_up(running(silent, cluster("b", statuses=RUNNING)), now=NOW) is None
+    # That others wait in a queue says nothing of those.
+    idle = cluster("b", statuses={"Idle": {"null": 5}})
+    found = held_up(running(silent, idle), now=NOW)
+    assert found is not None
+    assert (found.code, found.since) == (ReasonCode.LOCATION_SILENT, NOW - 300)
 
 
 def test_a_scanner_that_is_silent_and_pixels_that_do_not_come() -> None:

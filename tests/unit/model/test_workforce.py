@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from skydriver.model.phases import ClusterState, Outcome, Phase
-from skydriver.model.workforce import deactivated, taskforces, workforce
+from skydriver.model.workforce import deactivated, n_known_running, n_running, taskforces, workforce
 
 
 def cluster(statuses: dict[str, dict[str, int]], **changes: Any) -> dict[str, Any]:
@@ -16,6 +16,7 @@ def cluster(statuses: dict[str, dict[str, int]], **changes: Any) -> dict[str, An
         "state": ClusterState.STARTED,
         "cluster_id": 7,
         "n_workers": 30,
+        "stale_since": None,
         "starter_info": {"executable": "/usr/bin/python3"},
         "statuses": statuses,
         "top_task_errors": {"it broke": 2},
@@ -48,6 +49,15 @@ def test_workers_of_an_earlier_attempt_and_those_that_are_gone_do_not_count() ->
     former, gone = cluster(busy), cluster(busy, attempt=2, state=ClusterState.STOPPED)
     assert workforce(scan(former, gone, attempt=2))["n_running"] == 0
     assert workforce(scan(attempt=1))["n_running"] == 0
+
+
+def test_of_workers_at_a_location_that_does_not_answer_it_is_not_known_whether_they_run() -> None:
+    seen, silent = (
+        cluster({"Running": {"Tasking": 4}}),
+        cluster({"Running": {"Tasking": 20}}, stale_since=1.0),
+    )
+    assert (n_running(scan(seen, silent)), n_known_running(scan(seen, silent))) == (24, 4)
+    assert n_known_running(scan(silent)) == 0
 
 
 @pytest.mark.parametrize(

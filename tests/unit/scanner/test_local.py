@@ -128,6 +128,7 @@ async def test_a_server_that_failed_says_why_and_whether_another_may_help(
         "state": ScannerState.FAILED,
         "reason": f"the scanner server died ({message})",
         "transient": transient,
+        "timed_out": reason == "DeadlineExceeded",
     }
 
 

@@ -12,7 +12,7 @@ from skydriver.model.phases import PLACED, ClusterState, Phase
 from skydriver.model.reasons import ReasonCode, Why
 from skydriver.model.tallies import pixels_done
 from skydriver.model.transitions import Fact
-from skydriver.model.workforce import n_running
+from skydriver.model.workforce import n_known_running, n_running
 from skydriver.scanner.command_line import era_of_request
 from skydriver.scanner.era import Era, may_stall, survives_its_server
 from skydriver.scanner.protocol import ScannerState, ScannerStatus
@@ -43,10 +43,16 @@ class Decision:
 
 
 GO_ON = Decision(Verdict.GO_ON)
+_AGAIN = (ReasonCode.SCANNER_DISAPPEARED, ReasonCode.SCANNER_DIED, ReasonCode.SCANNER_STALLED)
+"""What another launch may help against."""
 
 
 def decide(scan: ScanAlive, server: ScannerStatus | None, now: float) -> Decision:
     """Decide on a scan that is placed: the first that holds, of all that can end it or launch it again.
+
+    With a final result it is never failed nor launched again, but finished: its last progress report may
+    never come. Without one it is launched again, as often as MAX_ATTEMPTS allows, where that may help; else
+    it fails.
 
     Args:
         scan: the scan, read after its server was looked for.
@@ -57,25 +63,43 @@ def decide(scan: ScanAlive, server: ScannerStatus | None, now: float) -> Decisio
         return Decision(Verdict.FINISH)
     if scan["phase"] not in (Phase.STARTING, Phase.RUNNING):
         return GO_ON
+    why = _failure(scan, server, now)
+    if why is None:
+        return GO_ON
+    if scan["result"] and scan["result"]["is_final"]:
+        reason = "the final result is there; the last progress of its scanner server is awaited no longer"
+        return Decision(Verdict.FINISH, Why(ReasonCode.FINAL_RESULT_ONLY, reason))
+    if why.code not in _AGAIN:
+        return Decision(Verdict.FAIL, why)
+    most = settings().max_attempts
+    if scan["attempt"] >= most:
+        reason = f"{why.reason}, and so did those before it: given up after {most}"
+        return Decision(Verdict.FAIL, Why(ReasonCode.SCANNER_GIVEN_UP, reason))
+    return Decision(Verdict.RELAUNCH, why)
+
+
+def _failure(scan: ScanAlive, server: ScannerStatus | None, now: float) -> Why | None:
+    """Say what keeps a scan that is starting or running from going on; None if nothing does."""
     # It was there when the scan entered this phase, by its own word or by its launcher's.
     must_be_there = scan["phase_since"] < now - settings().call_timeout
     if must_be_there and (server is None or not server.is_alive):
-        return _without_server(scan, server)
+        return _why_dead(scan, server)
     if scan["phase"] == Phase.STARTING:
         deadline = settings().startup_deadline
         if now - scan["phase_since"] > deadline:
             reason = f"the scanner server did not become ready within {deadline} s"
-            return Decision(Verdict.FAIL, Why(ReasonCode.SCANNER_NOT_READY, reason))
-        return GO_ON
+            if server is not None and server.reason is not None:
+                reason = f"{reason}: {server.reason}"
+            return Why(ReasonCode.SCANNER_NOT_READY, reason)
+        return None
     dead = all_workers_dead(scan["ewms_task"]["clusters"], now=now, grace=settings().workers_dead_grace)
     if dead is not None:
-        return Decision(Verdict.FAIL, Why(ReasonCode.ALL_WORKERS_DEAD, dead))
-    stalled = _stalled(scan, now)
-    return GO_ON if stalled is None else _again(scan, stalled)
+        return Why(ReasonCode.ALL_WORKERS_DEAD, dead)
+    return _stalled(scan, now)
 
 
 async def watch(scan: ScanAlive, now: float) -> None:
-    """Note how far a running scan has come, and since when no pixel was done while workers run.
+    """Note how far a running scan has come, and since when no pixel was done while workers are known to run.
 
     The scan that is given is brought up to date, too.
     """
@@ -83,10 +107,10 @@ async def watch(scan: ScanAlive, now: float) -> None:
         return
     done, seen = pixels_done(scan.get("progress")), scan.get("watched")
     same = seen is not None and (seen["attempt"], seen["done"]) == (scan["attempt"], done)
-    if same and n_running(scan):
+    if same and n_known_running(scan):
         return
     if same and seen is not None and now - seen["since"] < settings().redrive_after:
-        return  # where no worker runs the time begins anew: that need not be written each time
+        return  # where none is known to run the time begins anew: that need not be written each time
     scan["watched"] = {"attempt": scan["attempt"], "done": done, "since": now}
     await scan_document.set_fields(scan["_id"], {"watched": scan["watched"]})
 
@@ -95,10 +119,10 @@ def _stalled(scan: ScanAlive, now: float) -> Why | None:
     """Say why a scan is taken for stalled: its server may wait for ever for a pixel that was lost.
 
     A server's reports do not show whether it waits in vain (skymap_scanner v4.2.1, `collector.py`). This rule
-    ends the server, and counts only while workers run; `sweep.notice_stalls` only announces.
+    ends the server, and counts only while workers are known to run; `sweep.notice_stalls` only announces.
     """
     seen = scan.get("watched")
-    if seen is None or not may_stall(_era(scan)) or not (running := n_running(scan)):
+    if seen is None or not may_stall(_era(scan)) or not (running := n_known_running(scan)):
         return None
     # Whatever the setting says, a pixel may be begun, given back and done by another.
     deadline = max(settings().pixel_deadline, 3.0 * scan["request"]["max_pixel_reco_time"])
@@ -115,22 +139,18 @@ def _era(scan: ScanAlive) -> Era:
     return era_of_request(scan["request"], settings())
 
 
-def _without_server(scan: ScanAlive, server: ScannerStatus | None) -> Decision:
-    """Decide on a scan whose scanner server is dead.
-
-    With a final result it is never launched again, but finished. A server that ended well without one makes
-    it fail; one that died of something transient, or has disappeared, is launched again, as often as
-    MAX_ATTEMPTS allows. So is one since v4 that has failed at work.
-    """
-    if scan["result"] and scan["result"]["is_final"]:
-        reason = "the final result is there; the scanner server ended before its last progress"
-        return Decision(Verdict.FINISH, Why(ReasonCode.FINAL_RESULT_ONLY, reason))
-    why = _why_dead(server)
-    if why.code == ReasonCode.SCANNER_FAILED and _has_worked(scan):
-        return _again(scan, Why(ReasonCode.SCANNER_DIED, why.reason))
-    if why.code not in (ReasonCode.SCANNER_DISAPPEARED, ReasonCode.SCANNER_DIED):
-        return Decision(Verdict.FAIL, why)
-    return _again(scan, why)
+def _why_dead(scan: ScanAlive, server: ScannerStatus | None) -> Why:
+    if server is None:
+        return Why(ReasonCode.SCANNER_DISAPPEARED, "the scanner server has disappeared")
+    if server.state is ScannerState.SUCCEEDED:
+        return Why(ReasonCode.SCANNER_WITHOUT_RESULT, "the scanner server ended without a final result")
+    if server.timed_out:
+        code = ReasonCode.SCANNER_TIMED_OUT
+    elif server.transient or _has_worked(scan):
+        code = ReasonCode.SCANNER_DIED
+    else:
+        code = ReasonCode.SCANNER_FAILED
+    return Why(code, server.reason or "the scanner server died")
 
 
 def _has_worked(scan: ScanAlive) -> bool:
@@ -141,24 +161,6 @@ def _has_worked(scan: ScanAlive) -> bool:
     if not survives_its_server(_era(scan)):
         return False
     return pixels_done(scan.get("progress")) > 0 or n_running(scan) > 0
-
-
-def _again(scan: ScanAlive, why: Why) -> Decision:
-    """Launch a scan again, as often as MAX_ATTEMPTS allows."""
-    most = settings().max_attempts
-    if scan["attempt"] >= most:
-        reason = f"{why.reason}, and so did those before it: given up after {most}"
-        return Decision(Verdict.FAIL, Why(ReasonCode.SCANNER_GIVEN_UP, reason))
-    return Decision(Verdict.RELAUNCH, why)
-
-
-def _why_dead(server: ScannerStatus | None) -> Why:
-    if server is None:
-        return Why(ReasonCode.SCANNER_DISAPPEARED, "the scanner server has disappeared")
-    if server.state is ScannerState.SUCCEEDED:
-        return Why(ReasonCode.SCANNER_WITHOUT_RESULT, "the scanner server ended without a final result")
-    code = ReasonCode.SCANNER_DIED if server.transient else ReasonCode.SCANNER_FAILED
-    return Why(code, server.reason or "the scanner server died")
 
 
 def all_workers_dead(clusters: Sequence[ClusterAlive], *, now: float, grace: float) -> str | None:

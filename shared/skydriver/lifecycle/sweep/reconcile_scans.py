@@ -8,8 +8,11 @@ from skydriver.lifecycle.scanner.decide import Verdict, act, decide, watch
 from skydriver.lifecycle.sweep.notice_stalls import notice_stall
 from skydriver.lifecycle.sweep.redrive import redrive
 from skydriver.model.documents import ScanAlive
+from skydriver.model.phases import Phase
+from skydriver.model.reasons import ReasonCode, Why, reason_fields
 from skydriver.scanner.backend import backend
 from skydriver.scanner.protocol import ScannerStatus
+from skydriver.store.scans import document as scan_document
 from skydriver.store.scans import overview as scan_overview
 from skydriver.telemetry import traces
 
@@ -43,5 +46,17 @@ async def _reconcile(scan: ScanAlive, server: ScannerStatus | None, listed_at: f
         # The document is an old one now: the next sweep sees to the rest.
         await act(scan, decision)
         return
+    await _note_start(scan, server)
     await notice_stall(scan, listed_at)
     await redrive(scan)
+
+
+async def _note_start(scan: ScanAlive, server: ScannerStatus | None) -> None:
+    """Note on a scan that is starting why its server has not started yet, or that this is over."""
+    if scan["phase"] != Phase.STARTING:
+        return
+    said = server and server.reason
+    fields = reason_fields(Why(ReasonCode.SCANNER_STARTING, said) if said else None)
+    if fields["reason"] != scan["reason"]:
+        guard = {"phase": Phase.STARTING, "attempt": scan["attempt"]}
+        await scan_document.set_fields(scan["_id"], {**fields, "last_updated": time.time()}, guard=guard)

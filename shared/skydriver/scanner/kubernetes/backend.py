@@ -7,7 +7,7 @@ from typing import Any
 
 from skydriver.errors import TemporaryError
 from skydriver.kube.client import Kubernetes, in_cluster
-from skydriver.kube.pod_status import PodState, diagnose_pod
+from skydriver.kube.pod_status import PodState, diagnose_pod, epoch_seconds
 from skydriver.model.reasons import cut
 from skydriver.scanner.era import Era
 from skydriver.scanner.kubernetes.job import (
@@ -25,6 +25,8 @@ from skydriver.settings import settings
 
 JOB_NAME = "job-name"
 """The label by which Kubernetes itself ties a pod to its Job."""
+NO_POD_SECONDS = 120.0
+"""Seconds after which a Job without a pod is said to have none; as a rule it has one at once."""
 
 
 class KubernetesScanners:
@@ -110,6 +112,7 @@ def status_of(
             ScannerState.FAILED,
             f"the scanner server ran longer than its deadline of {deadline} s",
             transient=False,
+            timed_out=True,
         )
     if pods:
         newest = max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")))
@@ -125,4 +128,7 @@ def status_of(
         return ScannerStatus(scan_id, attempt, ScannerState.FAILED, words)
     if "Complete" in conditions:
         return ScannerStatus(scan_id, attempt, ScannerState.SUCCEEDED)
-    return ScannerStatus(scan_id, attempt, ScannerState.PENDING)
+    # Why is told by the Job's events alone, which we may not read.
+    late = now - epoch_seconds(job["metadata"]["creationTimestamp"]) > NO_POD_SECONDS
+    words = "Kubernetes has made no pod for it: a quota of pods, processors or memory may leave no room"
+    return ScannerStatus(scan_id, attempt, ScannerState.PENDING, words if late else None)

@@ -1,6 +1,8 @@
 """A scanner server died: the scan is launched again, finishes, or fails."""
 
 import asyncio
+import dataclasses
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -48,9 +50,10 @@ def _status(state: ScannerState, *, transient: bool = True, reason: str | None =
     return ScannerStatus("scan", 1, state, reason=reason, transient=transient)
 
 
-PENDING, RUNNING = _status(ScannerState.PENDING), _status(ScannerState.RUNNING)
+PENDING, RUNNING = (_status(state, reason=None) for state in (ScannerState.PENDING, ScannerState.RUNNING))
 WELL = _status(ScannerState.SUCCEEDED)
 SHORTLY, FOR_GOOD = _status(ScannerState.FAILED), _status(ScannerState.FAILED, transient=False)
+TIMED_OUT = dataclasses.replace(FOR_GOOD, timed_out=True)
 
 
 @pytest.mark.parametrize(
@@ -63,11 +66,13 @@ SHORTLY, FOR_GOOD = _status(ScannerState.FAILED), _status(ScannerState.FAILED, t
         (WELL, 1, True, Verdict.FINISH, "the final result is there"),
         (SHORTLY, 1, True, Verdict.FINISH, "the final result is there"),
         (FOR_GOOD, 3, True, Verdict.FINISH, "the final result is there"),
+        (TIMED_OUT, 1, True, Verdict.FINISH, "the final result is there"),
         (None, 1, True, Verdict.FINISH, "the final result is there"),
         # Without one, what ended well has failed.
         (WELL, 1, None, Verdict.FAIL, "the scanner server ended without a final result"),
         (WELL, 1, False, Verdict.FAIL, "the scanner server ended without a final result"),
         (FOR_GOOD, 1, False, Verdict.FAIL, "it broke"),
+        (TIMED_OUT, 1, False, Verdict.FAIL, "it broke"),
         (SHORTLY, 1, None, Verdict.RELAUNCH, "it broke"),
         (SHORTLY, 2, False, Verdict.RELAUNCH, "it broke"),
         (None, 1, False, Verdict.RELAUNCH, "the scanner server has disappeared"),
@@ -125,6 +130,43 @@ async def test_a_server_since_v4_that_ended_at_work_is_launched_again(
     assert decide(document, FOR_GOOD, 2000.0).verdict is Verdict.FAIL
 
 
+async def test_a_server_since_v4_that_reached_its_deadline_at_work_is_not_launched_again() -> None:
+    document = _since_v4(progress=_tallies(5), clusters=[cluster(statuses=BUSY)])
+    decision = decide(document, TIMED_OUT, 2000.0)
+    assert decision == Decision(Verdict.FAIL, Why(ReasonCode.SCANNER_TIMED_OUT, "it broke"))
+
+
+@pytest.mark.parametrize("phase", [Phase.STARTING, Phase.RUNNING])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"statuses": BUSY},
+        {"statuses": {}, "dead_since": 2000.0, "reason": "have disappeared"},
+        {"statuses": {}, "dead_since": 2000.0, "stale_since": 2000.0},
+    ],
+    ids=["busy", "dead", "unknown"],
+)
+async def test_what_would_end_a_scan_or_launch_it_again_finishes_it_with_a_final_result(
+    phase: Phase, entry: Document
+) -> None:
+    servers = (None, PENDING, RUNNING, WELL, SHORTLY, FOR_GOOD, TIMED_OUT)
+    for server, attempt in itertools.product(servers, (1, 3)):
+        watched = {"attempt": attempt, "done": 5, "since": 1000.0}
+        own = {**cluster(), **entry, "attempt": attempt}
+        document = _since_v4(progress=_tallies(5), clusters=[own], watched=watched)
+        document |= {"phase": phase, "attempt": attempt}
+        without = decide(document, server, 50000.0)
+        document["result"] = result(is_final=True, attempt=attempt)
+        with_one = decide(document, server, 50000.0)
+        if server in (PENDING, RUNNING) and phase is Phase.RUNNING and "stale_since" in entry:
+            assert without == with_one == Decision(Verdict.GO_ON)
+        else:
+            assert without.verdict in (Verdict.FAIL, Verdict.RELAUNCH)
+            assert with_one.verdict is Verdict.FINISH
+            assert with_one.why is not None
+            assert with_one.why.code is ReasonCode.FINAL_RESULT_ONLY
+
+
 async def test_a_server_that_waits_for_ever_is_found_by_pixels_and_workers(configure: Any) -> None:
     configure(PIXEL_DEADLINE="600", MAX_ATTEMPTS="2", REDRIVE_AFTER="60")
     scan_id = await stored(Phase.RUNNING, clusters=[cluster(statuses=BUSY)], progress=_tallies(5))
@@ -167,6 +209,29 @@ async def test_a_server_that_waits_for_ever_is_found_by_pixels_and_workers(confi
     await change(scan_id, ewms_task__clusters=[cluster(statuses=BUSY, attempt=2)])
     assert (await look(9000.0)).verdict is Verdict.GO_ON
     assert (await look(9601.0)).verdict is Verdict.FAIL
+
+
+async def test_no_scan_is_stalled_by_workers_of_which_nothing_newer_is_known(configure: Any) -> None:
+    configure(PIXEL_DEADLINE="600", REDRIVE_AFTER="60")
+    seen, silent = cluster("a", statuses=BUSY), cluster("b", statuses=BUSY, stale_since=1000.0)
+    scan_id = await stored(Phase.RUNNING, clusters=[silent], progress=_tallies(5))
+    await change(scan_id, request__docker_tag="4.2.1")
+
+    async def look(now: float) -> Verdict:
+        document = await read(scan_id)
+        await watch(document, now)
+        return decide(document, RUNNING, now).verdict
+
+    for now in range(1000, 9000, 300):
+        assert await look(now) is Verdict.GO_ON
+    # Where its location answers again, the time counts from then on.
+    await change(scan_id, ewms_task__clusters=[{**silent, "stale_since": None}])
+    assert await look(9000.0) is Verdict.GO_ON
+    assert await look(9300.0) is Verdict.GO_ON
+    assert await look(9401.0) is Verdict.RELAUNCH
+    # Those at another location that answers do count.
+    await change(scan_id, ewms_task__clusters=[seen, silent])
+    assert await look(9401.0) is Verdict.RELAUNCH
 
 
 def _decide(verdict: Verdict) -> Decision:
@@ -285,6 +350,9 @@ async def test_of_all_that_can_end_a_scan_the_first_one_does(configure: Any) -> 
     too_long = decide(scan(Phase.STARTING, **late), RUNNING, 5000.0)
     reason = "the scanner server did not become ready within 100 s"
     assert too_long == Decision(Verdict.FAIL, Why(ReasonCode.SCANNER_NOT_READY, reason))
+    without_pod = dataclasses.replace(PENDING, reason="it has no pod")
+    too_long = decide(scan(Phase.STARTING, **late), without_pod, 5000.0)
+    assert too_long == Decision(Verdict.FAIL, Why(ReasonCode.SCANNER_NOT_READY, f"{reason}: it has no pod"))
     no_workers = decide(scan(Phase.RUNNING, **late), RUNNING, 5000.0)
     reason = "all 2 workers on local held: too long (x2)"
     assert no_workers == Decision(Verdict.FAIL, Why(ReasonCode.ALL_WORKERS_DEAD, reason))

@@ -10,8 +10,10 @@ from skydriver.lifecycle.scanner.launch_scanner import launch_scanner
 from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
 from skydriver.lifecycle.sweep.reconcile_scans import reconcile_scans
 from skydriver.model.phases import Outcome, Phase
+from skydriver.model.reasons import ReasonCode
 from skydriver.model.transitions import Fact
 from skydriver.runtime import local_jobs
+from skydriver.scanner.protocol import ScannerState, ScannerStatus
 from tests.support.documents import Document, change, cluster, read, result, stored
 from tests.support.parts import Broker, Jobs
 
@@ -154,7 +156,7 @@ async def test_a_scan_with_a_final_result_finishes_once_its_server_is_gone(
     await reconcile_scans()
     after = await read(scan_id)
     assert (after["outcome"], after["attempt"]) == (Outcome.FINISHED, 1)
-    assert "before its last progress" in after["reason"]
+    assert after["reason_code"] == ReasonCode.FINAL_RESULT_ONLY
 
 
 async def test_a_server_that_does_not_become_ready_in_time_fails_its_scan(
@@ -171,6 +173,28 @@ async def test_a_server_that_does_not_become_ready_in_time_fails_its_scan(
     after = await read(scan_id)
     assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.FAILED)
     assert "did not become ready within 100 s" in after["reason"]
+
+
+async def test_why_a_server_has_not_started_yet_is_noted_while_that_is_so(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words: str | None = "no pod was made for it"
+
+    class Pending:
+        async def list(self) -> dict[str, ScannerStatus]:
+            return {"one": ScannerStatus(scan_id, 1, ScannerState.PENDING, words)}
+
+    monkeypatch.setattr("skydriver.lifecycle.sweep.reconcile_scans.backend", Pending)
+    scan_id = await stored(Phase.STARTING)
+    await reconcile_scans()
+    after = await read(scan_id)
+    assert (after["reason"], after["reason_code"]) == (words, ReasonCode.SCANNER_STARTING)
+    await reconcile_scans()
+    assert await read(scan_id) == after
+    words = None
+    await reconcile_scans()
+    after = await read(scan_id)
+    assert (after["phase"], after["reason"], after["reason_code"]) == (Phase.STARTING, None, None)
 
 
 async def test_a_scan_all_of_whose_workers_are_dead_fails_with_their_errors(
@@ -192,8 +216,13 @@ async def test_a_scan_all_of_whose_workers_are_dead_fails_with_their_errors(
     assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.FAILED)
     assert after["reason"].count("all 2 workers on local") == 2
     assert after["reason"].count("Held: no such image (x2)") == 2
-    for scan_id in (*ids[1:], final):
+    for scan_id in ids[1:]:
         assert (await read(scan_id))["phase"] == Phase.RUNNING
+    # Its server hangs before its last words.
+    after = await read(final)
+    assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.FINISHED)
+    assert after["reason_code"] == ReasonCode.FINAL_RESULT_ONLY
+    assert len(broker.heard(Fact.FINISHED, final)) == 1
 
 
 async def test_servers_that_belong_to_no_living_scan_are_removed(jobs: Jobs, broker: Broker) -> None:

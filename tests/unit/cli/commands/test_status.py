@@ -247,6 +247,16 @@ SITUATIONS: dict[str, Answers] = {
             ],
         }
     ),
+    "starting-no-pod": {
+        "status": at(
+            "STARTING",
+            6,
+            "PENDING__PRESTARTUP",
+            reason="Kubernetes has made no pod for it: a quota may leave no room",
+            pods={"pod_status": {}, "pod_status_message": "retrieved", "pod_message": "retrieved"},
+        ),
+        "history": HISTORY[:3],
+    },
     "starting-local": starting({"name": "skyscan-x-0", "phase": "Running", "reason": None, "message": None}),
     "running": running(cluster(top_task_errors={"ValueError: [bad] pixel": 3})),
     "running-no-prediction": running(cluster(), no_prediction=True),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from skydriver.scanner.kubernetes.backend import status_of
+from skydriver.scanner.kubernetes.backend import NO_POD_SECONDS, status_of
 from skydriver.scanner.protocol import ScannerState, ScannerStatus
 
 NOW = 1_800_000_000.0
@@ -12,6 +12,7 @@ def job(*conditions: dict[str, Any]) -> dict[str, Any]:
     return {
         "metadata": {
             "name": "skyscan-abc-2",
+            "creationTimestamp": "2027-01-15T08:00:00Z",
             "labels": {"skydriver.icecube.org/scan-id": "abc", "skydriver.icecube.org/attempt": "2"},
         },
         "spec": {"activeDeadlineSeconds": 172800},
@@ -40,8 +41,12 @@ def test_it_belongs_to_the_scan_and_the_attempt_of_its_labels() -> None:
     assert look(job(), pod("Running")) == ScannerStatus("abc", 2, ScannerState.RUNNING)
 
 
-def test_a_job_without_a_pod_is_pending() -> None:
-    assert look(job()).state is ScannerState.PENDING
+def test_a_job_without_a_pod_is_pending_and_says_so_after_a_while() -> None:
+    for age, is_late in ((0, False), (NO_POD_SECONDS, False), (NO_POD_SECONDS + 1, True)):
+        status = status_of(job(), [], now=NOW + age, pull_timeout=180)
+        assert (status.state, status.reason is not None) == (ScannerState.PENDING, is_late)
+    late = NOW + NO_POD_SECONDS + 1
+    assert status_of(job(), [pod("Pending")], now=late, pull_timeout=180).reason is None
 
 
 def test_a_job_is_pending_while_its_pod_is() -> None:
@@ -54,14 +59,14 @@ def test_a_complete_job_has_succeeded_even_if_its_pod_is_gone() -> None:
 
 def test_the_deadline_is_named_and_another_launch_would_not_help() -> None:
     status = look(job(condition("Failed", "DeadlineExceeded")))
-    assert (status.state, status.transient) == (ScannerState.FAILED, False)
+    assert (status.state, status.transient, status.timed_out) == (ScannerState.FAILED, False, True)
     assert "its deadline of 172800 s" in str(status.reason)
 
 
 def test_the_pods_own_reason_is_told_rather_than_the_jobs() -> None:
     status = look(job(condition("Failed", "BackoffLimitExceeded")), pod("Failed", code=1))
     assert status.reason == "the scanner server died (server ended with exit code 1)"
-    assert not status.transient
+    assert (status.transient, status.timed_out) == (False, False)
 
 
 def test_a_pod_that_was_removed_may_fare_better_the_next_time() -> None:

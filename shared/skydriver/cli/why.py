@@ -223,12 +223,13 @@ def _running(facts: Facts) -> str:
     if not live:
         why_not = "; ".join(f"not started on {one.name}{one.how}" for one in missing if one.reason)
         return f"It waits for workers: {why_not or 'none of them has been started yet'}."
-    if all(cluster.get("stale_since") for cluster in live):
-        since = facts.now - max(float(cluster["stale_since"]) for cluster in live)
-        reasons = "; ".join(f"{_name(cluster)}: {cluster.get('stale_reason')}" for cluster in live)
-        return f"Nothing newer is known of its workers for {duration(since)}: {reasons}."
-    states = _states(live)
+    stale = [cluster for cluster in live if cluster.get("stale_since")]
+    states = _states([cluster for cluster in live if cluster not in stale])
     working = states.pop("Running", 0)
+    if stale and not working:
+        since = facts.now - max(float(cluster["stale_since"]) for cluster in stale)
+        reasons = "; ".join(f"{_name(cluster)}: {cluster.get('stale_reason')}" for cluster in stale)
+        return f"Nothing newer is known of its workers for {duration(since)}: {reasons}."
     if not working:
         others = ", ".join(f"{n} {state}" for state, n in states.most_common())
         where = ", ".join(map(_name, live))

@@ -78,7 +78,7 @@ class ReasonCode(StrEnum):
     STARTS_LIMIT = "starts_limit"
     """The limit of starts within a minute is reached."""
     NEXT_SWEEP = "next_sweep"
-    """Nothing but its turn is waited for."""
+    """It starts with the next sweep."""
     FORMER_WORKERS_LEFT = "former_workers_left"
     """It is launched again once the workers of its last attempt are gone."""
     SCANNER_STARTING = "scanner_starting"

@@ -370,7 +370,7 @@ OPERATIONS: Mapping[str, Operation] = {
                         "refusals": 0,
                         "held_up": {
                             "code": "next_sweep",
-                            "reason": "Nothing but its turn is waited for: the sweep comes by once a minute.",
+                            "reason": "It starts with the next sweep, which runs once a minute.",
                             "since": 1718712350.0,
                         },
                     }

@@ -267,6 +267,11 @@ SITUATIONS: dict[str, Answers] = {
     "running-stale": running(
         cluster(stale_since=NOW - 200, stale_reason="the schedd does not answer within 25 s")
     ),
+    "running-stale-and-idle": running(
+        cluster(stale_since=NOW - 200, stale_reason="the schedd does not answer within 25 s"),
+        cluster("sub-3", statuses={"Idle": {"null": 10}}),
+        reported=NOW - 3000,
+    ),
     "running-idle-and-held": running(
         cluster(statuses={"Idle": {"null": 8}, "Held: (6, 0) no such file": {"null": 2}}), reported=None
     ),

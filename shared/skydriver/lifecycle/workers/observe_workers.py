@@ -8,6 +8,7 @@ from typing import Any
 from skydriver.errors import PermanentError, SkyDriverError
 from skydriver.eventing.events import outbox_entry
 from skydriver.eventing.outbox import send_all
+from skydriver.lifecycle.workers.backend_call import backend_call
 from skydriver.model.documents import Cluster
 from skydriver.model.phases import ClusterState
 from skydriver.model.reasons import ReasonCode, Why, cut, reason_fields
@@ -60,8 +61,9 @@ async def _observe(location: str, orchestrator: str, where: dict[str, str]) -> N
     asked_at = time.time()
     clusters = {cluster["uuid"]: cluster for _, cluster in started}
     try:
-        look = await backend(orchestrator).observe(where, clusters)
-    except (SkyDriverError, NotImplementedError) as error:
+        async with backend_call():
+            look = await backend(orchestrator).observe(where, clusters)
+    except SkyDriverError as error:
         # The last figures stay, and users see since when, and why, nothing newer is known.
         reason = cut(str(error))
         await observation_leases.note_silence(location, since=asked_at, reason=reason)

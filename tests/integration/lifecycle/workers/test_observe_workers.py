@@ -12,8 +12,9 @@ from skydriver.lifecycle.workers.stop_workers import stop_workers
 from skydriver.model.phases import ClusterState, Phase
 from skydriver.model.transitions import Fact
 from skydriver.runtime import local_jobs
+from skydriver.store import observation_leases
 from skydriver.store.scans import clusters as scan_clusters
-from skydriver.workers.local import job_name
+from skydriver.workers.local import LocalWorkers, job_name
 from tests.support.documents import change, cluster, clusters_of, read, stored
 from tests.support.parts import Broker, Jobs
 from tests.support.repeats import Repeat
@@ -189,6 +190,22 @@ async def test_a_location_that_does_not_answer_leaves_the_last_figures_and_says_
         >= {name: value for name, value in before["a"].items() if not name.startswith("stale_")}.items()
     )
     assert await read(elsewhere) == other
+
+
+async def test_a_fault_of_a_look_marks_the_figures_as_old(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def observe(self: LocalWorkers, location: object, clusters: object) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(LocalWorkers, "observe", observe)
+    scan_id = await stored(Phase.RUNNING, clusters=[cluster("a")])
+    begun = time.time()
+    with pytest.raises(TemporaryError):
+        await observe_workers(HERE)
+    entry = (await clusters_of(scan_id))["a"]
+    assert begun <= entry["stale_since"] <= time.time()
+    assert (await observation_leases.silence())[HERE] == entry["stale_since"]
 
 
 async def test_a_location_that_answers_again_tells_how_its_workers_are(jobs: Jobs) -> None:

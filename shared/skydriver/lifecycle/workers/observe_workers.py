@@ -13,6 +13,7 @@ from skydriver.model.documents import Cluster
 from skydriver.model.phases import ClusterState
 from skydriver.model.reasons import ReasonCode, Why, cut, reason_fields
 from skydriver.model.transitions import Fact
+from skydriver.model.worker_figures import bounded_errors, bounded_statuses
 from skydriver.settings import known_clusters, settings
 from skydriver.store import observation_leases
 from skydriver.store.scans import clusters as scan_clusters
@@ -21,8 +22,6 @@ from skydriver.workers.protocol import Observation
 
 logger = logging.getLogger(__name__)
 
-MAX_STATUSES = 20
-MAX_ERRORS = 10
 MAX_SITES = 20
 
 
@@ -104,8 +103,8 @@ async def _note(scan_id: str, cluster: Cluster, seen: Observation | None, asked_
         code = ReasonCode.WORKERS_ENDED
     why = None if seen.reason is None else Why(code, seen.reason)
     fields: dict[str, Any] = {
-        "statuses": dict(list(seen.statuses.items())[:MAX_STATUSES]),
-        "top_task_errors": dict(list(seen.top_task_errors.items())[:MAX_ERRORS]),
+        "statuses": bounded_statuses(seen.statuses),
+        "top_task_errors": bounded_errors(seen.top_task_errors),
         "errors_by_site": dict(list(seen.errors_by_site.items())[:MAX_SITES]),
         **reason_fields(why),
         "dead_since": None if seen.alive else cluster["dead_since"] or asked_at,

@@ -161,6 +161,7 @@ async def report_cluster(
     fields: Mapping[str, Any],
     *,
     entry: Cluster,
+    limit: int,
     why_dead: Why | None,
 ) -> bool:
     """Set fields of a cluster entry, or add the entry where there is none.
@@ -170,11 +171,13 @@ async def report_cluster(
         uuid: the cluster's.
         fields: what to set.
         entry: what to add where there is none.
+        limit: how many entries a scan may have at most.
         why_dead: why all of its workers are dead; None if they are not. Since when they are, is kept from
             the first report that says so.
 
     Returns:
-        False if there is none, and the scan does not take it: only one whose scanner server runs does.
+        False if there is none, and the scan does not take it: its scanner server does not run, or it has as
+        many as it may.
     """
 
     async def update() -> bool:
@@ -199,6 +202,7 @@ async def report_cluster(
             "_id": scan_id,
             "phase": {"$in": [Phase.STARTING, Phase.RUNNING]},
             "ewms_task.clusters.uuid": {"$ne": uuid},
+            f"ewms_task.clusters.{limit - 1}": {"$exists": False},
         },
         {"$push": {"ewms_task.clusters": entry}, "$set": {"last_updated": time.time()}},
     )

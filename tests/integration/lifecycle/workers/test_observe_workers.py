@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from skydriver.errors import PermanentError, TemporaryError
-from skydriver.lifecycle.workers import observe_workers as observing
 from skydriver.lifecycle.workers.observe_workers import observe_workers
 from skydriver.lifecycle.workers.stop_workers import stop_workers
+from skydriver.model import worker_figures
 from skydriver.model.phases import ClusterState, Phase
 from skydriver.model.transitions import Fact
 from skydriver.runtime import local_jobs
@@ -162,15 +162,15 @@ async def test_a_cluster_that_is_unwanted_meanwhile_stays_so(jobs: Jobs) -> None
 
 
 async def test_what_is_noted_is_bounded(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observing, "MAX_STATUSES", 1)
-    monkeypatch.setattr(observing, "MAX_ERRORS", 0)
+    monkeypatch.setattr(worker_figures, "MAX_STATUSES", 0)
+    monkeypatch.setattr(worker_figures, "MAX_ERRORS", 0)
     await _workers(jobs, "a", count=2)
     await jobs.kill(job_name("a"), 0)
     scan_id = await stored(Phase.RUNNING, clusters=[cluster("a")])
     await observe_workers(HERE)
     entry = (await clusters_of(scan_id))["a"]
-    assert len(entry["statuses"]) == 1
-    assert entry["top_task_errors"] == {}
+    assert entry["statuses"] == {"other": {"Tasking": 1, "FatalError": 1}}
+    assert entry["top_task_errors"] == {"other": 1}
     assert entry["dead_since"] is None
 
 

@@ -296,6 +296,15 @@ async def test_a_scan_has_so_many_clusters_at_most_and_those_are_reported_on() -
     assert entries[-1]["statuses"] == {"Running": {"Tasking": 1}}
 
 
+async def test_a_number_that_is_none_of_pixels_stops_no_report() -> None:
+    scan_id = await stored(Phase.RUNNING)
+    said = report(LATE)
+    assert said.progress is not None
+    said.progress.tallies = {"nsides": {"8": {"done": 1e30}}}
+    await _progress(scan_id, said)
+    assert (await read(scan_id))["pixels"][-1][1] == 0
+
+
 async def test_a_report_with_nothing_in_it_changes_nothing() -> None:
     scan_id = await stored(Phase.RUNNING)
     before = await read(scan_id)

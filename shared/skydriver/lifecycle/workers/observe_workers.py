@@ -9,7 +9,7 @@ from skydriver.errors import PermanentError, SkyDriverError
 from skydriver.eventing.events import outbox_entry
 from skydriver.eventing.outbox import send_all
 from skydriver.lifecycle.workers.backend_call import backend_call
-from skydriver.model.documents import Cluster
+from skydriver.model.documents import ClusterToObserve
 from skydriver.model.phases import ClusterState
 from skydriver.model.reasons import ReasonCode, Why, cut, reason_fields
 from skydriver.model.transitions import Fact
@@ -95,7 +95,7 @@ async def _stop_again(uuids: Iterable[str], asked_at: float) -> None:
         await send_all(event.values())
 
 
-async def _note(scan_id: str, cluster: Cluster, seen: Observation | None, asked_at: float) -> None:
+async def _note(scan_id: str, cluster: ClusterToObserve, seen: Observation | None, asked_at: float) -> None:
     if seen is None:
         seen = Observation({}, reason="have disappeared")
         code = ReasonCode.WORKERS_DISAPPEARED

@@ -72,9 +72,12 @@ async def _observe(location: str, orchestrator: str, where: dict[str, str]) -> N
         await scan_clusters.mark_stale({"$eq": location}, asked_at=asked_at, reason=reason)
         raise
     await observation_leases.note_answer(location)
-    for scan_id, cluster in started:
-        # A cluster that cannot be found has no worker left.
-        await _note(scan_id, cluster, look.seen.get(cluster["uuid"]), asked_at)
+    # A cluster that cannot be found has no worker left.
+    seen = (
+        (scan_id, cluster["uuid"], _changes(cluster, look.seen.get(cluster["uuid"]), asked_at))
+        for scan_id, cluster in started
+    )
+    await scan_clusters.note_observed((one for one in seen if one[2]), asked_at=asked_at)
     if look.others:
         await _stop_again(look.others, asked_at)
 
@@ -95,7 +98,8 @@ async def _stop_again(uuids: Iterable[str], asked_at: float) -> None:
         await send_all(event.values())
 
 
-async def _note(scan_id: str, cluster: ClusterToObserve, seen: Observation | None, asked_at: float) -> None:
+def _changes(cluster: ClusterToObserve, seen: Observation | None, asked_at: float) -> dict[str, Any]:
+    """Make the fields that a cluster's entry gets; none if it says the same already."""
     if seen is None:
         seen = Observation({}, reason="have disappeared")
         code = ReasonCode.WORKERS_DISAPPEARED
@@ -112,13 +116,4 @@ async def _note(scan_id: str, cluster: ClusterToObserve, seen: Observation | Non
         "stale_reason": None,
         "memory": seen.memory,
     }
-    if all(cluster.get(name) == value for name, value in fields.items()):
-        return
-    await scan_clusters.update_cluster(
-        scan_id,
-        cluster["uuid"],
-        {**fields, "observed_at": asked_at},
-        states=(ClusterState.STARTED,),
-        # Never an older look over a newer one.
-        cluster_guard={"$or": [{"observed_at": None}, {"observed_at": {"$lt": asked_at}}]},
-    )
+    return {} if all(cluster.get(name) == value for name, value in fields.items()) else fields

@@ -12,12 +12,14 @@ from skydriver.model import worker_figures
 from skydriver.model.phases import ClusterState, Phase
 from skydriver.model.transitions import Fact
 from skydriver.runtime import local_jobs
+from skydriver.runtime.per_loop import PerLoop
 from skydriver.store import observation_leases
 from skydriver.store.scans import clusters as scan_clusters
 from skydriver.workers.local import LocalWorkers, job_name
 from tests.support.documents import change, cluster, clusters_of, read, stored
 from tests.support.parts import Broker, Jobs
 from tests.support.repeats import Repeat
+from tests.support.trips import Trips
 
 HERE = "local/localhost/local"
 
@@ -61,6 +63,21 @@ async def test_all_clusters_of_a_location_are_asked_for_at_once(
     ids = [await stored(Phase.RUNNING, clusters=[cluster(f"{n}a"), cluster(f"{n}b")]) for n in range(3)]
     await observe_workers(HERE)
     assert asked == 1
+    for scan_id in ids:
+        assert all(entry["observed_at"] for entry in (await clusters_of(scan_id)).values())
+
+
+async def test_what_is_seen_of_many_clusters_is_written_with_one_command(jobs: Jobs, trips: Trips) -> None:
+    async def writes() -> int:
+        trips.asked.clear()
+        await observe_workers(HERE)
+        return trips.asked.count("update")
+
+    await stored(Phase.RUNNING, clusters=[cluster("a")])
+    await PerLoop.close_all()
+    for_one = await writes()
+    ids = [await stored(Phase.RUNNING, clusters=[cluster(f"{n}a"), cluster(f"{n}b")]) for n in range(3)]
+    assert await writes() == for_one > 0
     for scan_id in ids:
         assert all(entry["observed_at"] for entry in (await clusters_of(scan_id)).values())
 

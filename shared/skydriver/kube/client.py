@@ -138,15 +138,16 @@ class Kubernetes:
 
         if self._client is None:
             self._client = ApiClient(self._configure())
-        request = self._client.param_serialize(
-            method,
-            path.format(namespace=self._namespace),
-            query_params=query,
-            header_params={"Accept": "application/json", "Content-Type": "application/json"},
-            body=body,
-            auth_settings=["BearerToken"],
-        )
         try:
+            # This reads the token anew.
+            request = self._client.param_serialize(
+                method,
+                path.format(namespace=self._namespace),
+                query_params=query,
+                header_params={"Accept": "application/json", "Content-Type": "application/json"},
+                body=body,
+                auth_settings=["BearerToken"],
+            )
             # The library is typed in part only.
             answer: Any = self._client.call_api(*request, _request_timeout=settings().call_timeout)
             content = answer.read()
@@ -228,13 +229,18 @@ def with_token(host: str, folder: Path) -> "Configuration":
     """
     from kubernetes.client.configuration import Configuration
 
-    token, ca = folder / "token", folder / "ca.crt"
-    for file in (token, ca):
-        if not file.is_file():
-            raise TemporaryError(f"the secret '{folder.name}' of {host} has no {file.name}")
+    ca = folder / "ca.crt"
+    if not ca.is_file():
+        raise TemporaryError(f"the secret '{folder.name}' of {host} has no ca.crt")
 
     def refresh(configuration: Any) -> None:
-        configuration.api_key["BearerToken"] = f"Bearer {token.read_text().strip()}"
+        try:
+            token = (folder / "token").read_text().strip()
+        except (OSError, UnicodeError) as error:
+            raise TemporaryError(
+                f"the secret '{folder.name}' of {host} has no readable token: {type(error).__name__}"
+            ) from error
+        configuration.api_key["BearerToken"] = f"Bearer {token}"
 
     configuration: Any = Configuration(host=host, ssl_ca_cert=str(ca))
     refresh(configuration)

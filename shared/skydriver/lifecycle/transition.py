@@ -6,7 +6,7 @@ from typing import Any
 from skydriver.errors import ScanNotFound
 from skydriver.eventing.events import outbox_entry
 from skydriver.eventing.outbox import publish, publish_pending
-from skydriver.model.documents import ClusterAlive, Outbox, Scan, ScanAlive, ScanReported
+from skydriver.model.documents import ClusterLeft, Outbox, Scan, ScanAlive, ScanReported
 from skydriver.model.phases import ClusterState
 from skydriver.model.reasons import Why
 from skydriver.model.transitions import TABLE, Fact
@@ -95,7 +95,7 @@ def is_finished(scan: Scan | ScanReported | ScanAlive) -> bool:
     return bool(result["is_final"] and report["finished"] and result["attempt"] == report["attempt"])
 
 
-def all_gone(clusters: Iterable[ClusterAlive]) -> bool:
+def all_gone(clusters: Iterable[ClusterLeft]) -> bool:
     """Say whether the workers of all clusters are verified gone."""
     return all(cluster["state"] == ClusterState.STOPPED for cluster in clusters)
 

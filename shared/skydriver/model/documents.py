@@ -408,6 +408,45 @@ class TaskAttempts(TypedDict):
     clusters: list[ClusterAttempt]
 
 
+class ClusterLeft(TypedDict):
+    """Whether a cluster is gone, and the attempt that it is of."""
+
+    attempt: int
+    state: str
+
+
+class TaskClustersLeft(TypedDict):
+    """Only which clusters are gone, and of which attempts they are."""
+
+    clusters: list[ClusterLeft]
+
+
+class ClusterToObserve(TypedDict):
+    """What an observation looks for, and what it compares with what it sees."""
+
+    uuid: str
+    at: str
+    state: str
+    cluster_id: int | str | None
+    n_workers: int
+    started_at: NotRequired[float]
+    memory: NotRequired[FreeForm | None]
+    statuses: dict[str, dict[str, int]]
+    top_task_errors: dict[str, int]
+    errors_by_site: NotRequired[dict[str, dict[str, int]]]
+    reason: str | None
+    reason_code: str | None
+    dead_since: float | None
+    stale_since: float | None
+    stale_reason: str | None
+
+
+class TaskClustersToObserve(TypedDict):
+    """Of the clusters what an observation looks at."""
+
+    clusters: list[ClusterToObserve]
+
+
 class DebugMode(TypedDict):
     """Only what is kept for debugging."""
 
@@ -642,14 +681,13 @@ class ScanToNotify(ScanPhase):
 class ScanAttempts(ScanPhase):
     """Whether attempts of a scan have ended, whose queues may be left."""
 
-    ewms_task: TaskClusters
+    ewms_task: TaskClustersLeft
 
 
-class ScanAtLocation(ScanPhase):
+class ScanAtLocation(ScanPart):
     """What an observation of a location looks at."""
 
-    ewms_task: TaskClusters
-    result: NotRequired[IsFinal | None]
+    ewms_task: TaskClustersToObserve
 
 
 class ClustersOfScan(ScanPart):

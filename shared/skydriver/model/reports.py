@@ -12,6 +12,8 @@ from skydriver.model.worker_pools import CondorLocation, KubernetesLocation
 
 MAX_DEPTH = 50
 """MongoDB refuses documents of more than 100 levels (its manual, "Limits and Thresholds")."""
+MAX_STARTER_INFO = 2**16
+"""Bytes of what a starter says of itself: v1's gave a submit description, or a Job, of some kilobytes."""
 
 
 def _storable(value: dict[str, Any]) -> dict[str, Any]:
@@ -52,6 +54,12 @@ def _none_for_empty(value: Any) -> Any:
 Storable = Annotated[dict[str, Any], AfterValidator(_storable)]
 
 
+def _small(value: dict[str, Any]) -> dict[str, Any]:
+    if len(write_json(value)) > MAX_STARTER_INFO:
+        raise ValueError(f"must not be longer than {MAX_STARTER_INFO} bytes of JSON")
+    return value
+
+
 class ProcessingStats(BaseModel):
     """`progress.processing_stats`; unknown keys are dropped, as v1 did."""
 
@@ -90,7 +98,7 @@ class EventMetadata(BaseModel):
 class _ClusterReport(BaseModel):
     uuid: Annotated[str, Field(pattern=r"^\w+$", max_length=64)]
     n_workers: Annotated[int, Field(ge=0, le=INT32_MAX), NoBool]
-    starter_info: Storable = Field(default_factory=dict)
+    starter_info: Annotated[Storable, AfterValidator(_small)] = Field(default_factory=dict)
     statuses: Annotated[dict[str, dict[str, Integer]], AfterValidator(_storable)] = Field(
         default_factory=dict
     )

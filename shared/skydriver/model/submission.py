@@ -30,8 +30,8 @@ from skydriver.model.fields import (
 from skydriver.model.json_text import check_integers, may_hold_long_integers, read_json, write_json
 from skydriver.model.manifest_projection import ProjectionArguments
 from skydriver.model.redaction import is_secret
+from skydriver.model.worker_pools import MAX_CLUSTERS
 
-MAX_CLUSTERS = 100
 MAX_LABELS = 25
 MAX_LABEL_LENGTH = 25
 MAX_ENVIRONMENT_VALUE = 4096

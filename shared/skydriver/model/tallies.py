@@ -16,6 +16,10 @@ _PREDICTED = re.compile(r"N/A \((\d{1,18}) predicted\)")
 _NSIDE = re.compile(r"[0-9]{1,10}")
 
 
+MAX_PIXELS = 2**53
+"""What is above it is no number of pixels. A database holds it, and every reader of JSON knows it exactly."""
+
+
 @dataclass(frozen=True)
 class Tally:
     """Pixels of one nside: how many are done, of how many (None where the scanner does not say)."""
@@ -43,8 +47,8 @@ def read_tallies(progress: Mapping[str, Any]) -> tuple[Tally, ...]:
 
 
 def pixels_done(progress: Mapping[str, Any] | None) -> int:
-    """Count the pixels that are done, of all nsides."""
-    return sum(tally.done for tally in read_tallies(progress or {}))
+    """Count the pixels that are done, of all nsides; `MAX_PIXELS` at most."""
+    return min(sum(tally.done for tally in read_tallies(progress or {})), MAX_PIXELS)
 
 
 def pixels_by_nside(progress: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -82,4 +86,5 @@ def _count(value: object) -> int | None:
     """Read a number of pixels; of a pixel that is sent in part, all is expected."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
-    return math.ceil(value)
+    count = math.ceil(value)
+    return count if 0 <= count <= MAX_PIXELS else None

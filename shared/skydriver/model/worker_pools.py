@@ -11,9 +11,14 @@ from skydriver.model.documents import Cluster
 from skydriver.model.phases import ClusterState
 from skydriver.model.reasons import ReasonCode, Why, cut
 
+MAX_CLUSTERS = 100
+"""Of a scan."""
 MAX_WORDS = 3
 """Reasons that are named of a cluster's dead workers, the most common first."""
 MAX_WORD = 200
+
+
+PlaceName = Annotated[str, Field(max_length=1000)]
 
 
 class _Strict(BaseModel):
@@ -23,8 +28,8 @@ class _Strict(BaseModel):
 class CondorLocation(_Strict):
     """An HTCondor schedd and the collector that knows it; without one the schedd's own host is asked."""
 
-    collector: str | None = None
-    schedd: str
+    collector: PlaceName | None = None
+    schedd: PlaceName
 
     @model_serializer(mode="wrap")
     def _without_null(self, serialize: SerializerFunctionWrapHandler) -> dict[str, str]:
@@ -34,8 +39,8 @@ class CondorLocation(_Strict):
 class KubernetesLocation(_Strict):
     """A Kubernetes API server and a namespace on it."""
 
-    host: str
-    namespace: str
+    host: PlaceName
+    namespace: PlaceName
 
 
 class _Placed(Protocol):

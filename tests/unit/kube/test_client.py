@@ -138,11 +138,50 @@ def test_outside_of_a_cluster_there_is_no_way_in(configure: Callable[..., None])
 
 
 def test_a_remote_token_is_read_anew_when_it_changes(tmp_path: Path) -> None:
-    with pytest.raises(TemporaryError, match="has no token"):
+    with pytest.raises(TemporaryError, match=r"has no ca\.crt"):
+        with_token("https://k8s.example.org", tmp_path)
+    (tmp_path / "ca.crt").write_text("")
+    with pytest.raises(TemporaryError, match="has no readable token"):
         with_token("https://k8s.example.org", tmp_path)
     (tmp_path / "token").write_text("one\n")
-    (tmp_path / "ca.crt").write_text("")
     configuration = with_token("https://k8s.example.org", tmp_path)
     assert configuration.get_api_key_with_prefix("BearerToken") == "Bearer one"
     (tmp_path / "token").write_text("two\n")
     assert configuration.get_api_key_with_prefix("BearerToken") == "Bearer two"
+
+
+async def test_a_token_that_is_lost_later_is_an_outage(
+    configure: Callable[..., None], tmp_path: Path
+) -> None:
+    configure()
+    for name in ("token", "ca.crt"):
+        (tmp_path / name).write_text("")
+
+    def connect() -> Any:
+        return with_token("https://127.0.0.1:1", tmp_path)
+
+    cluster = Kubernetes(connect, "ns")
+    with pytest.raises(TemporaryError, match="Kubernetes does not answer"):
+        await cluster.get("Job", "j")
+    (tmp_path / "token").unlink()
+    with pytest.raises(TemporaryError, match=f"the secret '{tmp_path.name}' .* has no readable token"):
+        await cluster.get("Job", "j")
+
+
+async def test_a_token_of_the_own_cluster_that_is_lost_later_is_an_outage(
+    configure: Callable[..., None],
+) -> None:
+    configure()
+    from kubernetes.client.configuration import Configuration
+
+    def refresh(configuration: Any) -> None:
+        raise FileNotFoundError("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+    def connect() -> Any:
+        configuration: Any = Configuration(host="http://127.0.0.1:1")
+        configuration.api_key["BearerToken"] = "former"
+        configuration.refresh_api_key_hook = refresh
+        return configuration
+
+    with pytest.raises(TemporaryError, match="FileNotFoundError"):
+        await Kubernetes(connect, "ns").get("Job", "j")

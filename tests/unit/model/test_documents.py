@@ -15,13 +15,13 @@ PARTS = [one for one in STORED if "schema" not in one.__annotations__]
 
 
 def test_a_projection_names_the_fields_of_its_part_and_of_the_parts_in_it() -> None:
-    assert projection(documents.ScanAtLocation) == {
+    assert projection(documents.ScanAttempts) == {
         "phase": 1,
         "attempt": 1,
-        "ewms_task.clusters": 1,
-        "result.is_final": 1,
+        "ewms_task.clusters.attempt": 1,
+        "ewms_task.clusters.state": 1,
     }
-    assert "ewms_task.clusters.attempt" in projection(documents.ScanToGrow)
+    assert projection(documents.ScanUnderWay)["result.is_final"] == 1
     assert projection(documents.ScanAlive)["result"] == 1
 
 

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from skydriver.errors import InvalidArguments
-from skydriver.model.reports import MAX_DEPTH, ManifestReport, ResultReport
+from skydriver.model.reports import MAX_DEPTH, MAX_STARTER_INFO, ManifestReport, ResultReport
 from skydriver.rest.arguments import validate
 
 EVENT_METADATA: dict[str, Any] = {
@@ -314,6 +314,26 @@ def test_keys_with_dots_and_the_like_are_kept(value: dict[str, Any]) -> None:
 def test_nan_in_a_report_is_null_where_any_document_may_stand() -> None:
     value = {"a": {"b": math.nan}, "c": [math.inf, 1.5]}
     assert report(scan_metadata=value) == {"scan_metadata": {"a": {"b": None}, "c": [None, 1.5]}}
+
+
+CLUSTER: dict[str, Any] = {
+    "uuid": "u",
+    "orchestrator": "condor",
+    "location": {"collector": "cm.example.org", "schedd": "sub.example.org"},
+    "cluster_id": 1,
+    "n_workers": 1,
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"starter_info": {"args": "x" * MAX_STARTER_INFO}}, {"location": {"schedd": "x" * 1001}}],
+    ids=["starter_info", "location"],
+)
+def test_a_cluster_that_takes_too_much_room_is_refused(change: dict[str, Any]) -> None:
+    validate(ManifestReport, {"cluster": CLUSTER})
+    ((argument, _),) = problems(ManifestReport, {"cluster": CLUSTER | change}).items()
+    assert next(iter(change)) in argument
 
 
 def test_a_result() -> None:

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from skydriver.errors import InvalidArguments
 from skydriver.model.submission import (
-    MAX_CLUSTERS,
     RealOrSimulated,
     ScanArguments,
     stored_request,
 )
+from skydriver.model.worker_pools import MAX_CLUSTERS
 from skydriver.rest.arguments import validate
 from tests.support.submission import EVENT, REQUIRED, named, problems, scan_arguments
 

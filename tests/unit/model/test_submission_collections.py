@@ -6,9 +6,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from skydriver.model.submission import (
-    MAX_CLUSTERS,
     workers_by_cluster,
 )
+from skydriver.model.worker_pools import MAX_CLUSTERS
 from tests.support.submission import named, problems, scan_arguments
 
 # --- clusters ------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skydriver.model.tallies import Tally, pixels_done, read_tallies
+from skydriver.model.tallies import MAX_PIXELS, Tally, pixels_done, read_tallies
 
 
 def test_tallies_are_sorted_by_nside_not_by_name() -> None:
@@ -19,6 +19,29 @@ def test_tallies_are_sorted_by_nside_not_by_name() -> None:
 def test_begun_nsides_tell_how_many_pixels_there_are(done: int, expected: int) -> None:
     entry = {"done": done, "est. percent": f"{done}/{expected} ({done / expected:.4f})"}
     assert read_tallies({"tallies": {"nsides": {"8": entry}}}) == (Tally(8, done, expected, True),)
+
+
+ANY_NUMBER = st.floats() | st.integers() | st.booleans() | st.none() | st.text()
+
+
+@given(st.dictionaries(st.integers(0, 10**10 - 1).map(str), ANY_NUMBER), st.booleans())
+def test_whatever_is_said_to_be_done_is_a_number_that_can_be_kept(
+    done: dict[str, object], since_v4: bool
+) -> None:
+    entries = {
+        nside: {"pixels": {"done": n, "generated": n}} if since_v4 else {"done": n}
+        for nside, n in done.items()
+    }
+    progress = {"tallies": {"nsides": entries}}
+    assert 0 <= pixels_done(progress) <= MAX_PIXELS
+    for tally in read_tallies(progress):
+        assert 0 <= tally.done <= MAX_PIXELS
+        assert tally.expected is None or 0 <= tally.expected <= MAX_PIXELS
+
+
+def test_a_sum_that_no_database_holds_is_cut() -> None:
+    nsides = {str(nside): {"done": MAX_PIXELS} for nside in range(2000)}
+    assert pixels_done({"tallies": {"nsides": nsides}}) == MAX_PIXELS
 
 
 def test_a_scan_without_progress_has_no_tallies() -> None:

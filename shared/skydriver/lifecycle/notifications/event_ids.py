@@ -1,9 +1,12 @@
 """The run and the event of a scan: as its scanner has reported them, else as its i3 event names them."""
 
+import asyncio
+from collections import OrderedDict
 from typing import NamedTuple
 
 from skydriver.model.documents import ScanToNotify
 from skydriver.model.json_text import read_json
+from skydriver.runtime.per_loop import PerLoop
 from skydriver.store import i3_events
 
 
@@ -15,6 +18,25 @@ class EventIds(NamedTuple):
 
 
 UNKNOWN = EventIds(None, None)
+MAX_KEPT = 1000
+
+
+class _Known:
+    """The ids in i3 events that were read recently: many receivers get the same ones.
+
+    An i3 event never changes. One is read at a time, since each may be large.
+    """
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.ids: OrderedDict[str, EventIds] = OrderedDict()
+
+
+async def _forget(known: _Known) -> None:
+    known.ids.clear()
+
+
+_known = PerLoop(_Known, _forget)
 
 
 async def event_ids(scan: ScanToNotify) -> EventIds:
@@ -26,8 +48,16 @@ async def event_ids(scan: ScanToNotify) -> EventIds:
     said = scan["event_metadata"]
     if said is not None:
         return EventIds(said["run_id"], said["event_id"])
-    content = await i3_events.get(scan["i3_event_id"])
-    return UNKNOWN if content is None else read_ids(content)
+    known, event = _known.get(), scan["i3_event_id"]
+    async with known.lock:
+        if event not in known.ids:
+            content = await i3_events.get(event)
+            if content is None:
+                return UNKNOWN
+            known.ids[event] = await asyncio.to_thread(read_ids, content)
+            if len(known.ids) > MAX_KEPT:
+                known.ids.popitem(last=False)
+        return known.ids[event]
 
 
 def read_ids(content: bytes) -> EventIds:

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from skydriver.errors import ScanNotFound, Unprocessable
 from skydriver.lifecycle.notifications.event_ids import event_ids
@@ -26,19 +27,54 @@ MAX_KEPT = 100
 Numbers = tuple[BestFit, Area] | None
 
 
+class _Reading:
+    """The numbers of one result, while they are read and afterwards; late once a receiver went without."""
+
+    def __init__(self, numbers: Coroutine[Any, Any, Numbers]) -> None:
+        self.numbers = asyncio.create_task(numbers)
+        self.is_late = False
+
+
 class _Known:
-    """The numbers of results that were read recently: many receivers get the same ones.
+    """The results that were read recently, by version: many receivers get the same numbers.
 
     One result is read at a time, since each may be large.
     """
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
-        self.numbers: OrderedDict[ObjectId, Numbers] = OrderedDict()
+        self.readings: OrderedDict[ObjectId, _Reading] = OrderedDict()
+
+    def reading(self, scan_id: str, pointer: ResultPointer) -> _Reading:
+        """Begin to read a result, unless that was begun before."""
+        version = pointer["version"]
+        if version not in self.readings:
+            self.readings[version] = _Reading(self._numbers(scan_id, pointer))
+            if len(self.readings) > MAX_KEPT:
+                self.readings.popitem(last=False)
+        return self.readings[version]
+
+    async def _numbers(self, scan_id: str, pointer: ResultPointer) -> Numbers:
+        version = pointer["version"]
+        try:
+            async with self.lock:
+                reading = self.readings.get(version)
+                if reading is None or reading.is_late:  # Before its turn: the next receiver asks anew.
+                    self.readings.pop(version, None)
+                    return None
+                content = await results.whole(scan_id, pointer)
+                if content is None:  # a newer result has just replaced it
+                    return None
+                return await asyncio.to_thread(_read, content)
+        except Exception:
+            self.readings.pop(version, None)
+            raise
 
 
 async def _forget(known: _Known) -> None:
-    known.numbers.clear()
+    for reading in known.readings.values():
+        reading.numbers.cancel()
+    known.readings.clear()
 
 
 _known = PerLoop(_Known, _forget)
@@ -94,18 +130,15 @@ async def _numbers(scan_id: str, pointer: ResultPointer | None) -> Numbers:
     """Read the best fit and the area from a scan's result; None if it has none, or if that takes too long."""
     if pointer is None or "version" not in pointer:
         return None
-    known, version = _known.get(), pointer["version"]
+    reading = _known.get().reading(scan_id, pointer)
+    if reading.is_late and not reading.numbers.done():
+        return None
     try:
-        async with asyncio.timeout(NUMBERS_SHARE * settings().step_deadline), known.lock:
-            if version not in known.numbers:
-                content = await results.whole(scan_id, pointer)
-                if content is None:  # a newer result has just replaced it
-                    return None
-                known.numbers[version] = await asyncio.to_thread(_read, content)
-                if len(known.numbers) > MAX_KEPT:
-                    known.numbers.popitem(last=False)
-            return known.numbers[version]
+        async with asyncio.timeout(NUMBERS_SHARE * settings().step_deadline):
+            # A thread goes on whatever happens here: the next receiver gets what it finds.
+            return await asyncio.shield(reading.numbers)
     except TimeoutError:
+        reading.is_late = True
         logger.warning("scan %s: its notification lacks numbers, which took too long to compute", scan_id)
         return None
 

@@ -25,7 +25,14 @@ from skydriver.model.phases import PLACED, ClusterState
 from skydriver.model.reports import ClusterReport, ManifestReport
 from skydriver.model.scan import scanner_id
 from skydriver.model.transitions import Fact
-from skydriver.model.worker_pools import CondorCluster, KubernetesCluster, cluster_entry, why_dead
+from skydriver.model.worker_figures import bounded_errors, bounded_statuses
+from skydriver.model.worker_pools import (
+    MAX_CLUSTERS,
+    CondorCluster,
+    KubernetesCluster,
+    cluster_entry,
+    why_dead,
+)
 from skydriver.settings import known_clusters_at, settings
 from skydriver.store import results
 from skydriver.store.scans import clusters as scan_clusters
@@ -102,7 +109,7 @@ async def report_cluster(scan_id: str, report: ClusterReport) -> Scan:
 
     Raises:
         ScanNotFound: there is no such scan.
-        NotTaken: the cluster is a new one, and the scan takes no workers.
+        NotTaken: the cluster is a new one, and the scan takes no workers, or has as many clusters as it may.
     """
     scan = await scan_document.get_part(scan_id, ScanPhase)
     if scan is None:
@@ -122,13 +129,19 @@ async def report_cluster(scan_id: str, report: ClusterReport) -> Scan:
     taken = await scan_clusters.report_cluster(
         scan_id,
         report.uuid,
-        report.model_dump(exclude={"uuid"}),
+        {
+            **report.model_dump(exclude={"uuid"}),
+            "statuses": bounded_statuses(report.statuses),
+            "top_task_errors": bounded_errors(report.top_task_errors),
+        },
         entry=entry,
+        limit=MAX_CLUSTERS,
         why_dead=why_dead(report.n_workers, report.statuses, report.top_task_errors),
     )
     if not taken:
         raise NotTaken(
-            f"the scan is {scan['phase']}: new worker clusters are taken in STARTING and RUNNING only"
+            f"the scan is {scan['phase']}: new worker clusters are taken in STARTING and RUNNING only, "
+            f"and up to {MAX_CLUSTERS}"
         )
     reported = await scan_document.get(scan_id)
     if reported is None:

@@ -9,7 +9,7 @@ from skydriver.lifecycle.users.store_scan import describe_starters
 from skydriver.lifecycle.workers.request_workers import cluster_entries
 from skydriver.model.documents import Cluster, Outbox, Scan, ScanToGrow
 from skydriver.model.phases import COMPLETE, Phase
-from skydriver.model.submission import MAX_CLUSTERS
+from skydriver.model.worker_pools import MAX_CLUSTERS
 from skydriver.store.scans import clusters as scan_clusters
 from skydriver.store.scans import document as scan_document
 

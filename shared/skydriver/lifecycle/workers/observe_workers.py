@@ -8,10 +8,12 @@ from typing import Any
 from skydriver.errors import PermanentError, SkyDriverError
 from skydriver.eventing.events import outbox_entry
 from skydriver.eventing.outbox import send_all
-from skydriver.model.documents import Cluster
+from skydriver.lifecycle.workers.backend_call import backend_call
+from skydriver.model.documents import ClusterToObserve
 from skydriver.model.phases import ClusterState
 from skydriver.model.reasons import ReasonCode, Why, cut, reason_fields
 from skydriver.model.transitions import Fact
+from skydriver.model.worker_figures import bounded_errors, bounded_statuses
 from skydriver.settings import known_clusters, settings
 from skydriver.store import observation_leases
 from skydriver.store.scans import clusters as scan_clusters
@@ -20,8 +22,6 @@ from skydriver.workers.protocol import Observation
 
 logger = logging.getLogger(__name__)
 
-MAX_STATUSES = 20
-MAX_ERRORS = 10
 MAX_SITES = 20
 
 
@@ -60,8 +60,9 @@ async def _observe(location: str, orchestrator: str, where: dict[str, str]) -> N
     asked_at = time.time()
     clusters = {cluster["uuid"]: cluster for _, cluster in started}
     try:
-        look = await backend(orchestrator).observe(where, clusters)
-    except (SkyDriverError, NotImplementedError) as error:
+        async with backend_call():
+            look = await backend(orchestrator).observe(where, clusters)
+    except SkyDriverError as error:
         # The last figures stay, and users see since when, and why, nothing newer is known.
         reason = cut(str(error))
         await observation_leases.note_silence(location, since=asked_at, reason=reason)
@@ -71,9 +72,12 @@ async def _observe(location: str, orchestrator: str, where: dict[str, str]) -> N
         await scan_clusters.mark_stale({"$eq": location}, asked_at=asked_at, reason=reason)
         raise
     await observation_leases.note_answer(location)
-    for scan_id, cluster in started:
-        # A cluster that cannot be found has no worker left.
-        await _note(scan_id, cluster, look.seen.get(cluster["uuid"]), asked_at)
+    # A cluster that cannot be found has no worker left.
+    seen = (
+        (scan_id, cluster["uuid"], _changes(cluster, look.seen.get(cluster["uuid"]), asked_at))
+        for scan_id, cluster in started
+    )
+    await scan_clusters.note_observed((one for one in seen if one[2]), asked_at=asked_at)
     if look.others:
         await _stop_again(look.others, asked_at)
 
@@ -94,7 +98,8 @@ async def _stop_again(uuids: Iterable[str], asked_at: float) -> None:
         await send_all(event.values())
 
 
-async def _note(scan_id: str, cluster: Cluster, seen: Observation | None, asked_at: float) -> None:
+def _changes(cluster: ClusterToObserve, seen: Observation | None, asked_at: float) -> dict[str, Any]:
+    """Make the fields that a cluster's entry gets; none if it says the same already."""
     if seen is None:
         seen = Observation({}, reason="have disappeared")
         code = ReasonCode.WORKERS_DISAPPEARED
@@ -102,8 +107,8 @@ async def _note(scan_id: str, cluster: Cluster, seen: Observation | None, asked_
         code = ReasonCode.WORKERS_ENDED
     why = None if seen.reason is None else Why(code, seen.reason)
     fields: dict[str, Any] = {
-        "statuses": dict(list(seen.statuses.items())[:MAX_STATUSES]),
-        "top_task_errors": dict(list(seen.top_task_errors.items())[:MAX_ERRORS]),
+        "statuses": bounded_statuses(seen.statuses),
+        "top_task_errors": bounded_errors(seen.top_task_errors),
         "errors_by_site": dict(list(seen.errors_by_site.items())[:MAX_SITES]),
         **reason_fields(why),
         "dead_since": None if seen.alive else cluster["dead_since"] or asked_at,
@@ -111,13 +116,4 @@ async def _note(scan_id: str, cluster: Cluster, seen: Observation | None, asked_
         "stale_reason": None,
         "memory": seen.memory,
     }
-    if all(cluster.get(name) == value for name, value in fields.items()):
-        return
-    await scan_clusters.update_cluster(
-        scan_id,
-        cluster["uuid"],
-        {**fields, "observed_at": asked_at},
-        states=(ClusterState.STARTED,),
-        # Never an older look over a newer one.
-        cluster_guard={"$or": [{"observed_at": None}, {"observed_at": {"$lt": asked_at}}]},
-    )
+    return {} if all(cluster.get(name) == value for name, value in fields.items()) else fields

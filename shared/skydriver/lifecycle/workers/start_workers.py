@@ -6,6 +6,7 @@ from functools import partial
 from skydriver.errors import Busy, Full, PermanentError, ScanNotFound, TemporaryError
 from skydriver.eventing.outbox import publish_pending
 from skydriver.lifecycle.transition import retry_delay
+from skydriver.lifecycle.workers.backend_call import backend_call
 from skydriver.model.documents import Cluster, ScanWithRequest
 from skydriver.model.phases import ClusterState, Phase
 from skydriver.model.reasons import ReasonCode, Why, reason_fields
@@ -47,11 +48,12 @@ async def start_workers(scan_id: str, uuid: str) -> None:
     ):
         raise Busy("another instance is starting these workers")
     try:
-        started = await _start(scan, cluster)
+        async with backend_call():
+            started = await _start(scan, cluster)
     except TemporaryError as error:
         await _not_this_time(scan_id, cluster, error)
         raise
-    except (PermanentError, NotImplementedError) as error:
+    except PermanentError as error:
         await _failed(scan_id, cluster, Why(ReasonCode.WORKERS_START_IMPOSSIBLE, str(error)))
         return
     recorded = await scan_clusters.update_cluster(

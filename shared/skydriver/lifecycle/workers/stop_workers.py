@@ -8,6 +8,7 @@ from skydriver.eventing.outbox import publish
 from skydriver.lifecycle.tear_down import end_scan_if_all_gone
 from skydriver.lifecycle.transition import all_gone
 from skydriver.lifecycle.workers import worker_logs
+from skydriver.lifecycle.workers.backend_call import backend_call
 from skydriver.model.documents import Cluster, ScanToStopWorkers, ScanWithClusters
 from skydriver.model.phases import ClusterState, Phase
 from skydriver.model.reasons import ReasonCode, Why, reason_fields
@@ -58,10 +59,11 @@ async def _stop(scan_id: str, cluster: Cluster, *, keep_logs: bool) -> None:
     is_pending = cluster["reason_code"] == ReasonCode.WORKERS_STOP_PENDING
     kept = {} if not is_pending else reason_fields(None)
     try:
-        if keep_logs:
-            await worker_logs.collect_logs(scan_id, cluster)
-        await backend(cluster["orchestrator"]).stop(cluster)
-    except (SkyDriverError, NotImplementedError) as error:
+        async with backend_call():
+            if keep_logs:
+                await worker_logs.collect_logs(scan_id, cluster)
+            await backend(cluster["orchestrator"]).stop(cluster)
+    except SkyDriverError as error:
         if time.time() - cluster["stopping_since"] < settings().stop_deadline:
             why = Why(ReasonCode.WORKERS_STOP_PENDING, f"cannot be stopped yet: {error}")
             await scan_clusters.update_cluster(

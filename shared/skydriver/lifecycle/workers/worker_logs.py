@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from skydriver.errors import SkyDriverError
+from skydriver.lifecycle.workers.backend_call import backend_call
 from skydriver.model.documents import Cluster, KeptLogs
 from skydriver.model.phases import ClusterState
 from skydriver.model.reasons import cut
@@ -20,6 +21,8 @@ from skydriver.workers.protocol import KeepsLogs
 logger = logging.getLogger(__name__)
 
 DAY = 86400
+SHARE = 0.75
+"""The part of a step's time that one try to bring logs may take: it is to be seen that it took too long."""
 
 
 async def collect_logs(scan_id: str, cluster: Cluster) -> None:
@@ -39,7 +42,8 @@ async def collect_logs(scan_id: str, cluster: Cluster) -> None:
     wait = time.time() - cluster["stopping_since"] < deadline
     note: KeptLogs = {"key": None, "workers": 0, "reason": None}
     try:
-        note["workers"] = workers = await _bring(scan_id, cluster, keeper, wait=wait)
+        async with backend_call(SHARE):
+            note["workers"] = workers = await _bring(scan_id, cluster, keeper, wait=wait)
         if workers:
             note["key"] = stored.key(scan_id, cluster["uuid"])
             note["until"] = time.time() + settings().client_logs_days * DAY

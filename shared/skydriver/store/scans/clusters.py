@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, UpdateOne
 
 from skydriver.errors import PermanentError
 from skydriver.model.documents import (
@@ -146,13 +146,42 @@ async def update_cluster(
     Two updates of two clusters at once never lose one another.
     """
     entry = {"uuid": uuid, "state": {"$in": list(states)}, **(cluster_guard or {})}
+    result = await collection(NAME).update_one(
+        {"_id": scan_id, "ewms_task.clusters": {"$elemMatch": entry}, **(guard or {})},
+        {"$set": _set_in_entry(fields, touch=touch)},
+    )
+    return bool(result.matched_count)
+
+
+def _set_in_entry(fields: Mapping[str, Any], *, touch: bool = True) -> Query:
     update = {f"ewms_task.clusters.$.{field}": value for field, value in fields.items()}
     if touch:
         update["last_updated"] = time.time()
-    result = await collection(NAME).update_one(
-        {"_id": scan_id, "ewms_task.clusters": {"$elemMatch": entry}, **(guard or {})}, {"$set": update}
-    )
-    return bool(result.matched_count)
+    return update
+
+
+async def note_observed(seen: Iterable[tuple[str, str, Mapping[str, Any]]], *, asked_at: float) -> None:
+    """Set fields of many cluster entries alive, with one command, but never of an older look over a newer.
+
+    Args:
+        seen: the scan's id, the cluster's uuid, and what to set.
+        asked_at: when the look began (seconds since the epoch), which is noted, too.
+    """
+    not_newer: Query = {"$or": [{"observed_at": None}, {"observed_at": {"$lt": asked_at}}]}
+    updates = [
+        UpdateOne(
+            {
+                "_id": scan_id,
+                "ewms_task.clusters": {
+                    "$elemMatch": {"uuid": uuid, "state": ClusterState.STARTED, **not_newer}
+                },
+            },
+            {"$set": _set_in_entry({**fields, "observed_at": asked_at})},
+        )
+        for scan_id, uuid, fields in seen
+    ]
+    if updates:
+        await collection(NAME).bulk_write(updates, ordered=False)
 
 
 async def report_cluster(
@@ -161,6 +190,7 @@ async def report_cluster(
     fields: Mapping[str, Any],
     *,
     entry: Cluster,
+    limit: int,
     why_dead: Why | None,
 ) -> bool:
     """Set fields of a cluster entry, or add the entry where there is none.
@@ -170,11 +200,13 @@ async def report_cluster(
         uuid: the cluster's.
         fields: what to set.
         entry: what to add where there is none.
+        limit: how many entries a scan may have at most.
         why_dead: why all of its workers are dead; None if they are not. Since when they are, is kept from
             the first report that says so.
 
     Returns:
-        False if there is none, and the scan does not take it: only one whose scanner server runs does.
+        False if there is none, and the scan does not take it: its scanner server does not run, or it has as
+        many as it may.
     """
 
     async def update() -> bool:
@@ -199,6 +231,7 @@ async def report_cluster(
             "_id": scan_id,
             "phase": {"$in": [Phase.STARTING, Phase.RUNNING]},
             "ewms_task.clusters.uuid": {"$ne": uuid},
+            f"ewms_task.clusters.{limit - 1}": {"$exists": False},
         },
         {"$push": {"ewms_task.clusters": entry}, "$set": {"last_updated": time.time()}},
     )

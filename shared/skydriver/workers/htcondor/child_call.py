@@ -42,8 +42,12 @@ async def call(
     """
     place = {"collector": place["schedd"], **place}
     request = {"task": task, **place, "deadline": seconds, **arguments}
-    async with _configured(place, secret) as folder:
-        answer = await _ask(request, folder, place, seconds)
+    try:
+        async with _configured(place, secret) as folder:
+            answer = await _ask(request, folder, place, seconds)
+    except OSError as error:
+        what = error.strerror or type(error).__name__
+        raise TemporaryError(f"HTCondor cannot be asked from here: {what}") from error
     if "trouble" in answer:
         raise _error(answer["trouble"], answer["text"], place, secret)
     return answer

@@ -28,6 +28,13 @@ async def test_ids_come_from_the_scanner_or_before_its_report_from_the_event(dat
     assert await _ids(i3_event_id="removed") == (None, None)
 
 
+async def test_an_event_is_read_once_for_all_receivers(monkeypatch: pytest.MonkeyPatch) -> None:
+    event = await i3_events.put(written({"value": {"data": {"run_id": 7, "event_id": 9}}}))
+    first = await _ids(i3_event_id=event)
+    monkeypatch.delattr(i3_events, "get")
+    assert await _ids(i3_event_id=event) == first == (7, 9)
+
+
 @pytest.mark.parametrize(
     "content",
     [

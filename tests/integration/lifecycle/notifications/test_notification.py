@@ -1,12 +1,14 @@
 """The content of a notification: the scan's current state, and numbers of a result with a direction."""
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from skydriver.errors import ScanNotFound
+from skydriver.lifecycle.notifications import notification
 from skydriver.lifecycle.notifications.notification import notification_of
 from skydriver.model.phases import Phase
 from skydriver.model.transitions import Fact
@@ -14,6 +16,7 @@ from skydriver.skymap.products import Source
 from skydriver.skymap.summary import summary
 from skydriver.store import results
 from skydriver.store.scans import document as scan_document
+from tests.conftest import eventually
 from tests.support.documents import METADATA, result, stored
 from tests.support.skymaps import bowl
 
@@ -112,3 +115,30 @@ async def test_a_notification_lacks_numbers_that_take_too_long(
     configure(STEP_DEADLINE="0.001")
     scan_id = await _scan(bowl(8))
     assert (await notification_of(scan_id, Fact.FINISHED))["best_fit"] is None
+
+
+async def test_late_numbers_are_computed_once_and_serve_those_who_come_later(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, calls, goes_on = notification._read, [], threading.Event()
+
+    def wait(content: bytes) -> notification.Numbers:
+        calls.append(content)
+        goes_on.wait(60)
+        return read(content)
+
+    async def has_numbers() -> bool:
+        return (await notification_of(scan_id, Fact.FINISHED))["best_fit"] is not None
+
+    monkeypatch.setattr(notification, "_read", wait)
+    configure(STEP_DEADLINE="0.5")
+    scan_id = await _scan(bowl(8))
+    try:
+        assert not await has_numbers()
+        await eventually(lambda: calls)
+        assert not await has_numbers()
+        assert not await has_numbers()
+    finally:
+        goes_on.set()
+    await eventually(has_numbers)
+    assert len(calls) == 1

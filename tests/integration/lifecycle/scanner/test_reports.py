@@ -15,7 +15,8 @@ from skydriver.lifecycle.sweep.reconcile_scans import reconcile_scans
 from skydriver.model.phases import PLACED, Outcome, Phase, scan_state
 from skydriver.model.reports import CondorClusterReport, ManifestReport
 from skydriver.model.transitions import Fact
-from skydriver.model.worker_pools import CondorLocation
+from skydriver.model.worker_figures import MAX_ERRORS, MAX_NAME, MAX_STATUSES
+from skydriver.model.worker_pools import MAX_CLUSTERS, CondorLocation
 from skydriver.runtime.per_loop import PerLoop
 from skydriver.store import results
 from skydriver.store.mongo import collection
@@ -270,6 +271,38 @@ async def test_a_scan_whose_reported_workers_are_all_held_or_have_failed_fails(
         "all 10 workers on condor/cm.example.org/sub.example.org held: (26, 8) too long (x7); "
         "failed: no CVMFS (x3)"
     )
+
+
+async def test_what_starters_say_of_their_workers_is_bounded_as_what_is_seen_of_ours() -> None:
+    scan_id = await stored(Phase.RUNNING)
+    said = {
+        "statuses": {f"Held: {n} {'x' * 500}": {"null": 1} for n in range(1000)},
+        "top_task_errors": {f"{n} {'x' * 500}": 1 for n in range(1000)},
+    }
+    entry = await _report_cluster(scan_id, **said)
+    assert len(entry["statuses"]) == MAX_STATUSES + 1
+    assert len(entry["top_task_errors"]) == MAX_ERRORS + 1
+    assert all(len(name) <= MAX_NAME for name in (*entry["statuses"], *entry["top_task_errors"]))
+
+
+async def test_a_scan_has_so_many_clusters_at_most_and_those_are_reported_on() -> None:
+    scan_id = await stored(Phase.RUNNING, clusters=[cluster(f"u{n}") for n in range(MAX_CLUSTERS - 1)])
+    await report_cluster(scan_id, CLUSTER)
+    with pytest.raises(NotTaken):
+        await report_cluster(scan_id, CLUSTER.model_copy(update={"uuid": "another"}))
+    await report_cluster(scan_id, CLUSTER.model_copy(update={"statuses": {"Running": {"Tasking": 1}}}))
+    entries = (await read(scan_id))["ewms_task"]["clusters"]
+    assert len(entries) == MAX_CLUSTERS
+    assert entries[-1]["statuses"] == {"Running": {"Tasking": 1}}
+
+
+async def test_a_number_that_is_none_of_pixels_stops_no_report() -> None:
+    scan_id = await stored(Phase.RUNNING)
+    said = report(LATE)
+    assert said.progress is not None
+    said.progress.tallies = {"nsides": {"8": {"done": 1e30}}}
+    await _progress(scan_id, said)
+    assert (await read(scan_id))["pixels"][-1][1] == 0
 
 
 async def test_a_report_with_nothing_in_it_changes_nothing() -> None:

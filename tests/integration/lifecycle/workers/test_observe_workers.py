@@ -6,17 +6,20 @@ from typing import Any
 import pytest
 
 from skydriver.errors import PermanentError, TemporaryError
-from skydriver.lifecycle.workers import observe_workers as observing
 from skydriver.lifecycle.workers.observe_workers import observe_workers
 from skydriver.lifecycle.workers.stop_workers import stop_workers
+from skydriver.model import worker_figures
 from skydriver.model.phases import ClusterState, Phase
 from skydriver.model.transitions import Fact
 from skydriver.runtime import local_jobs
+from skydriver.runtime.per_loop import PerLoop
+from skydriver.store import observation_leases
 from skydriver.store.scans import clusters as scan_clusters
-from skydriver.workers.local import job_name
+from skydriver.workers.local import LocalWorkers, job_name
 from tests.support.documents import change, cluster, clusters_of, read, stored
 from tests.support.parts import Broker, Jobs
 from tests.support.repeats import Repeat
+from tests.support.trips import Trips
 
 HERE = "local/localhost/local"
 
@@ -60,6 +63,21 @@ async def test_all_clusters_of_a_location_are_asked_for_at_once(
     ids = [await stored(Phase.RUNNING, clusters=[cluster(f"{n}a"), cluster(f"{n}b")]) for n in range(3)]
     await observe_workers(HERE)
     assert asked == 1
+    for scan_id in ids:
+        assert all(entry["observed_at"] for entry in (await clusters_of(scan_id)).values())
+
+
+async def test_what_is_seen_of_many_clusters_is_written_with_one_command(jobs: Jobs, trips: Trips) -> None:
+    async def writes() -> int:
+        trips.asked.clear()
+        await observe_workers(HERE)
+        return trips.asked.count("update")
+
+    await stored(Phase.RUNNING, clusters=[cluster("a")])
+    await PerLoop.close_all()
+    for_one = await writes()
+    ids = [await stored(Phase.RUNNING, clusters=[cluster(f"{n}a"), cluster(f"{n}b")]) for n in range(3)]
+    assert await writes() == for_one > 0
     for scan_id in ids:
         assert all(entry["observed_at"] for entry in (await clusters_of(scan_id)).values())
 
@@ -161,15 +179,15 @@ async def test_a_cluster_that_is_unwanted_meanwhile_stays_so(jobs: Jobs) -> None
 
 
 async def test_what_is_noted_is_bounded(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observing, "MAX_STATUSES", 1)
-    monkeypatch.setattr(observing, "MAX_ERRORS", 0)
+    monkeypatch.setattr(worker_figures, "MAX_STATUSES", 0)
+    monkeypatch.setattr(worker_figures, "MAX_ERRORS", 0)
     await _workers(jobs, "a", count=2)
     await jobs.kill(job_name("a"), 0)
     scan_id = await stored(Phase.RUNNING, clusters=[cluster("a")])
     await observe_workers(HERE)
     entry = (await clusters_of(scan_id))["a"]
-    assert len(entry["statuses"]) == 1
-    assert entry["top_task_errors"] == {}
+    assert entry["statuses"] == {"other": {"Tasking": 1, "FatalError": 1}}
+    assert entry["top_task_errors"] == {"other": 1}
     assert entry["dead_since"] is None
 
 
@@ -189,6 +207,22 @@ async def test_a_location_that_does_not_answer_leaves_the_last_figures_and_says_
         >= {name: value for name, value in before["a"].items() if not name.startswith("stale_")}.items()
     )
     assert await read(elsewhere) == other
+
+
+async def test_a_fault_of_a_look_marks_the_figures_as_old(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def observe(self: LocalWorkers, location: object, clusters: object) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(LocalWorkers, "observe", observe)
+    scan_id = await stored(Phase.RUNNING, clusters=[cluster("a")])
+    begun = time.time()
+    with pytest.raises(TemporaryError):
+        await observe_workers(HERE)
+    entry = (await clusters_of(scan_id))["a"]
+    assert begun <= entry["stale_since"] <= time.time()
+    assert (await observation_leases.silence())[HERE] == entry["stale_since"]
 
 
 async def test_a_location_that_answers_again_tells_how_its_workers_are(jobs: Jobs) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,7 +16,9 @@ from skydriver.lifecycle.users.delete_scan import delete_scan
 from skydriver.lifecycle.workers.start_workers import start_workers
 from skydriver.lifecycle.workers.stop_workers import stop_workers
 from skydriver.model.phases import ClusterState, Outcome, Phase
+from skydriver.model.reasons import ReasonCode
 from skydriver.store.scans import clusters as scan_clusters
+from skydriver.workers.local import LocalWorkers
 from tests.support.documents import change, cluster, clusters_of, read, stored
 from tests.support.parts import Broker, Bucket, Jobs
 from tests.support.repeats import Repeat
@@ -201,6 +204,22 @@ async def test_a_cluster_that_was_tried_too_often_has_failed(jobs: Jobs, configu
     # What this means for the scan is not decided here: it has another cluster.
     assert (await read(scan_id))["phase"] == Phase.RUNNING
     assert clusters["u1"]["state"] == ClusterState.REQUESTED
+
+
+async def test_a_fault_counts_as_a_try(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def start(self: LocalWorkers, spec: object) -> None:
+        raise OSError("the disk is full")
+
+    configure(MAX_CLUSTER_TRIES="2")
+    monkeypatch.setattr(LocalWorkers, "start", start)
+    scan_id = await _asked_for("u0")
+    for code in (ReasonCode.WORKERS_START_REFUSED, ReasonCode.WORKERS_START_GIVEN_UP):
+        await _becomes_due(scan_id)
+        with suppress(TemporaryError):
+            await _start(scan_id)
+        entry = (await clusters_of(scan_id))["u0"]
+        assert (entry["reason_code"], entry["leased_until"]) == (code, 0)
+    assert entry["state"] == ClusterState.FAILED
 
 
 async def test_a_cluster_that_refuses_for_good_has_failed(jobs: Jobs) -> None:

@@ -1,5 +1,6 @@
 """The workers of a cluster are stopped, and the scan goes on to its end or to its next attempt."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,11 +10,12 @@ import pytest
 from skydriver.errors import Busy, PermanentError, TemporaryError
 from skydriver.lifecycle.workers.stop_workers import stop_workers
 from skydriver.model.phases import ClusterState, Phase
+from skydriver.model.reasons import ReasonCode
 from skydriver.model.transitions import Fact
 from skydriver.store.scans import clusters as scan_clusters
 from skydriver.store.scans import document as scan_document
 from skydriver.store.scans import outbox as scan_outbox
-from skydriver.workers.local import job_name
+from skydriver.workers.local import LocalWorkers, job_name
 from tests.support.documents import cluster, clusters_of, read, stored
 from tests.support.parts import Broker, Jobs
 from tests.support.repeats import Repeat
@@ -146,6 +148,32 @@ async def test_a_cluster_that_cannot_be_stopped_for_long_counts_as_gone_but_not_
     entry = (await clusters_of(scan_id))["a"]
     assert entry["state"] == ClusterState.STOPPED
     assert entry["reason"] == "not verified to be gone: the local job host answered 503"
+    assert (await read(scan_id))["phase"] == Phase.ENDED
+
+
+@pytest.mark.parametrize("error", [OSError("the disk is full"), None], ids=["a fault", "no answer"])
+async def test_whatever_keeps_workers_from_being_stopped_ends_with_the_deadline(
+    broker: Broker, configure: Configure, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    async def stop(self: LocalWorkers, cluster: object) -> None:
+        if error is not None:
+            raise error
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(LocalWorkers, "stop", stop)
+    if error is None:
+        configure(STEP_DEADLINE="0.01")
+    scan_id = await _unwanted("a")
+    with pytest.raises(TemporaryError):
+        await _stop(scan_id)
+    entry = (await clusters_of(scan_id))["a"]
+    assert (entry["state"], entry["leased_until"]) == (ClusterState.STOPPING, 0)
+    assert entry["reason_code"] == ReasonCode.WORKERS_STOP_PENDING
+    configure(STOP_DEADLINE="0")
+    await _stop(scan_id)
+    entry = (await clusters_of(scan_id))["a"]
+    assert entry["state"] == ClusterState.STOPPED
+    assert entry["reason_code"] == ReasonCode.WORKERS_STOP_UNVERIFIED
     assert (await read(scan_id))["phase"] == Phase.ENDED
 
 

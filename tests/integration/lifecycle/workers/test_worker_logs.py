@@ -1,5 +1,6 @@
 """Workers' logs are kept for a while where a scan asks for it: brought before their end, in bounded time."""
 
+import asyncio
 import io
 import time
 import zipfile
@@ -17,6 +18,7 @@ from skydriver.lifecycle.workers import worker_logs
 from skydriver.lifecycle.workers.stop_workers import stop_workers
 from skydriver.lifecycle.workers.worker_logs import DAY
 from skydriver.model.phases import ClusterState, Phase
+from skydriver.model.reasons import ReasonCode
 from skydriver.s3 import logs as kept
 from skydriver.store.scans import clusters as scan_clusters
 from tests.support.documents import cluster, clusters_of, stored
@@ -138,6 +140,26 @@ async def test_logs_are_not_waited_for_for_ever(keeper: Keeper, configure: Confi
         "workers": 0,
         "reason": "2 workers have not handed in their logs yet",
     }
+
+
+async def test_logs_that_take_too_long_to_bring_are_given_up(
+    keeper: Keeper, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def put(folder: Path, name: str) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(kept, "put", put)
+    monkeypatch.setattr(worker_logs, "SHARE", 0.01)
+    scan_id = await _unwanted(ASKED)
+    with pytest.raises(TemporaryError):
+        await stop_workers(scan_id, "a")
+    entry = await _entry(scan_id)
+    assert (entry["leased_until"], entry["reason_code"]) == (0.0, ReasonCode.WORKERS_STOP_PENDING)
+    configure(CLIENT_LOGS_DEADLINE="0")
+    await stop_workers(scan_id, "a")
+    entry = await _entry(scan_id)
+    assert (entry["state"], entry["logs"]["key"]) == (ClusterState.STOPPED, None)
+    assert entry["logs"]["reason"] is not None
 
 
 async def test_workers_that_have_written_nothing(keeper: Keeper) -> None:

@@ -1,9 +1,11 @@
 """Calls of HTCondor in a child process: real ones, of daemons that are not there or are silent."""
 
 import asyncio
+import errno
 import os
 import socket
 import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -94,6 +96,15 @@ async def test_the_token_is_the_childs_own_and_gone_afterwards() -> None:
 async def test_a_secret_that_is_missing_is_named() -> None:
     with pytest.raises(TemporaryError, match="the secret 'nowhere' has no readable key 'token'"):
         await call(PLACE, "nowhere", "observe", seconds=5, clusters={})
+
+
+async def test_a_disk_that_is_full_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    with pytest.raises(TemporaryError, match="No space left on device"):
+        await call(PLACE, None, "observe", seconds=5, clusters={})
 
 
 async def test_a_child_that_dies_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from skydriver.lifecycle.transition import MAX_RETRY_DELAY
 from skydriver.lifecycle.users.delete_scan import delete_scan
 from skydriver.lifecycle.workers.start_workers import start_workers
 from skydriver.model.phases import ClusterState, Outcome, Phase
+from skydriver.model.reasons import ReasonCode
 from skydriver.model.transitions import Fact
 from skydriver.scanner.local import LocalScanners
 from skydriver.scanner.tokens import ScannerToken, read_scanner_token
@@ -160,7 +161,7 @@ async def test_a_refused_start_goes_back_to_the_backlog_each_time_for_longer(con
 
         after = await read(scan_id)
         assert (after["phase"], after["attempt"], after["refusals"]) == (Phase.QUEUED, 1, n)
-        assert "the local job host does not answer" in after["reason"]
+        assert after["reason_code"] == ReasonCode.SCANNER_START_REFUSED
         assert after["history"][-1].items() >= {"phase": "QUEUED", "reason": after["reason"]}.items()
         assert after["scanner"]["leased_until"] == 0
         assert after["outcome"] is None
@@ -191,9 +192,8 @@ async def test_a_start_that_is_refused_for_good_fails_the_scan(
     await _launch(scan_id)
     after = await read(scan_id)
     assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.FAILED)
-    assert after["reason"] == "the scanner server cannot be started: the local job host refused a job: " + (
-        "refused by the test"
-    )
+    assert after["reason_code"] == ReasonCode.SCANNER_START_IMPOSSIBLE
+    assert "refused by the test" in after["reason"]
     assert len(broker.heard(Fact.FAILED, scan_id)) == 1
     jobs.refusal = None
     await tear_down(scan_id)
@@ -209,7 +209,8 @@ async def test_a_start_that_is_refused_too_often_fails_the_scan(broker: Broker, 
         await _launch(scan_id)
     after = await read(scan_id)
     assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.FAILED)
-    assert "could not be started in 3 tries: the local job host does not answer" in after["reason"]
+    assert after["reason_code"] == ReasonCode.SCANNER_START_GIVEN_UP
+    assert "3 tries" in after["reason"]
     assert len(broker.heard(Fact.FAILED, scan_id)) == 1
 
 
@@ -222,7 +223,7 @@ async def test_a_scan_that_has_its_final_result_finishes_where_its_launch_is_ref
     await _launch(scan_id)
     after = await read(scan_id)
     assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.FINISHED)
-    assert after["reason"].startswith("the final result is there; the scanner server cannot be started: ")
+    assert after["reason_code"] == ReasonCode.FINAL_RESULT_ONLY
     assert len(broker.heard(Fact.FINISHED, scan_id)) == 1
     assert broker.heard(Fact.FAILED, scan_id) == []
 
@@ -241,6 +242,7 @@ async def test_where_there_is_merely_no_room_a_scan_waits_however_long(
         await _launch(scan_id)
     after = await read(scan_id)
     assert (after["phase"], after["refusals"]) == (Phase.QUEUED, 0)
+    assert after["reason_code"] == ReasonCode.SCANNER_START_NO_ROOM
     assert "the quota is used up" in after["reason"]
     assert after["not_before"] > time.time() + 30
     assert await rate_limit.holders() == []

@@ -159,6 +159,7 @@ async def test_a_cluster_that_does_not_answer_is_tried_again_each_time_later(
         entry = (await clusters_of(scan_id))["u0"]
         assert (entry["state"], entry["tries"]) == (ClusterState.REQUESTED, tries)
         assert entry["leased_until"] == 0
+        assert entry["reason_code"] == ReasonCode.WORKERS_START_REFUSED
         assert "answered 503" in entry["reason"]
         delays.append(entry["due"] - begun)
     assert delays == pytest.approx([100, 200, MAX_RETRY_DELAY, MAX_RETRY_DELAY], abs=10)
@@ -200,7 +201,8 @@ async def test_a_cluster_that_was_tried_too_often_has_failed(jobs: Jobs, configu
         clusters["u0"].items()
         >= {"state": ClusterState.FAILED, "leased_until": 0.0, "dead_since": 0.0}.items()
     )
-    assert clusters["u0"]["reason"] == "given up after 2 tries: the local job host answered 503"
+    assert clusters["u0"]["reason_code"] == ReasonCode.WORKERS_START_GIVEN_UP
+    assert "2 tries" in clusters["u0"]["reason"]
     # What this means for the scan is not decided here: it has another cluster.
     assert (await read(scan_id))["phase"] == Phase.RUNNING
     assert clusters["u1"]["state"] == ClusterState.REQUESTED
@@ -228,6 +230,7 @@ async def test_a_cluster_that_refuses_for_good_has_failed(jobs: Jobs) -> None:
     await _start(scan_id)
     entry = (await clusters_of(scan_id))["u0"]
     assert (entry["state"], entry["tries"]) == (ClusterState.FAILED, 0)
+    assert entry["reason_code"] == ReasonCode.WORKERS_START_IMPOSSIBLE
     assert "refused by the test" in entry["reason"]
 
 
@@ -240,7 +243,11 @@ async def test_a_cluster_that_is_no_longer_known_has_failed(
     configure(CLUSTERS_FILE=str(none))
     await _start(scan_id)
     entry = (await clusters_of(scan_id))["u0"]
-    assert (entry["state"], entry["reason"]) == (ClusterState.FAILED, "'local' is no longer a known cluster")
+    assert (entry["state"], entry["reason_code"]) == (
+        ClusterState.FAILED,
+        ReasonCode.WORKERS_START_IMPOSSIBLE,
+    )
+    assert "'local'" in entry["reason"]
     assert jobs.calls == []
 
 

@@ -124,7 +124,8 @@ async def test_a_cluster_that_does_not_answer_is_tried_again_and_holds_up_only_i
         await _stop(scan_id, "a")
     entry = (await clusters_of(scan_id))["a"]
     assert (entry["state"], entry["leased_until"]) == (ClusterState.STOPPING, 0)
-    assert entry["reason"] == "cannot be stopped yet: the local job host answered 503"
+    assert entry["reason_code"] == ReasonCode.WORKERS_STOP_PENDING
+    assert "answered 503" in entry["reason"]
     assert entry["due"] > time.time() + 50
 
     jobs.refusal = None
@@ -147,7 +148,8 @@ async def test_a_cluster_that_cannot_be_stopped_for_long_counts_as_gone_but_not_
     await _stop(scan_id)
     entry = (await clusters_of(scan_id))["a"]
     assert entry["state"] == ClusterState.STOPPED
-    assert entry["reason"] == "not verified to be gone: the local job host answered 503"
+    assert entry["reason_code"] == ReasonCode.WORKERS_STOP_UNVERIFIED
+    assert "answered 503" in entry["reason"]
     assert (await read(scan_id))["phase"] == Phase.ENDED
 
 
@@ -190,7 +192,8 @@ async def test_a_cluster_that_is_no_longer_configured_counts_as_gone_after_a_whi
     await _stop(scan_id)
     after = (await clusters_of(scan_id))["a"]
     assert after["state"] == ClusterState.STOPPED
-    assert after["reason"].startswith("not verified to be gone: no known cluster")
+    assert after["reason_code"] == ReasonCode.WORKERS_STOP_UNVERIFIED
+    assert "no known cluster" in after["reason"]
     assert (await read(scan_id))["phase"] == Phase.ENDED
 
 

@@ -2,16 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 import pytest
 
+from skydriver.errors import Busy
 from skydriver.lifecycle.scanner.launch_scanner import launch_scanner
 from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
 from skydriver.lifecycle.sweep.reconcile_scans import reconcile_scans
+from skydriver.model.documents import ScanAlive, ScanPhase
 from skydriver.model.phases import Outcome, Phase
+from skydriver.model.scan import scanner_name
 from skydriver.model.transitions import Fact
 from skydriver.runtime import local_jobs
+from skydriver.store.scans import overview as scan_overview
 from tests.support.documents import Document, change, cluster, read, result, stored
 from tests.support.parts import Broker, Jobs
 
@@ -196,17 +200,19 @@ async def test_a_scan_all_of_whose_workers_are_dead_fails_with_their_errors(
         assert (await read(scan_id))["phase"] == Phase.RUNNING
 
 
-async def test_servers_that_belong_to_no_living_scan_are_removed(jobs: Jobs, broker: Broker) -> None:
-    async def server(scan_id: str, attempt: int = 1) -> str:
-        name = f"skyscan-{scan_id}" if attempt == 1 else f"skyscan-{scan_id}-{attempt}"
-        labels = {
-            "skydriver/kind": "scanner",
-            "skydriver/scan-id": scan_id,
-            "skydriver/attempt": str(attempt),
-        }
-        await local_jobs.create(name, labels=labels, containers=[{"name": "x", "command": ["x"], "env": {}}])
-        return name
+async def server(scan_id: str, attempt: int = 1) -> str:
+    """Have a scanner server run, and return its name."""
+    name = scanner_name(scan_id, attempt)
+    labels = {
+        "skydriver/kind": "scanner",
+        "skydriver/scan-id": scan_id,
+        "skydriver/attempt": str(attempt),
+    }
+    await local_jobs.create(name, labels=labels, containers=[{"name": "x", "command": ["x"], "env": {}}])
+    return name
 
+
+async def test_servers_that_belong_to_no_living_scan_are_removed(jobs: Jobs, broker: Broker) -> None:
     kept: set[str] = set()
     removed: set[str] = set()
     for phase in Phase:
@@ -225,3 +231,65 @@ async def test_servers_that_belong_to_no_living_scan_are_removed(jobs: Jobs, bro
     await reconcile_scans()
 
     assert jobs.names == kept
+
+
+async def test_a_scan_that_is_not_seen_since_it_changes_its_phase_keeps_its_server(
+    jobs: Jobs, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cursor has passed the place, by phase and priority, where the scan is now."""
+    n = 110  # MongoDB reads 101 documents ahead where it compares plans
+    monkeypatch.setattr(scan_overview, "_LIVING", n)
+    for _ in range(n):
+        await stored(Phase.RUNNING)
+    scan_id = await stored(Phase.STARTING, priority=1)
+    name = await server(scan_id)
+    living_scans, seen = scan_overview.living_scans, []
+
+    async def ready_between_batches() -> AsyncIterator[ScanAlive]:
+        async for scan in living_scans():
+            seen.append(scan["_id"])
+            if len(seen) == n:
+                await scanner_ready(scan_id, attempt=1)
+            yield scan
+
+    monkeypatch.setattr(scan_overview, "living_scans", ready_between_batches)
+    await reconcile_scans()
+    assert scan_id not in seen
+    assert name in jobs.names
+
+
+async def test_a_scan_that_is_launched_again_meanwhile_keeps_its_new_server(
+    jobs: Jobs, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that seemed refused made a server, which was listed; the next start has the same name."""
+    scan_id = await stored(attempt=1, refusals=1)
+    name = await server(scan_id)
+    phases_of = scan_overview.phases_of
+
+    async def launch_after(ids: Iterable[str]) -> dict[str, ScanPhase]:
+        found = await phases_of(ids)
+        await launch_scanner(scan_id)
+        return found
+
+    monkeypatch.setattr(scan_overview, "phases_of", launch_after)
+    await reconcile_scans()
+    assert (await read(scan_id))["phase"] == Phase.STARTING
+    assert name in jobs.names
+
+
+async def test_no_launch_overtakes_the_removal_of_a_server_of_the_same_name(
+    jobs: Jobs, broker: Broker
+) -> None:
+    scan_id = await stored(attempt=1, refusals=1)
+    name = await server(scan_id)
+
+    async def launch() -> None:
+        with pytest.raises(Busy):
+            await launch_scanner(scan_id)
+
+    jobs.before("DELETE", launch)
+    await reconcile_scans()
+    assert jobs.names == set()
+    await launch_scanner(scan_id)
+    assert (await read(scan_id))["phase"] == Phase.STARTING
+    assert jobs.names == {name}

@@ -105,6 +105,12 @@ class Kubernetes:
         if status != 404:
             _check(status, content, f"deleting {kind} {name}")
 
+    async def delete_job(self, name: str, *, secret: str | None = None) -> None:
+        """Ask for a Job, its pods and its Secret, if any, to be removed."""
+        await self.delete("Job", name)
+        if secret is not None:
+            await self.delete("Secret", secret)
+
     async def remove_job(self, name: str, *, secret: str | None = None) -> None:
         """Remove a Job, its pods and its Secret, if any; returns once Job and pods are verified gone.
 
@@ -114,9 +120,7 @@ class Kubernetes:
         Raises:
             TemporaryError: they are still there after a call's time.
         """
-        await self.delete("Job", name)
-        if secret is not None:
-            await self.delete("Secret", secret)
+        await self.delete_job(name, secret=secret)
         pods = await self.find("Pod", {"job-name": name})
         if pods and all(is_removal_overdue(pod, time.time()) for pod in pods):
             return

@@ -134,6 +134,13 @@ async def test_a_job_is_gone_once_it_and_its_pods_are(pair: tuple[Api, Kubernete
         await cluster.remove_job("j", secret="s")
 
 
+async def test_the_removal_of_a_job_can_be_asked_for_without_waiting(pair: tuple[Api, Kubernetes]) -> None:
+    api, cluster = pair
+    api.answers = [(200, JOB), GONE]
+    await cluster.delete_job("j", secret="s")
+    assert [method for method, _ in api.asked] == ["DELETE", "DELETE"]
+
+
 async def test_a_job_whose_pods_are_on_lost_nodes_counts_as_gone(pair: tuple[Api, Kubernetes]) -> None:
     """The node of a pod whose removal is long overdue may never say that it has ended."""
     api, cluster = pair

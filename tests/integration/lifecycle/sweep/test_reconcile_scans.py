@@ -4,9 +4,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 
+import bson
 import pytest
 
-from skydriver.errors import Busy
+from skydriver.errors import Busy, TemporaryError
 from skydriver.lifecycle.scanner.launch_scanner import launch_scanner
 from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
 from skydriver.lifecycle.sweep.reconcile_scans import reconcile_scans
@@ -16,6 +17,7 @@ from skydriver.model.scan import scanner_name
 from skydriver.model.transitions import Fact
 from skydriver.runtime import local_jobs
 from skydriver.store.scans import overview as scan_overview
+from tests.conftest import eventually
 from tests.support.documents import Document, change, cluster, read, result, stored
 from tests.support.parts import Broker, Jobs
 
@@ -231,6 +233,34 @@ async def test_servers_that_belong_to_no_living_scan_are_removed(jobs: Jobs, bro
     await reconcile_scans()
 
     assert jobs.names == kept
+
+
+async def test_a_server_that_cannot_be_removed_keeps_no_other_from_it(jobs: Jobs, broker: Broker) -> None:
+    for scan_id in ("nobody", "nowhere"):
+        await server(scan_id)
+
+    async def until_the_other_is_gone() -> None:
+        await eventually(lambda: len(jobs.names) == 1)
+
+    jobs.before("DELETE", until_the_other_is_gone)
+    jobs.lose_answer("DELETE")
+    await reconcile_scans()
+    assert jobs.names == set()
+
+
+async def test_a_scan_that_cannot_be_written_keeps_no_other_from_being_seen_to(
+    jobs: Jobs, broker: Broker
+) -> None:
+    """Its document is as large as MongoDB allows: the relaunch needs room for a line of its history."""
+    large = await stored(Phase.RUNNING, priority=1, phase_since=LONG_AGO)
+    left = 16 * 2**20 - len(bson.encode(await read(large))) - 50
+    await change(large, classifiers={"large": "x" * left})
+    scan_id = await stored(Phase.RUNNING, phase_since=LONG_AGO)
+    stray = await server("nobody")
+    with pytest.raises(TemporaryError, match=f"scan {large}: "):
+        await reconcile_scans()
+    assert [(await read(one))["attempt"] for one in (large, scan_id)] == [1, 2]
+    assert stray not in jobs.names
 
 
 async def test_a_scan_that_is_not_seen_since_it_changes_its_phase_keeps_its_server(

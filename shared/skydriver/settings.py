@@ -168,13 +168,15 @@ class Settings(BaseModel):
     scanner_deadline: int = Field(172800, ge=1, description="seconds after which a scanner server is ended")
     startup_deadline: int = Field(7200, ge=1, description="seconds a scanner server has to become ready")
     max_attempts: int = Field(3, ge=1, description="scanner servers that a scan may use up")
-    max_refusals: int = Field(10, ge=1, description="refused starts after which a scan fails")
+    max_refusals: int = Field(10, ge=1, description="refused starts of one attempt after which a scan fails")
     max_cluster_tries: int = Field(6, ge=1, description="tries to start a cluster before it is given up")
     workers_dead_grace: float = Field(
         300.0, ge=0, description="seconds that all workers must be dead before a scan fails"
     )
     stop_deadline: float = Field(
-        3600.0, ge=0, description="seconds after which a cluster that cannot be stopped is 'not verified'"
+        3600.0,
+        ge=0,
+        description="seconds after which a cluster or server that cannot be stopped is 'not verified'",
     )
     retry_delay: float = Field(15.0, gt=0, description="seconds before a first retry; doubles each time")
     redrive_after: float = Field(60.0, gt=0, description="seconds until the sweep takes up what lies still")

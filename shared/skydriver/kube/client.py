@@ -6,12 +6,14 @@ called in threads, since it blocks.
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from skydriver.errors import Full, NotAllowed, PermanentError, SkyDriverError, TemporaryError
+from skydriver.kube.pod_status import is_removal_overdue
 from skydriver.settings import settings
 
 if TYPE_CHECKING:
@@ -103,15 +105,25 @@ class Kubernetes:
         if status != 404:
             _check(status, content, f"deleting {kind} {name}")
 
+    async def delete_job(self, name: str, *, secret: str | None = None) -> None:
+        """Ask for a Job, its pods and its Secret, if any, to be removed."""
+        await self.delete("Job", name)
+        if secret is not None:
+            await self.delete("Secret", secret)
+
     async def remove_job(self, name: str, *, secret: str | None = None) -> None:
         """Remove a Job, its pods and its Secret, if any; returns once Job and pods are verified gone.
+
+        Pods whose removal is overdue count as gone, and so does a Job that waits for them alone: their node
+        is lost, and may never say that they have ended.
 
         Raises:
             TemporaryError: they are still there after a call's time.
         """
-        await self.delete("Job", name)
-        if secret is not None:
-            await self.delete("Secret", secret)
+        await self.delete_job(name, secret=secret)
+        pods = await self.find("Pod", {"job-name": name})
+        if pods and all(is_removal_overdue(pod, time.time()) for pod in pods):
+            return
         loop = asyncio.get_running_loop()
         deadline = loop.time() + settings().call_timeout
         while await self.get("Job", name) is not None or await self.find("Pod", {"job-name": name}):

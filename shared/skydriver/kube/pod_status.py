@@ -97,6 +97,18 @@ def diagnose_pod(pod: Pod, *, now: float, pull_timeout: float) -> PodDiagnosis:
     return _still(pod)
 
 
+def is_removal_overdue(pod: Pod, now: float) -> bool:
+    """Say whether a pod's time to end is over, and its node has not said that it is gone.
+
+    Args:
+        pod: as the API server gives it.
+        now: seconds since the epoch.
+    """
+    removal = pod["metadata"].get("deletionTimestamp")
+    # The timestamp has the grace period in it.
+    return removal is not None and now > epoch_seconds(removal) + REMOVAL_GRACE_PERIOD
+
+
 def _still(pod: Pod) -> PodDiagnosis:
     """Say what has become of a pod in which nothing has failed."""
     status = pod.get("status", {})
@@ -128,10 +140,7 @@ def _lost(pod: Pod, now: float) -> str | None:
             if condition["type"] == "DisruptionTarget" and condition["status"] == "True":
                 words = _DISRUPTIONS.get(condition.get("reason", ""), "the pod was disrupted")
                 return _words(words, condition.get("message"))
-    # Its time to end is over (the timestamp has the grace period in it), and no node says that it ended.
-    removal = pod["metadata"].get("deletionTimestamp")
-    overdue = removal is not None and now > epoch_seconds(removal) + REMOVAL_GRACE_PERIOD
-    if phase == "Unknown" or (overdue and phase not in ("Succeeded", "Failed")):
+    if phase == "Unknown" or (is_removal_overdue(pod, now) and phase not in ("Succeeded", "Failed")):
         return _LOST["NodeLost"]
     return None
 

@@ -1,14 +1,16 @@
 """A scan that is over is torn down."""
 
+import asyncio
 import logging
 import time
 
-from skydriver.errors import Busy, ScanNotFound, TemporaryError
+from skydriver.errors import Busy, ScanNotFound, SkyDriverError, TemporaryError
 from skydriver.eventing.events import cluster_event
 from skydriver.eventing.outbox import publish
 from skydriver.lifecycle.transition import apply
 from skydriver.model.documents import Cluster, Outbox, Scan, ScanToTearDown
 from skydriver.model.phases import ClusterState, Phase
+from skydriver.model.reasons import ReasonCode, Why
 from skydriver.model.scan import scanner_id, scanner_name
 from skydriver.model.transitions import Fact
 from skydriver.s3 import startup
@@ -21,6 +23,9 @@ from skydriver.store.scans import document as scan_document
 from skydriver.store.scans.document import Change
 
 logger = logging.getLogger(__name__)
+
+REMOVAL_SHARE = 0.75
+"""Of a step's time, for the removal of scanner servers: the rest is for noting what came of it."""
 
 
 async def tear_down(scan_id: str) -> None:
@@ -38,7 +43,7 @@ async def tear_down(scan_id: str) -> None:
         return
     await _request_stops(scan_id, scan["ewms_task"]["clusters"])
     if not scan["scanner"]["gone"]:
-        await _remove_scanner(scan_id, scan["attempt"])
+        await _remove_scanner(scan)
     await end_scan_if_all_gone(scan_id)
 
 
@@ -51,20 +56,55 @@ async def _request_stops(scan_id: str, clusters: list[Cluster]) -> None:
         await publish(scan_id, outbox)
 
 
-async def _remove_scanner(scan_id: str, attempt: int) -> None:
+async def _remove_scanner(scan: ScanToTearDown) -> None:
+    """Remove the scanner servers and startup files of all attempts of a scan.
+
+    What cannot be removed for a set time is left to the sweep: it does not hold the scan for ever.
+    """
+    scan_id, attempt = scan["_id"], scan["attempt"]
     if not await scan_document.lease_scanner(
         scan_id, phase=Phase.STOPPING, attempt=attempt, seconds=settings().step_lease
     ):
         raise Busy("another instance is at this scan's scanner server")
     gone = False
     try:
-        # Of a former attempt, too: a relaunch that was not begun has left its server.
-        for past in range(1, attempt + 1):
-            await backend().stop(scanner_name(scan_id, past))
-            await startup.remove(scanner_id(scan_id, past))
+        await _remove_attempts(scan_id, attempt)
+        gone = True
+    except SkyDriverError as error:
+        if time.time() - scan["phase_since"] < settings().stop_deadline:
+            raise
+        # Beside the scan's own reason, which says why it is over.
+        reason = f"the scanner server is not verified to be gone: {error}"
+        await scan_document.note_failed_try(scan_id, Why(ReasonCode.SCANNER_STOP_UNVERIFIED, reason))
         gone = True
     finally:
         await scan_document.release_scanner(scan_id, attempt=attempt, gone=gone)
+
+
+async def _remove_attempts(scan_id: str, last: int) -> None:
+    """Remove what the attempts up to the last have left: a relaunch that was not begun leaves its server.
+
+    All at once: one that is stuck takes the time of a whole call, and keeps no other from being removed.
+
+    Raises:
+        SkyDriverError: of the first one that is not verified gone.
+    """
+    seconds = REMOVAL_SHARE * settings().step_deadline
+    removals = [_remove_attempt(scan_id, attempt) for attempt in range(1, last + 1)]
+    try:
+        async with asyncio.timeout(seconds):
+            outcomes = await asyncio.gather(*removals, return_exceptions=True)
+    except TimeoutError:
+        raise TemporaryError(f"its removal was not done within {seconds:g} s") from None
+    for outcome in outcomes:
+        if outcome is not None:
+            raise outcome
+
+
+async def _remove_attempt(scan_id: str, attempt: int) -> None:
+    await backend().stop(scanner_name(scan_id, attempt))
+    # Not before: a server that is still there may store it once more.
+    await startup.remove(scanner_id(scan_id, attempt))
 
 
 async def end_scan_if_all_gone(scan_id: str) -> None:

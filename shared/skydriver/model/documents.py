@@ -531,6 +531,7 @@ class ScanWithClusters(ScanPhase):
 class ScanToTearDown(ScanPhase):
     """What a tear-down depends on."""
 
+    phase_since: float
     scanner: ScannerLease
     ewms_task: TaskClusters
 

@@ -38,6 +38,8 @@ class ReasonCode(StrEnum):
     """It ended well, but without a final result."""
     SCANNER_GIVEN_UP = "scanner_given_up"
     """It died or disappeared as often as the settings allow."""
+    SCANNER_STOP_UNVERIFIED = "scanner_stop_unverified"
+    """Its scanner server could not be removed in time, and counts as gone."""
     ALL_WORKERS_DEAD = "all_workers_dead"
     ALL_CLUSTERS_UNKNOWN = "all_clusters_unknown"
     """None of the clusters that were asked for is configured any longer."""

@@ -95,6 +95,9 @@ class ScannerBackend(Protocol):
     async def stop(self, name: str) -> None:
         """End a scanner server; returns once it is verified gone, also where there was none."""
 
+    async def request_stop(self, name: str) -> None:
+        """Ask for a scanner server's end, without waiting for it."""
+
     async def list(self) -> dict[str, ScannerStatus]:
         """List every scanner server of this installation, by name."""
 

@@ -44,11 +44,13 @@ class Kubelet:
 
     Attributes:
         unpullable: images that cannot be pulled.
+        dark: the names of Pods of which nothing is heard, though they were deleted.
         started: the names of all Pods that it has ever run a container of.
     """
 
     def __init__(self, client: httpx.AsyncClient, namespace: str, folder: Path) -> None:
         self.unpullable: set[str] = set()
+        self.dark: set[str] = set()
         self.started: list[str] = []
         self._namespace = namespace
         self._client = client
@@ -88,7 +90,7 @@ class Kubelet:
         for uid, pod in there.items():
             if uid not in self._pods:
                 self._pods[uid] = _Pod(self, pod)
-            elif "deletionTimestamp" in pod["metadata"]:
+            elif "deletionTimestamp" in pod["metadata"] and pod["metadata"]["name"] not in self.dark:
                 self._pods[uid].let_go()
 
     async def end(self, prefix: str, *, reason: str, code: int = 137) -> None:
@@ -104,6 +106,13 @@ class Kubelet:
         pod = self._find(prefix)
         await pod.forget()
         await pod.remove()
+
+    async def go_dark(self, prefix: str) -> None:
+        """Go dark with a Pod, which is then evicted: while it is `dark`, its end is not heard of."""
+        pod = self._find(prefix)
+        self.dark.add(pod.name)
+        await pod.forget()
+        await pod.remove(grace_period=1)
 
     def _find(self, prefix: str) -> "_Pod":
         (found,) = [pod for pod in self._pods.values() if pod.name.startswith(prefix) and not pod.is_over]
@@ -149,8 +158,8 @@ class _Pod:
         await self.forget()
         await self.remove()
 
-    async def remove(self) -> None:
-        await self._call("DELETE", self._path, json={"gracePeriodSeconds": 0})
+    async def remove(self, grace_period: int = 0) -> None:
+        await self._call("DELETE", self._path, json={"gracePeriodSeconds": grace_period})
 
     async def forget(self) -> None:
         """End whatever it runs, and say nothing more."""

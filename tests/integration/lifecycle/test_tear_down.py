@@ -1,5 +1,6 @@
 """A scan that is over is torn down; it ends only when nothing of it is left."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -10,12 +11,14 @@ from skydriver.lifecycle.scanner.launch_scanner import launch_scanner
 from skydriver.lifecycle.tear_down import end_scan_if_all_gone, tear_down
 from skydriver.lifecycle.workers.stop_workers import stop_workers
 from skydriver.model.phases import ClusterState, Outcome, Phase
+from skydriver.model.reasons import ReasonCode
 from skydriver.model.transitions import Fact
 from skydriver.runtime import local_jobs
 from skydriver.store import rate_limit, results
 from skydriver.store.mongo import collection
 from skydriver.store.scans import document as scan_document
 from skydriver.store.scans import outbox as scan_outbox
+from skydriver.telemetry.logging import working
 from tests.support.documents import change, cluster, read, result, stored
 from tests.support.parts import NOWHERE, Broker, Bucket, Jobs
 from tests.support.repeats import Repeat
@@ -141,6 +144,40 @@ async def test_a_server_that_cannot_be_removed_holds_up_the_end(jobs: Jobs, buck
     jobs.refusal = None
     await _tear_down(scan_id)
     assert (await read(scan_id))["phase"] == Phase.ENDED
+
+
+@pytest.mark.parametrize("is_silent", [False, True])
+async def test_a_server_that_cannot_be_removed_for_long_counts_as_gone_but_not_verified(
+    jobs: Jobs, bucket: Bucket, configure: Configure, is_silent: bool
+) -> None:
+    scan_id = await _over(jobs, bucket)
+    given_up = asyncio.Event()
+    if is_silent:
+        jobs.before("DELETE", given_up.wait)
+        configure(STOP_DEADLINE="100", STEP_DEADLINE="0.5")
+    else:
+        jobs.refusal = 503
+        configure(STOP_DEADLINE="100")
+    await change(scan_id, phase_since=time.time() - 101, reason="aborted", reason_code="aborted_by_user")
+    with working("tear_down", "a test"):
+        await _tear_down(scan_id)
+    given_up.set()
+    after = await read(scan_id)
+    assert (after["phase"], after["reason_code"]) == (Phase.ENDED, ReasonCode.ABORTED_BY_USER)
+    [line] = after["failed_tries"]
+    assert (line["function"], line["reason_code"]) == ("tear_down", ReasonCode.SCANNER_STOP_UNVERIFIED)
+    assert await rate_limit.holders() == []
+
+
+async def test_an_attempt_that_cannot_be_removed_keeps_no_other_from_it(jobs: Jobs, bucket: Bucket) -> None:
+    scan_id = await _over(jobs, bucket)
+    await bucket.put(f"{scan_id}_2")
+    await change(scan_id, attempt=2)
+    jobs.lose_answer("DELETE")
+    with pytest.raises(TemporaryError):
+        await _tear_down(scan_id)
+    assert sorted(jobs.calls) == [f"DELETE skyscan-{scan_id}", f"DELETE skyscan-{scan_id}-2"]
+    assert [await bucket.has(one) for one in (scan_id, f"{scan_id}_2")].count(True) == 1
 
 
 async def test_a_startup_file_that_cannot_be_removed_holds_up_the_end(

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from skydriver.kube import pod_status
 from tests.components.kubernetes.control_plane import ControlPlane
 from tests.components.kubernetes.kubelet import Kubelet
 from tests.conftest import eventually
@@ -100,6 +101,25 @@ async def test_an_evicted_server_is_launched_again(deployed: Skydriver, node: Ku
         await deployed.call("GET", f"/scan/{scan_id}/history")
     )
     assert status["outcome"] is None
+
+
+async def test_a_server_whose_node_went_dark_is_launched_again(
+    deployed: Skydriver, namespace: Namespace, node: Kubelet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pod stays until the node returns: that holds up neither the next attempt nor the end."""
+    monkeypatch.setattr(pod_status, "REMOVAL_GRACE_PERIOD", 0.0)
+    scan_id = await deployed.submit(cluster={"here": 1}, **SLOW)
+    await at_work(deployed, scan_id)
+    await node.go_dark(f"skyscan-{scan_id}-")
+    status = await deployed.ended(scan_id)
+    assert (status["outcome"], status["attempt"]) == ("finished", 2), status["reason"]
+    assert await namespace.left() == [f"skyscan-{scan_id}", *node.dark]
+    node.dark.clear()
+
+    async def nothing_is_left() -> bool:
+        return await namespace.left() == []
+
+    await eventually(nothing_is_left)
 
 
 async def test_a_pod_lost_between_the_last_result_and_the_last_progress(

@@ -15,6 +15,7 @@ from skydriver.kube.client import Kubernetes, in_cluster, with_token
 from skydriver.local.http_server import listen, serve, url
 
 JOB = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}}
+GONE = (404, {"kind": "Status", "reason": "NotFound"})
 SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
 
 
@@ -49,6 +50,14 @@ async def pair(configure: Callable[..., None]) -> AsyncIterator[tuple[Api, Kuber
 
     async with serve(api, listener):
         yield api, Kubernetes(connect, "ns")
+
+
+def pod(removal: str | None) -> dict[str, Any]:
+    return {"metadata": {"name": "p"} | ({"deletionTimestamp": removal} if removal else {})}
+
+
+def pods(*items: dict[str, Any]) -> tuple[int, Any]:
+    return 200, {"items": list(items), "metadata": {}}
 
 
 def status(reason: str, message: str = "") -> dict[str, str]:
@@ -123,13 +132,32 @@ async def test_a_job_is_gone_once_it_and_its_pods_are(
     pair: tuple[Api, Kubernetes], configure: Callable[..., None]
 ) -> None:
     api, cluster = pair
-    gone = (404, status("NotFound"))
-    api.answers = [gone, gone, gone, (200, {"items": [], "metadata": {}})]
+    api.answers = [GONE, GONE, pods(), GONE, pods()]
     await cluster.remove_job("j", secret="s")
     configure(CALL_TIMEOUT="0.5")
-    api.answers = [(200, {}), gone, (200, JOB), (200, JOB), (200, JOB), (200, JOB)]
+    api.answers = [(200, {}), GONE, pods(), *[(200, JOB)] * 4]
     with pytest.raises(TemporaryError, match="still being removed"):
         await cluster.remove_job("j", secret="s")
+
+
+async def test_the_removal_of_a_job_can_be_asked_for_without_waiting(pair: tuple[Api, Kubernetes]) -> None:
+    api, cluster = pair
+    api.answers = [(200, JOB), GONE]
+    await cluster.delete_job("j", secret="s")
+    assert [method for method, _ in api.asked] == ["DELETE", "DELETE"]
+
+
+async def test_a_job_whose_pods_are_on_lost_nodes_counts_as_gone(pair: tuple[Api, Kubernetes]) -> None:
+    """The node of a pod whose removal is long overdue may never say that it has ended."""
+    api, cluster = pair
+    lost, leaving = pod("2026-01-01T00:00:00Z"), pod("2100-01-01T00:00:00Z")
+    api.answers = [(200, {}), pods(lost, lost)]
+    await cluster.remove_job("j")
+    assert api.asked[0] == ("DELETE", "/apis/batch/v1/namespaces/ns/jobs/j")
+    for others in (leaving, pod(None)):
+        api.answers = [(200, {}), pods(lost, others), *[(200, JOB)] * 4]
+        with pytest.raises(TemporaryError, match="still being removed"):
+            await cluster.remove_job("j")
 
 
 def test_outside_of_a_cluster_there_is_no_way_in(configure: Callable[..., None]) -> None:

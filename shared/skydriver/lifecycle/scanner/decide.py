@@ -221,6 +221,8 @@ async def _relaunch(scan: ScanAlive, why: Why) -> None:
         attempt=attempt,
         why=Why(why.code, f"launched again: {why.reason}"),
         outbox=outbox,
+        # They are counted by attempt: each server has as many tries to start.
+        fields={"refusals": 0},
         # With workers left the launch would be refused: the last of them to be stopped asks for it.
         announce=not outbox,
         cause=f"attempt-{attempt + 1}",

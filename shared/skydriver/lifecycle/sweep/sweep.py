@@ -4,6 +4,7 @@ Nothing depends on an event's arrival: what is overdue is taken up here. Safe to
 act is a guarded update or an event that may be repeated. Its cost grows with the scans that are alive.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -23,21 +24,29 @@ from skydriver.lifecycle.sweep.remove_orphaned_results import remove_orphaned_re
 from skydriver.lifecycle.sweep.renew_consents import renew_consents
 from skydriver.lifecycle.sweep.request_observations import request_observations
 from skydriver.lifecycle.sweep.send_metrics import send_metrics
+from skydriver.settings import settings
 from skydriver.store import sweeps
 from skydriver.store.mongo import OUTAGES
 
 logger = logging.getLogger(__name__)
 
+DUTY_SHARE = 0.5
+"""Of the time that is left, for a duty: one that hangs leaves time for all others."""
+NOTE_SHARE = 0.05
+"""Of the sweep's time, for noting it at its end."""
 EXPECTED_ERRORS: tuple[type[Exception], ...] = (SkyDriverError, *OUTAGES)
 
 
 async def sweep() -> dict[str, str]:
-    """Do every duty once, and note that; one that fails does not keep the others from being done.
+    """Do every duty once, and note that; one that fails or hangs does not keep the others from being done.
 
     Returns:
         The duties that failed, with the reason.
     """
     failed: dict[str, str] = {}
+    now = asyncio.get_running_loop().time
+    for_note = NOTE_SHARE * settings().step_deadline
+    end = now() + settings().step_deadline - for_note
     for duty in (
         make_indexes,
         publish_outboxes,
@@ -54,18 +63,22 @@ async def sweep() -> dict[str, str]:
         renew_consents,
         send_metrics,
     ):
-        await _try(duty, failed)
+        await _try(duty, failed, seconds=DUTY_SHARE * (end - now()))
 
     async def note_sweep() -> None:
         await sweeps.note(at=time.time(), failed=failed)
 
-    await _try(note_sweep, failed)
+    await _try(note_sweep, failed, seconds=for_note)
     return failed
 
 
-async def _try(duty: Callable[[], Awaitable[object]], failed: dict[str, str]) -> None:
+async def _try(duty: Callable[[], Awaitable[object]], failed: dict[str, str], *, seconds: float) -> None:
     try:
-        await duty()
+        async with asyncio.timeout(seconds):
+            await duty()
+    except TimeoutError:
+        failed[duty.__name__] = f"not done within {seconds:.1f} s"
+        logger.warning("%s: %s", duty.__name__, failed[duty.__name__])
     except EXPECTED_ERRORS as error:
         failed[duty.__name__] = str(error)
         logger.warning("%s: %s", duty.__name__, error)

@@ -66,6 +66,10 @@ class KubernetesScanners:
         """End a scanner server; returns once it is verified gone, also where there was none."""
         await self._cluster.remove_job(name, secret=secret_name(name))
 
+    async def request_stop(self, name: str) -> None:
+        """Ask for a scanner server's end, without waiting for it."""
+        await self._cluster.delete_job(name, secret=secret_name(name))
+
     async def list(self) -> dict[str, ScannerStatus]:
         """List every scanner server of this installation, by name."""
         jobs = await self._cluster.find("Job", KIND)

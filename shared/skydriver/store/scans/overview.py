@@ -17,6 +17,7 @@ from skydriver.model.documents import (
     ScanAttempts,
     ScanInBacklog,
     ScanOver,
+    ScanPhase,
     ScanToAdmit,
     ScanUnderWay,
     projection,
@@ -250,6 +251,12 @@ async def living_scans() -> AsyncIterator[ScanAlive]:
     while batch := await cursor.to_list(_LIVING):
         for scan in batch:
             yield scan
+
+
+async def phases_of(ids: Iterable[str]) -> dict[str, ScanPhase]:
+    """Say where these scans stand, by id; those that there are."""
+    cursor = collection(NAME).find({"_id": {"$in": list(ids)}}, projection(ScanPhase))
+    return {scan["_id"]: scan async for scan in cursor}
 
 
 async def counts() -> tuple[dict[str, int], Group, Group]:

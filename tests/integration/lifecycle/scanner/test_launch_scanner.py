@@ -8,6 +8,7 @@ import jwt
 import pytest
 
 from skydriver.errors import Busy, Full, NotTaken, PermanentError
+from skydriver.lifecycle.scanner.decide import Decision, Verdict, act
 from skydriver.lifecycle.scanner.launch_scanner import launch_scanner
 from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
 from skydriver.lifecycle.tear_down import tear_down
@@ -15,7 +16,7 @@ from skydriver.lifecycle.transition import MAX_RETRY_DELAY
 from skydriver.lifecycle.users.delete_scan import delete_scan
 from skydriver.lifecycle.workers.start_workers import start_workers
 from skydriver.model.phases import ClusterState, Outcome, Phase
-from skydriver.model.reasons import ReasonCode
+from skydriver.model.reasons import ReasonCode, Why
 from skydriver.model.transitions import Fact
 from skydriver.scanner.local import LocalScanners
 from skydriver.scanner.tokens import ScannerToken, read_scanner_token
@@ -212,6 +213,19 @@ async def test_a_start_that_is_refused_too_often_fails_the_scan(broker: Broker, 
     assert after["reason_code"] == ReasonCode.SCANNER_START_GIVEN_UP
     assert "3 tries" in after["reason"]
     assert len(broker.heard(Fact.FAILED, scan_id)) == 1
+
+
+async def test_refusals_are_counted_for_each_attempt(
+    jobs: Jobs, broker: Broker, configure: Configure
+) -> None:
+    configure(MAX_REFUSALS="2")
+    scan_id = await stored(Phase.RUNNING, refusals=2)
+    before = await read(scan_id)
+    await act(before, Decision(Verdict.RELAUNCH, Why(ReasonCode.SCANNER_DIED, "it broke")))
+    jobs.refusal = 503
+    await _launch(scan_id)
+    after = await read(scan_id)
+    assert (after["phase"], after["attempt"], after["refusals"]) == (Phase.QUEUED, 2, 1)
 
 
 async def test_a_scan_that_has_its_final_result_finishes_where_its_launch_is_refused_for_good(

@@ -2,18 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 
+import bson
 import pytest
 
+from skydriver.errors import Busy, TemporaryError
 from skydriver.lifecycle.scanner.launch_scanner import launch_scanner
 from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
 from skydriver.lifecycle.sweep.reconcile_scans import reconcile_scans
+from skydriver.model.documents import ScanAlive, ScanPhase
 from skydriver.model.phases import Outcome, Phase
 from skydriver.model.reasons import ReasonCode
+from skydriver.model.scan import scanner_name
 from skydriver.model.transitions import Fact
 from skydriver.runtime import local_jobs
 from skydriver.scanner.protocol import ScannerState, ScannerStatus
+from skydriver.store.scans import overview as scan_overview
+from tests.conftest import eventually
 from tests.support.documents import Document, change, cluster, read, result, stored
 from tests.support.parts import Broker, Jobs
 
@@ -93,7 +99,7 @@ async def test_a_server_that_died_is_launched_again_up_to_so_many_times(
     await reconcile_scans()
     after = await read(scan_id)
     assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.FAILED)
-    assert "given up after 2" in after["reason"]
+    assert after["reason_code"] == ReasonCode.SCANNER_GIVEN_UP
 
 
 async def test_a_server_that_disappeared_is_launched_again(jobs: Jobs, broker: Broker) -> None:
@@ -102,7 +108,7 @@ async def test_a_server_that_disappeared_is_launched_again(jobs: Jobs, broker: B
     await reconcile_scans()
     after = await read(scan_id)
     assert (after["phase"], after["attempt"]) == (Phase.LAUNCHING, 2)
-    assert "the scanner server has disappeared" in after["reason"]
+    assert after["reason_code"] == ReasonCode.SCANNER_DISAPPEARED
 
 
 async def test_a_server_that_was_ready_before_its_launch_was_recorded_is_watched_too(
@@ -131,18 +137,15 @@ async def test_a_server_that_ended_well_without_a_final_result_fails_its_scan(
     scan_id = await _running(jobs, "true")
     await reconcile_scans()
     after = await read(scan_id)
-    assert (after["outcome"], after["reason"]) == (
-        Outcome.FAILED,
-        "the scanner server ended without a final result",
-    )
+    assert (after["outcome"], after["reason_code"]) == (Outcome.FAILED, ReasonCode.SCANNER_WITHOUT_RESULT)
 
 
 async def test_a_server_that_failed_fails_its_scan_with_its_last_words(jobs: Jobs, broker: Broker) -> None:
     scan_id = await _running(jobs, "sh", "-c", "echo no such event; exit 3")
     await reconcile_scans()
     after = await read(scan_id)
-    assert after["outcome"] == Outcome.FAILED
-    assert "ended with exit code 3: no such event" in after["reason"]
+    assert (after["outcome"], after["reason_code"]) == (Outcome.FAILED, ReasonCode.SCANNER_FAILED)
+    assert "exit code 3: no such event" in after["reason"]
 
 
 async def test_a_scan_with_a_final_result_finishes_once_its_server_is_gone(
@@ -172,7 +175,7 @@ async def test_a_server_that_does_not_become_ready_in_time_fails_its_scan(
     await reconcile_scans()
     after = await read(scan_id)
     assert (after["phase"], after["outcome"]) == (Phase.STOPPING, Outcome.FAILED)
-    assert "did not become ready within 100 s" in after["reason"]
+    assert after["reason_code"] == ReasonCode.SCANNER_NOT_READY
 
 
 async def test_why_a_server_has_not_started_yet_is_noted_while_that_is_so(
@@ -225,17 +228,19 @@ async def test_a_scan_all_of_whose_workers_are_dead_fails_with_their_errors(
     assert len(broker.heard(Fact.FINISHED, final)) == 1
 
 
-async def test_servers_that_belong_to_no_living_scan_are_removed(jobs: Jobs, broker: Broker) -> None:
-    async def server(scan_id: str, attempt: int = 1) -> str:
-        name = f"skyscan-{scan_id}" if attempt == 1 else f"skyscan-{scan_id}-{attempt}"
-        labels = {
-            "skydriver/kind": "scanner",
-            "skydriver/scan-id": scan_id,
-            "skydriver/attempt": str(attempt),
-        }
-        await local_jobs.create(name, labels=labels, containers=[{"name": "x", "command": ["x"], "env": {}}])
-        return name
+async def server(scan_id: str, attempt: int = 1) -> str:
+    """Have a scanner server run, and return its name."""
+    name = scanner_name(scan_id, attempt)
+    labels = {
+        "skydriver/kind": "scanner",
+        "skydriver/scan-id": scan_id,
+        "skydriver/attempt": str(attempt),
+    }
+    await local_jobs.create(name, labels=labels, containers=[{"name": "x", "command": ["x"], "env": {}}])
+    return name
 
+
+async def test_servers_that_belong_to_no_living_scan_are_removed(jobs: Jobs, broker: Broker) -> None:
     kept: set[str] = set()
     removed: set[str] = set()
     for phase in Phase:
@@ -254,3 +259,93 @@ async def test_servers_that_belong_to_no_living_scan_are_removed(jobs: Jobs, bro
     await reconcile_scans()
 
     assert jobs.names == kept
+
+
+async def test_a_server_that_cannot_be_removed_keeps_no_other_from_it(jobs: Jobs, broker: Broker) -> None:
+    for scan_id in ("nobody", "nowhere"):
+        await server(scan_id)
+
+    async def until_the_other_is_gone() -> None:
+        await eventually(lambda: len(jobs.names) == 1)
+
+    jobs.before("DELETE", until_the_other_is_gone)
+    jobs.lose_answer("DELETE")
+    await reconcile_scans()
+    assert jobs.names == set()
+
+
+async def test_a_scan_that_cannot_be_written_keeps_no_other_from_being_seen_to(
+    jobs: Jobs, broker: Broker
+) -> None:
+    """Its document is as large as MongoDB allows: the relaunch needs room for a line of its history."""
+    large = await stored(Phase.RUNNING, priority=1, phase_since=LONG_AGO)
+    left = 16 * 2**20 - len(bson.encode(await read(large))) - 50
+    await change(large, classifiers={"large": "x" * left})
+    scan_id = await stored(Phase.RUNNING, phase_since=LONG_AGO)
+    stray = await server("nobody")
+    with pytest.raises(TemporaryError, match=f"scan {large}: "):
+        await reconcile_scans()
+    assert [(await read(one))["attempt"] for one in (large, scan_id)] == [1, 2]
+    assert stray not in jobs.names
+
+
+async def test_a_scan_that_is_not_seen_since_it_changes_its_phase_keeps_its_server(
+    jobs: Jobs, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cursor has passed the place, by phase and priority, where the scan is now."""
+    n = 110  # MongoDB reads 101 documents ahead where it compares plans
+    monkeypatch.setattr(scan_overview, "_LIVING", n)
+    for _ in range(n):
+        await stored(Phase.RUNNING)
+    scan_id = await stored(Phase.STARTING, priority=1)
+    name = await server(scan_id)
+    living_scans, seen = scan_overview.living_scans, []
+
+    async def ready_between_batches() -> AsyncIterator[ScanAlive]:
+        async for scan in living_scans():
+            seen.append(scan["_id"])
+            if len(seen) == n:
+                await scanner_ready(scan_id, attempt=1)
+            yield scan
+
+    monkeypatch.setattr(scan_overview, "living_scans", ready_between_batches)
+    await reconcile_scans()
+    assert scan_id not in seen
+    assert name in jobs.names
+
+
+async def test_a_scan_that_is_launched_again_meanwhile_keeps_its_new_server(
+    jobs: Jobs, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that seemed refused made a server, which was listed; the next start has the same name."""
+    scan_id = await stored(attempt=1, refusals=1)
+    name = await server(scan_id)
+    phases_of = scan_overview.phases_of
+
+    async def launch_after(ids: Iterable[str]) -> dict[str, ScanPhase]:
+        found = await phases_of(ids)
+        await launch_scanner(scan_id)
+        return found
+
+    monkeypatch.setattr(scan_overview, "phases_of", launch_after)
+    await reconcile_scans()
+    assert (await read(scan_id))["phase"] == Phase.STARTING
+    assert name in jobs.names
+
+
+async def test_no_launch_overtakes_the_removal_of_a_server_of_the_same_name(
+    jobs: Jobs, broker: Broker
+) -> None:
+    scan_id = await stored(attempt=1, refusals=1)
+    name = await server(scan_id)
+
+    async def launch() -> None:
+        with pytest.raises(Busy):
+            await launch_scanner(scan_id)
+
+    jobs.before("DELETE", launch)
+    await reconcile_scans()
+    assert jobs.names == set()
+    await launch_scanner(scan_id)
+    assert (await read(scan_id))["phase"] == Phase.STARTING
+    assert jobs.names == {name}

@@ -17,6 +17,7 @@ from skydriver.lifecycle.workers.start_workers import start_workers
 from skydriver.lifecycle.workers.stop_workers import stop_workers
 from skydriver.model.phases import Outcome, Phase
 from skydriver.model.transitions import Fact
+from skydriver.settings import settings
 from skydriver.store import rate_limit, sweeps
 from skydriver.store.mongo import collection
 from skydriver.telemetry.logging import working
@@ -65,6 +66,23 @@ async def test_a_duty_that_fails_keeps_no_other_from_being_done(
     }
     assert await rate_limit.holders() == []
     assert len(broker.heard(Fact.OBSERVATION_REQUESTED)) == 3
+
+
+async def test_a_duty_that_hangs_is_cut_and_leaves_time_for_the_others(
+    jobs: Jobs, broker: Broker, monkeypatch: pytest.MonkeyPatch, configure: Configure
+) -> None:
+    async def hangs() -> None:
+        await asyncio.Event().wait()
+
+    hangs.__name__ = "remove_old_logs"
+    monkeypatch.setattr(sweeping, "remove_old_logs", hangs)
+    configure(STEP_DEADLINE="16")
+    async with asyncio.timeout(settings().step_deadline):  # as `eventing.handler` does
+        failed = await sweep()
+    assert failed.keys() == {"remove_old_logs"}
+    assert failed["remove_old_logs"].startswith("not done within ")
+    noted = await collection(sweeps.NAME).find_one({})
+    assert noted["failed"] == failed
 
 
 async def test_sweeps_alone_take_a_scan_to_its_end(jobs: Jobs, bucket: Bucket, broker: Broker) -> None:

@@ -28,7 +28,7 @@ _VERSIONS = {"serving": SERVING_VERSION, "eventing": EVENTING_VERSION}
 _OTHERS = ("job-sink", "request-reply")
 """Deployments of Eventing whose programs are not built."""
 _SETTINGS: Mapping[str, Mapping[str, str]] = {
-    "config-network": {"ingress-class": CLASS, "autocreate-cluster-domain-claims": "true"},
+    "config-network": {"ingress-class": CLASS},
     "config-deployment": {
         # Images are in containerd, and in no registry that a digest could be asked of.
         "registries-skipping-tag-resolving": "dev.local,index.docker.io",

@@ -156,7 +156,7 @@ def test_a_scanner_out_of_memory_is_launched_again(cluster: Cluster, hopeless: d
     status = cluster.until(scan_id, lambda status: status["attempt"] > 1, sweeping=True)
     history = cluster.call("GET", f"/scan/{scan_id}/history")["history"]
     # That it was the memory is not always said: containerd may hear of the end before it hears why.
-    assert ReasonCode.SCANNER_DIED in [line["reason_code"] for line in history], (status, history)
+    assert ReasonCode.SCANNER_DIED in [line.get("reason_code") for line in history], (status, history)
     cluster.call("DELETE", f"/scan/{scan_id}")
     assert cluster.ended(scan_id, sweeping=True)["outcome"] == "aborted"
 

@@ -16,7 +16,7 @@ from skydriver.store.mongo import collection
 from skydriver.store.scans import document as scan_document
 from tests.components.chromium.browser import browser as running_browser
 from tests.integration.rest.api import Api
-from tests.support.documents import change, cluster, scan
+from tests.support.documents import METADATA, change, cluster, scan
 from tests.support.hostile import HOSTILE, stored_hostile
 from tests.support.parts import Loopback
 from tests.support.skymaps import bowl
@@ -24,7 +24,7 @@ from tests.support.watched_page import check_accessibility, watched_page
 
 PATIENCE_MS = 120_000
 PROGRESS = {
-    "tallies": {"nsides": {"8": {"done": 5, "est. percent": "5/48 (0.1)"}}},
+    "tallies": {"nsides": {"8": {"done": 100, "est. percent": "100/768 (0.1)"}}},
     "processing_stats": {"predictions": {"time left": "0:30:00"}, "finished": False},
 }
 
@@ -48,7 +48,12 @@ async def page(browser: Browser, api: Api) -> AsyncIterator[Page]:
 async def test_two_hundred_scans_run_and_ten_thousand_wait(page: Page) -> None:
     await sweeps.note(at=time.time(), failed={})
     template = scan(Phase.QUEUED)
-    running = [scan(Phase.RUNNING, clusters=[cluster(f"{n}")], progress=PROGRESS) for n in range(200)]
+    told = {
+        **METADATA,
+        "progress": PROGRESS,
+        "report": {"attempt": 1, "finished": False, "order": "", "at": time.time()},
+    }
+    running = [scan(Phase.RUNNING, clusters=[cluster(f"{n}")] * (n > 9), **told) for n in range(200)]
     waiting = [
         {**template, "_id": f"q{n:05}", "scan_id": f"q{n:05}", "timestamp": float(n)} for n in range(10_000)
     ]
@@ -56,6 +61,8 @@ async def test_two_hundred_scans_run_and_ten_thousand_wait(page: Page) -> None:
     await page.goto("/ui")
     rows = page.locator("#running tbody tr")
     await expect(rows).to_have_count(50)
+    # What holds a scan up stands in the last column.
+    assert await page.locator("#running .scroll").evaluate("box => box.scrollWidth <= box.clientWidth")
     await expect(page.get_by_role("heading", name="Running (200)")).to_be_visible()
     await expect(page.get_by_role("heading", name="Backlog (10000)")).to_be_visible()
     await check_accessibility(page)

@@ -16,7 +16,7 @@ async def twice_in_a_row(step: Step) -> None:
 
 
 async def three_times_at_once(step: Step) -> None:
-    """Take a step three times at once; who is told that another is at it comes again."""
+    """Run a step three times at once, and once more where it was busy."""
     answers = await asyncio.gather(step(), step(), step(), return_exceptions=True)
     for answer in answers:
         if isinstance(answer, Busy):

@@ -53,7 +53,7 @@ async def test_only_some_scans(former: Former, tmp_path: Path) -> None:
     assert exported.counts == {"Manifests": 2, "Results": 2, "ScanRequests": 2, "I3Events": 1}
 
 
-async def test_a_repeat_alone_comes_with_the_request_that_tells_of_it(former: Former, tmp_path: Path) -> None:
+async def test_a_repeat_alone_comes_with_the_request_that_names_it(former: Former, tmp_path: Path) -> None:
     ids = fill(former)
     async with Source(former.uri) as source:
         await Import(source).all()

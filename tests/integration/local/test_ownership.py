@@ -32,7 +32,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "one", tmp_path / "other"
 
 
-async def test_an_empty_database_belongs_to_who_comes_first(
+async def test_an_empty_database_belongs_to_the_first_that_comes(
     mongodb_uri: str, name: str, folders: tuple[Path, Path]
 ) -> None:
     one, other = folders

@@ -124,7 +124,7 @@ async def test_a_body_that_is_no_object_is_refused(api: Api, body: bytes) -> Non
         ("DELETE", "/scans/find", 405),
     ],
 )
-async def test_wrong_paths_and_methods_are_told_of_in_json(
+async def test_wrong_paths_and_methods_are_errors_in_json(
     api: Api, method: str, path: str, code: int
 ) -> None:
     before = await everything()

@@ -96,7 +96,7 @@ LIFE = {
 
 
 @pytest.mark.parametrize("phase", LIFE)
-async def test_a_scanner_tells_of_its_scan_and_sees_how_it_is_and_may_nothing_else(
+async def test_a_scanner_reports_and_reads_its_own_scan_and_may_nothing_else(
     api: Api, scan_id: str, issuer: Realm, phase: Phase
 ) -> None:
     assert await scan_document.advance(scan_id, Fact.ADMITTED)

@@ -25,7 +25,7 @@ async def test_the_dashboard_is_linked_to(api: Api, scan_id: str, configure: Cal
     )
 
 
-async def test_workers_logs_are_linked_to_or_told_of(api: Api, scan_id: str) -> None:
+async def test_workers_logs_are_linked_to_or_their_lack_has_a_reason(api: Api, scan_id: str) -> None:
     for fact in (Fact.ADMITTED, Fact.LAUNCHED):
         assert await scan_document.advance(scan_id, fact)
     await scanner_ready(scan_id, attempt=1)

@@ -129,7 +129,7 @@ async def test_pages_hold_every_scan_once_the_newest_first(api: Api) -> None:
         assert f"argument {name}" in await api.refusal("POST", "/scans/find", {"filter": {}, **more})
 
 
-async def test_a_search_that_takes_too_long_is_told_of(api: Api, configure: Callable[..., None]) -> None:
+async def test_a_search_that_takes_too_long_is_reported(api: Api, configure: Callable[..., None]) -> None:
     await manifold(20_000)
     configure(FIND_DEADLINE="0.001")
     slow = {"filter": {"progress.tallies.text": {"$regex": "(x+x+)+y"}}}

@@ -42,7 +42,7 @@ async def test_a_queue_is_deleted_by_its_name_and_no_other(management: Managemen
     await management.delete_queue(MINE)  # again: it is gone, which is fine
 
 
-async def test_an_account_that_is_refused_is_told_of_without_its_password(management: Management) -> None:
+async def test_an_account_that_is_refused_is_named_without_its_password(management: Management) -> None:
     with pytest.raises(TemporaryError, match=r"401.*needs the tag 'management'") as caught:
         await replace(management, password="aWrongPassword").delete_queue(MINE)
     assert "aWrongPassword" not in f"{caught.value!r} {replace(management, password='aWrongPassword')!r}"

@@ -16,7 +16,7 @@ async def test_counting_begins_once() -> None:
     assert await counters.read(begin=200.0) == first
 
 
-async def test_of_two_who_count_the_same_time_one_is_heard() -> None:
+async def test_of_two_counts_of_the_same_time_one_is_taken() -> None:
     await counters.read(begin=100.0)
 
     async def add(until: float) -> bool:

@@ -40,7 +40,7 @@ async def test_a_key_is_its_users_own() -> None:
     await take("first")
     assert await known(user="bob") is None
     assert await take("second", user="bob") == "second"
-    # Neither may anybody reach another's key by what they call themselves or it.
+    # A user name or a key cannot be chosen so that it matches another user's key.
     assert await take("third", user="ada a", key="key") == "third"
     assert await known() == "first"
 

@@ -97,7 +97,7 @@ async def test_a_collector_that_never_answers_delays_only_its_own(skydriver: Sky
     assert pool.jobs() == []
 
 
-async def test_a_wrong_token_is_told_of(skydriver: Skydriver, pool: Pool) -> None:
+async def test_a_wrong_token_is_named_in_the_reason(skydriver: Skydriver, pool: Pool) -> None:
     scan_id = await skydriver.submit(cluster={"wrong-token": 2})
     status = await skydriver.ended(scan_id)
     assert status["outcome"] == "failed"

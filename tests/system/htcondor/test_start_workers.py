@@ -119,7 +119,7 @@ async def test_a_start_that_dies_after_its_submission_makes_no_second_cluster(
 
 
 @pytest.mark.parametrize("name", ["wrong-token", "no-secret", "no-key"])
-async def test_a_token_that_is_wrong_or_missing_is_told_of(name: str, spec: Spec) -> None:
+async def test_a_token_that_is_wrong_or_missing_is_named(name: str, spec: Spec) -> None:
     secret = {"wrong-token": "wrong-token", "no-secret": None, "no-key": "nowhere"}[name]
     wanted = spec(*SLEEP)
     object.__setattr__(wanted, "known", wanted.known.model_copy(update={"secret": secret}))

@@ -149,7 +149,7 @@ async def stale(name: str) -> str:
 
 
 @pytest.mark.usefixtures("garbled")
-async def test_a_schedd_that_answers_nonsense_leaves_the_last_figures_and_is_told_of() -> None:
+async def test_a_schedd_that_answers_nonsense_is_named_and_leaves_the_last_figures() -> None:
     assert (await stale("garbled")).startswith(f"the schedd {GARBLED} has trouble: ")
 
 
@@ -158,7 +158,7 @@ async def test_a_schedd_that_answers_nonsense_leaves_the_last_figures_and_is_tol
     [("this", "gave up (0)"), ("no_such_program", "gave up (1)")],
     ids=["nonsense", "died"],
 )
-async def test_bindings_that_break_down_leave_the_last_figures_and_are_told_of(
+async def test_bindings_that_break_down_are_named_and_leave_the_last_figures(
     pool: Pool, monkeypatch: pytest.MonkeyPatch, child: str, words: str
 ) -> None:
     monkeypatch.setattr(child_call, "CHILD", child)

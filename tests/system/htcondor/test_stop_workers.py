@@ -32,7 +32,7 @@ async def test_a_cluster_whose_start_was_never_recorded_is_stopped_too(pool: Poo
     assert pool.jobs(of(wanted)) == []
 
 
-async def test_a_token_that_has_expired_meanwhile_is_told_of(pool: Pool, spec: Spec, tmp_path: Path) -> None:
+async def test_a_token_that_has_expired_meanwhile_is_named(pool: Pool, spec: Spec, tmp_path: Path) -> None:
     wanted = spec(*SLEEP)
     entry = entry_of(wanted, await HTCondorWorkers().start(wanted))
     (tmp_path / "secrets" / "good-token" / "token").write_text("no token")

@@ -45,7 +45,7 @@ async def test_neither_an_issuer_nor_no_auth(configure: Configure) -> None:
     )
 
 
-async def test_parts_that_do_not_answer_are_told_of(configure: Configure, tmp_path: Path) -> None:
+async def test_parts_that_do_not_answer_are_named(configure: Configure, tmp_path: Path) -> None:
     # Nothing listens at any of the addresses that `configure` sets.
     configure(
         SKYDRIVER_NO_AUTH="false",

@@ -43,7 +43,7 @@ def test_a_refusal_is_the_services_own_sentence(client: Client, service: Any) ->
     assert refused.value.exit_code == 1
 
 
-def test_who_is_not_known_is_led_to_the_login_whatever_the_sentence(client: Client, service: Any) -> None:
+def test_an_unknown_user_is_led_to_the_login_whatever_the_sentence(client: Client, service: Any) -> None:
     service.on("GET", "/scan/x/status", {"code": 403, "error": "authentication failed: no"}, status=403)
     with pytest.raises(Refused, match=r"^authentication failed: no \(HTTP 403\)$"):
         client.status("x")

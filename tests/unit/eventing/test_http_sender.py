@@ -141,7 +141,7 @@ async def test_no_more_connections_are_made_than_allowed(monkeypatch: pytest.Mon
     assert behave.connections == 2
 
 
-async def test_who_does_not_answer_in_time_is_given_up() -> None:
+async def test_a_receiver_that_does_not_answer_in_time_is_given_up() -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read(reader)
 
@@ -151,7 +151,7 @@ async def test_who_does_not_answer_in_time_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 2x2 Hm\r\n\r\n"])
-async def test_who_does_not_speak_http_is_a_failure(answer: bytes) -> None:
+async def test_a_receiver_that_does_not_speak_http_is_a_failure(answer: bytes) -> None:
     async with posting(Answers(answer)) as client:
         with pytest.raises(SendError):
             await client.post({}, b"{}")

@@ -68,7 +68,7 @@ def test_every_line_of_the_route_table_has_its_function_and_every_route_its_line
     assert served == {(route.method, route.path): route.service for route in ROUTES.routes}
 
 
-def test_every_fact_that_leads_on_is_heard_by_one_step_only_and_what_is_notified_by_one_more() -> None:
+def test_facts_and_the_steps_that_handle_them() -> None:
     heard = [
         fact for source in SOURCES if source.parent.name == "steps" for fact in function_of(source).facts
     ]

@@ -116,7 +116,7 @@ async def test_what_is_on_no_route_goes_nowhere(ways: tuple[httpx.AsyncClient, E
     assert echo.asked == []
 
 
-async def test_a_function_that_is_not_there_is_told_of(
+async def test_a_function_that_is_not_there_is_a_502(
     ways: tuple[httpx.AsyncClient, Echo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, _ = ways

@@ -55,7 +55,7 @@ def test_another_method_is_told_which_ones_are_served() -> None:
     assert TABLE.match("HEAD", "/scan") == MethodNotAllowed(("POST",))
 
 
-def test_who_answers_get_answers_head() -> None:
+def test_a_path_with_get_also_answers_head() -> None:
     assert TABLE.match("HEAD", "/scan/4e9f") == TABLE.match("GET", "/scan/4e9f")
     assert TABLE.match("HEAD", "/") == TABLE.match("GET", "/")
 

@@ -20,7 +20,7 @@ def linter() -> None:
 
 
 def lint(text: str, folder: Path) -> str:
-    """Lint a Dockerfile by no configuration of anybody: what hadolint says, nothing if all is well."""
+    """Lint a Dockerfile without a configuration file: what hadolint says, nothing if all is well."""
     done = subprocess.run(
         [str(LINTER), "--no-color", "--disable-ignore-pragma", "--failure-threshold", "style", "-"],
         input=text,

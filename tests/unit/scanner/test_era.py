@@ -59,7 +59,7 @@ def test_what_command_and_form_ask_for_by_default_is_taken_by_default(default: i
     era.check_pixel_time(Era.V4, default, Settings.model_fields["broker_acknowledgement_timeout"].default)
 
 
-def test_who_is_told_what_of_the_broker() -> None:
+def test_variables_of_the_broker_by_era() -> None:
     of_old = {"SKYSCAN_BROKER_ADDRESS": "scanner@mq.example:5672/skyd", "SKYSCAN_BROKER_AUTH": "a-token"}
     assert era.server_variables(Era.V3, BROKER, ewms_json="/x") == of_old
     assert era.worker_variables(Era.V3, BROKER, scanner_id="5d2e_2") == of_old

@@ -138,7 +138,7 @@ async def test_docker_hub_is_asked_once_in_a_while(configure: Configure) -> None
         assert hub.asked == len(hub.pages)
 
 
-async def test_a_docker_hub_that_is_down_is_told_of(configure: Configure) -> None:
+async def test_a_docker_hub_that_is_down_is_an_outage(configure: Configure) -> None:
     async with dockerhub(configure) as hub:
         hub.status = 429
         with pytest.raises(TemporaryError, match="Docker Hub answered 429"):
@@ -187,7 +187,7 @@ async def test_a_folder_that_has_come_since_is_found(configure: Configure, tmp_p
             await resolve_tag(missing)
 
 
-async def test_a_folder_that_is_not_there_is_told_of(configure: Configure, tmp_path: Path) -> None:
+async def test_a_folder_that_is_not_there_is_named(configure: Configure, tmp_path: Path) -> None:
     configure(IMAGE_TAG_SOURCE="cvmfs", CVMFS_IMAGES=str(tmp_path / "missing"))
     with pytest.raises(TemporaryError, match="cannot be listed: No such file or directory"):
         await resolve_tag("latest")

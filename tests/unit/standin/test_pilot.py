@@ -141,7 +141,7 @@ def test_a_worker_works_on_even_if_its_server_does_not_listen(
     assert "ConnectionRefusedError" in caplog.text
 
 
-def test_a_proxy_that_refuses_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_proxy_that_refuses_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     refusing = Proxy(tmp_path, answer="-3")
     pilot(tmp_path).start()
     refusing.close()

@@ -73,7 +73,7 @@ async def test_a_refresh_is_answered_if_there_is_something_new(site: httpx.Async
 
 
 @pytest.mark.parametrize("cookie", ["", "made up", "ended"])
-async def test_who_has_no_session_is_led_to_the_login(site: httpx.AsyncClient, cookie: str) -> None:
+async def test_a_user_without_a_session_is_led_to_the_login(site: httpx.AsyncClient, cookie: str) -> None:
     headers = {**logged_in(session_id="ended")}
     if cookie != "ended":
         headers["cookie"] = f"{sessions.COOKIE}={cookie}"

@@ -152,7 +152,7 @@ async def test_a_collector_is_sent_all_of_it(configure: Callable[..., None]) -> 
 
 
 @pytest.mark.usefixtures("without_proxy")
-async def test_a_collector_that_takes_nothing_is_told_of(configure: Callable[..., None]) -> None:
+async def test_a_collector_that_takes_nothing_is_reported(configure: Callable[..., None]) -> None:
     with loopback() as nobody:  # answers 404
         configure(OTEL_EXPORTER_OTLP_ENDPOINT=nobody.url)
         with pytest.raises(TemporaryError, match="the collector does not take figures"):

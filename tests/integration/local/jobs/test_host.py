@@ -339,7 +339,7 @@ async def test_what_is_no_job_is_refused(host: Host, name: str, change: dict[str
     assert not list((host.data / "jobs").iterdir())
 
 
-async def test_only_who_knows_the_secret_address_is_served(host: Host) -> None:
+async def test_only_clients_that_know_the_secret_address_are_served(host: Host) -> None:
     root = host.http.base_url.join("/jobs")
     assert (await host.http.get(root)).status_code == 404
 

@@ -150,7 +150,7 @@ async def test_a_subscriber_gets_no_more_requests_at_once_than_it_takes() -> Non
     assert functions.most_at_once == 2
 
 
-async def test_who_waits_for_a_retry_takes_no_place() -> None:
+async def test_an_event_that_waits_for_a_retry_takes_no_place() -> None:
     functions = Functions(subscriber=[httpx.Response(503)])
     async with broker(functions, concurrency=1, delay=0.2) as one:
         one.take(EVENT.extended(id="refused"))

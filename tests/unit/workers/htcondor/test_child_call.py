@@ -107,7 +107,7 @@ async def test_a_disk_that_is_full_is_an_outage(monkeypatch: pytest.MonkeyPatch)
         await call(PLACE, None, "observe", seconds=5, clusters={})
 
 
-async def test_a_child_that_dies_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_child_that_dies_is_an_outage_with_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child_call, "CHILD", "no_such_program")
     with pytest.raises(TemporaryError, match=r"gave up \(1\) on sub-2.example.org: .*no_such_program"):
         await call(PLACE, None, "observe", seconds=30, clusters={})

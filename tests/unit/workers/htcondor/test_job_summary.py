@@ -143,7 +143,7 @@ def test_the_rarest_errors_are_put_together() -> None:
         (held("Spooling input data files", 16, ClusterId=LATE), False),
     ],
 )
-def test_who_is_alive(one: dict[str, Any], alive: bool) -> None:
+def test_which_jobs_are_alive(one: dict[str, Any], alive: bool) -> None:
     assert (job_summary.alive(kinds(one)) == 1) == alive
 
 

@@ -41,7 +41,7 @@ def test_workers_are_counted_by_what_they_do() -> None:
     assert (seen.alive, seen.reason) == (7, None)
 
 
-def test_failed_workers_are_told_of_with_their_errors() -> None:
+def test_failed_workers_are_counted_with_their_errors() -> None:
     seen = look(job(active=10, ready=10, failed=2), CRASHED, CRASHED)
     assert seen.statuses == {"Running": {"Tasking": 10}, "Failed": {"FatalError": 2}}
     assert seen.top_task_errors == {"worker ended with exit code 1: no icetray": 2}

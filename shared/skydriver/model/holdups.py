@@ -129,10 +129,14 @@ def _running(scan: Mapping[str, Any], now: float) -> HoldUp | None:
     progress = scan.get("progress") or {}
     if (progress.get("processing_stats") or {}).get("finished"):
         return None
+    # Workers take a while to be started, and to be seen: clusters are looked at once a minute.
+    is_new = now - scan["phase_since"] < LONG_SECONDS
     own = [one for one in scan["ewms_task"]["clusters"] if one["attempt"] == scan["attempt"]]
     live = [one for one in own if one["state"] in LIVE]
     if not live:
         said = [_place(one) for one in own if one["reason"]]
+        if is_new and not said:
+            return None
         reason = f"No workers have been started yet{': ' if said else ''}{'; '.join(said)}"
         return HoldUp(ReasonCode.WORKERS_NOT_STARTED, f"{reason.rstrip('.')}.", scan["phase_since"])
     running = n_known_running(scan)
@@ -147,6 +151,8 @@ def _running(scan: Mapping[str, Any], now: float) -> HoldUp | None:
         states = Counter[str]()
         for one in live:
             states.update({state: sum(pilots.values()) for state, pilots in one["statuses"].items()})
+        if is_new and not states:
+            return None
         seen = ", ".join(f"{n} {state}" for state, n in states.most_common()) or "none has been seen yet"
         reason = f"No worker runs on {', '.join(one['name'] for one in live)}: {seen}."
         return HoldUp(ReasonCode.WORKERS_NOT_RUNNING, reason, None)

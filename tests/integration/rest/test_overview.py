@@ -76,7 +76,8 @@ async def test_what_runs_is_shown_alerts_first_with_progress_workers_and_what_ho
     plain = await stored(
         Phase.RUNNING, clusters=[workers], progress=PROGRESS, report=report, result=result(is_final=False)
     )
-    alert = await stored(Phase.RUNNING, priority=100, clusters=[cluster("b")], report=report, **METADATA)
+    told = {"report": report, "phase_since": now - 200, **METADATA}
+    alert = await stored(Phase.RUNNING, priority=100, clusters=[cluster("b")], **told)
     await swept()
     found = await ask()
     first, second = found["running"]

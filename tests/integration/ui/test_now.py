@@ -44,7 +44,9 @@ async def test_each_scan_is_there_with_what_one_wants_to_know() -> None:
     report = {"attempt": 1, "finished": False, "order": "", "at": at}
     working = cluster(statuses={"Running": {"Tasking": 2}})
     running = await stored(Phase.RUNNING, clusters=[working], progress=PROGRESS, report=report, **METADATA)
-    alert = await stored(Phase.RUNNING, priority=100, clusters=[cluster("b")], report=report)
+    alert = await stored(
+        Phase.RUNNING, priority=100, clusters=[cluster("b")], report=report, phase_since=at - 200
+    )
     waiting = await stored(submitted_by="ada")
     failed = await stored(
         Phase.ENDED,

@@ -87,8 +87,15 @@ def test_workers_that_are_not_there() -> None:
         ReasonCode.WORKERS_NOT_RUNNING,
         "No worker runs on local: 5 Idle, 2 Held.",
     )
-    of_the_last_attempt = running(cluster(statuses=RUNNING), attempt=2)
+    of_the_last_attempt = running(cluster(statuses=RUNNING), attempt=2, phase_since=NOW - 200)
     assert code_of(held_up(of_the_last_attempt, now=NOW)) == ReasonCode.WORKERS_NOT_STARTED
+
+
+def test_workers_may_take_some_minutes_to_be_started_and_seen() -> None:
+    unseen = [cluster()]
+    for clusters, code in (([], ReasonCode.WORKERS_NOT_STARTED), (unseen, ReasonCode.WORKERS_NOT_RUNNING)):
+        assert held_up(running(*clusters, phase_since=NOW - 170), now=NOW) is None
+        assert code_of(held_up(running(*clusters, phase_since=NOW - 190), now=NOW)) == code
 
 
 def test_a_location_that_does_not_answer_holds_up_only_if_there_is_no_other() -> None:

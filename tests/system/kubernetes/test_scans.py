@@ -1,7 +1,8 @@
 """Whole scans as Jobs of a real Kubernetes API, with the stand-in scanner's processes in their Pods."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -162,31 +163,36 @@ async def test_an_image_that_cannot_be_pulled_fails_the_scan_with_that_reason(
     assert await namespace.left() == []
 
 
-async def test_a_full_quota_sends_a_scan_back_to_the_backlog(
-    deployed: Skydriver, namespace: Namespace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from skydriver.lifecycle.scanner import launch_scanner
-
-    monkeypatch.setattr(launch_scanner, "FULL_DELAY", 1.0)
-    quota = {"metadata": {"name": "job-quota"}, "spec": {"hard": {"count/jobs.batch": "0"}}}
-    await namespace.create("api/v1/resourcequotas", quota)
+@asynccontextmanager
+async def quota(namespace: Namespace, **hard: str) -> AsyncIterator[None]:
+    """Have a quota that Kubernetes counts by while the context lasts."""
+    await namespace.create("api/v1/resourcequotas", {"metadata": {"name": "quota"}, "spec": {"hard": hard}})
 
     async def counted() -> bool:
         (found,) = await namespace.all("api/v1/resourcequotas")
         return "hard" in found.get("status", {})
 
     await eventually(counted)
-    scan_id = await deployed.submit(cluster={"here": 1})
+    yield
+    await namespace.http.delete(f"/api/v1/namespaces/{namespace.name}/resourcequotas/quota")
 
-    async def waits() -> Any:
-        status = await deployed.status(scan_id)
-        return status if status["reason"] else None
 
-    status = await eventually(waits)
-    assert "exceeded quota: job-quota" in status["reason"]
-    assert status["scan_state"] == "PENDING__PRESTARTUP"
-    path = f"/api/v1/namespaces/{namespace.name}/resourcequotas/job-quota"
-    await namespace.http.delete(path)
+async def test_a_full_quota_sends_a_scan_back_to_the_backlog(
+    deployed: Skydriver, namespace: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from skydriver.lifecycle.scanner import launch_scanner
+
+    monkeypatch.setattr(launch_scanner, "FULL_DELAY", 1.0)
+    async with quota(namespace, **{"count/jobs.batch": "0"}):
+        scan_id = await deployed.submit(cluster={"here": 1})
+
+        async def waits() -> Any:
+            status = await deployed.status(scan_id)
+            return status if status["reason"] else None
+
+        status = await eventually(waits)
+        assert "exceeded quota: quota" in status["reason"]
+        assert status["scan_state"] == "PENDING__PRESTARTUP"
     assert (await deployed.ended(scan_id))["outcome"] == "finished"
 
 
@@ -196,25 +202,16 @@ async def test_a_quota_that_leaves_no_pod_shows_while_the_scan_waits_for_its_ser
     from skydriver.scanner.kubernetes import backend
 
     monkeypatch.setattr(backend, "NO_POD_SECONDS", 0.0)
-    await namespace.create(
-        "api/v1/resourcequotas", {"metadata": {"name": "pod-quota"}, "spec": {"hard": {"pods": "0"}}}
-    )
+    async with quota(namespace, pods="0"):
+        scan_id = await deployed.submit(cluster={"here": 1})
 
-    async def counted() -> bool:
-        (found,) = await namespace.all("api/v1/resourcequotas")
-        return "hard" in found.get("status", {})
+        async def waits() -> Any:
+            status = await deployed.status(scan_id)
+            return status if status["phase"] == "STARTING" and status["reason"] else None
 
-    await eventually(counted)
-    scan_id = await deployed.submit(cluster={"here": 1})
-
-    async def waits() -> Any:
-        status = await deployed.status(scan_id)
-        return status if status["phase"] == "STARTING" and status["reason"] else None
-
-    status = await eventually(waits, deadline=60)
-    assert status["reason_code"] == "scanner_starting"
-    assert (len(await namespace.names(JOBS)), await namespace.names(PODS)) == (1, [])
-    await namespace.http.delete(f"/api/v1/namespaces/{namespace.name}/resourcequotas/pod-quota")
+        status = await eventually(waits)
+        assert status["reason_code"] == "scanner_starting"
+        assert (len(await namespace.names(JOBS)), await namespace.names(PODS)) == (1, [])
     assert (await deployed.ended(scan_id))["outcome"] == "finished"
 
 

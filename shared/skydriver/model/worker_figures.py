@@ -13,6 +13,7 @@ MAX_ERRORS = 10
 MAX_NAME = 200
 """Characters of a status or an error."""
 OTHER = "other"
+OTHER_HOLDS = f"{HELD}: {OTHER} reasons"
 
 
 def bounded_statuses(statuses: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
@@ -26,7 +27,7 @@ def bounded_statuses(statuses: Mapping[str, Mapping[str, int]]) -> dict[str, dic
     kept = _first(totals, MAX_STATUSES, key=lambda job: (job.startswith(HELD), -totals[job]))
     found: dict[str, Counter[str]] = {}
     for job, pilots in statuses.items():
-        rest = f"{HELD}: {OTHER} reasons" if job.startswith(HELD) else OTHER
+        rest = OTHER_HOLDS if job.startswith(HELD) else OTHER
         found.setdefault(cut(job, MAX_NAME) if job in kept else rest, Counter()).update(pilots)
     return {job: _bounded(pilots, MAX_PILOT_STATUSES) for job, pilots in found.items()}
 
@@ -49,4 +50,4 @@ def _bounded(counts: Mapping[str, int], limit: int) -> dict[str, int]:
 
 
 def _first(names: Iterable[str], limit: int, *, key: Callable[[str], Any]) -> set[str]:
-    return set(sorted((name for name in names if name != OTHER), key=key)[:limit])
+    return set(sorted((name for name in names if name not in (OTHER, OTHER_HOLDS)), key=key)[:limit])

@@ -43,6 +43,14 @@ def _workers(statuses: dict[str, dict[str, int]], *, held: bool) -> int:
     return sum(sum(pilots.values()) for job, pilots in statuses.items() if job.startswith("Held") == held)
 
 
+def test_what_is_bounded_stays_as_it_is() -> None:
+    names = [f"Idle{n}" for n in range(MAX_STATUSES - 1)]
+    holds = {f"Held: {reason}": {"null": n} for reason, n in (("a", 3), ("b", 2), ("c", 2))}
+    bounded = bounded_statuses({**{name: {} for name in names}, **holds})
+    assert (bounded["Held: a"], bounded["Held: other reasons"]) == ({"null": 3}, {"null": 4})
+    assert bounded_statuses(bounded) == bounded
+
+
 def test_raw_hold_reasons_do_not_hide_how_many_workers_run() -> None:
     holds = {f"Held: slot{n} is gone": {"null": 9} for n in range(5000)}
     bounded = bounded_statuses({**holds, "Running": {"Tasking": 1}})

@@ -189,10 +189,7 @@ def _problems(figures: Figures, limits: Limits, now: float) -> list[dict[str, An
         found.append(_problem(code, reason, since))
 
     if figures.swept is None:
-        say(
-            ReasonCode.SWEEP_LATE,
-            "No sweep has run yet, and no scan is started until one has.",
-        )
+        say(ReasonCode.SWEEP_LATE, "No sweep has run yet, and no scan is started until one has.")
     elif now - figures.swept > SWEEP_LATE:
         say(ReasonCode.SWEEP_LATE, "The sweep, due once a minute, does not come.", figures.swept)
     for duty, reason in figures.failed.items():
@@ -214,8 +211,8 @@ def _problems(figures: Figures, limits: Limits, now: float) -> list[dict[str, An
         say(ReasonCode.DEAD_LETTERS, reason, max(one.since or 0.0 for one in recent))
     queued = figures.backlog
     if queued.alerts_since is not None and now - queued.alerts_since > STUCK:
-        who = "1 alert waits" if queued.alerts == 1 else f"{queued.alerts} alerts wait"
-        reason = f"{who} in the backlog, though no limit applies to alerts."
+        waiting = "1 alert waits" if queued.alerts == 1 else f"{queued.alerts} alerts wait"
+        reason = f"{waiting} in the backlog, though no limit applies to alerts."
         say(ReasonCode.BACKLOG_STUCK, reason, queued.alerts_since)
     elif queued.since is not None and now - queued.since > STUCK and limits.leave_room:
         say(

@@ -33,7 +33,7 @@ _STANDIN = """\
 FROM {base}
 COPY site /opt/standin
 ENV PYTHONPATH=/opt/standin PYTHONUNBUFFERED=1
-WORKDIR /tmp
+WORKDIR /local
 """
 _STANDIN_MODULE = """\
 import os, runpy, socket

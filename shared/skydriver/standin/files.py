@@ -38,6 +38,15 @@ def startup(scan_id: str, event: Event, pixel_server: str, environment: Mapping[
     }
 
 
+def make_staging_folder() -> None:
+    """Make the folder for downloaded GCD files, as the real scanner does, whether one is needed or not.
+
+    Raises:
+        OSError: the working folder is not writable.
+    """
+    Path(os.environ.get("EWMS_TASK_DATA_HUB_DIR", "."), "data-staging-cache").mkdir(exist_ok=True)
+
+
 def note_event(cache_dir: Path, event: Event) -> None:
     """Make the event's folder in the cache, with what was read of the event in it."""
     folder = cache_dir / event.name

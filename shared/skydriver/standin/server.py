@@ -55,6 +55,7 @@ def _scan(arguments: Arguments, settings: Settings, start: float) -> None:
     skydriver = (settings.address, settings.token, settings.scan_id)
     event = decode(get_event(arguments.event_file, skydriver), arguments.is_real_event)
     logger.info("The event is %s of MJD %.6f", event.name, event.mjd)
+    files.make_staging_folder()
     files.note_event(arguments.cache_dir, event)
 
     scan_id = settings.scan_id or _made_up_scan_id(event, arguments.progression, start)

@@ -117,6 +117,8 @@ def _server(spec: ScannerSpec, settings: Settings) -> dict[str, Any]:
         "image": f"{IMAGE}:{spec.docker_tag}",
         # Its image's entry point brings up icetray around these.
         "args": [literal(argument) for argument in spec.arguments],
+        # It makes folders where it runs, and its image's own working folder is root's.
+        "workingDir": FOLDER,
         "env": [*plain(public), *from_secret(secret_name(spec.name), secret)],
         "resources": {
             "requests": {"cpu": f"{settings.scanner_cpu:g}", "memory": memory, "ephemeral-storage": "1Gi"},

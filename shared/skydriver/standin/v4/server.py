@@ -71,6 +71,7 @@ def _scan(arguments: Arguments, settings: Settings, start: float) -> None:
     document = get_event(arguments.event_file, skydriver)
     event = decode(document, arguments.is_real_event)
     logger.info("The event is %s of MJD %.6f", event.name, event.mjd)
+    files.make_staging_folder()
     files.note_event(arguments.cache_dir, event)
     files.write_json(arguments.client_startup_json, startup(event))
 

@@ -93,6 +93,23 @@ async def test_what_users_look_for_is_found_by_an_index(profile: Profile) -> Non
     assert _whole(operations) == []
 
 
+async def test_a_scan_is_found_by_its_id_or_the_beginning_of_it_without_a_look_at_others(
+    profile: Profile,
+) -> None:
+    whole = await stored()
+    conditions: list[Document] = [
+        {"scan_id": whole},
+        {"scan_id": {"$gte": whole[:20], "$lt": f"{whole[:20]}~"}},
+        {"$or": [{"scan_id": whole}, {"$and": [{"scan_id": {"$in": [whole]}}]}]},
+    ]
+    for condition in conditions:
+        for include_deleted in (True, False):
+            arguments = FindArguments(filter=condition, include_deleted=include_deleted, limit=2)
+            pages = scan_search.find(arguments.condition, ["scan_id"], max_time_ms=1000, limit=2)
+            assert [found async for page in pages for found in page] == [{"scan_id": whole}]
+    assert {one["docsExamined"] for one in await profile() if one["op"] == "query"} == {1}
+
+
 async def test_the_profiler_would_tell(profile: Profile) -> None:
     async for _ in scan_search.find({"reason": "nobody knows"}, ["scan_id"], max_time_ms=1000):
         pass

@@ -1,11 +1,13 @@
 """The worker clusters of scans: entries of `ewms_task.clusters`, each changed in place."""
 
+import logging
 import math
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pymongo import ReturnDocument, UpdateOne
+from pymongo.errors import WTimeoutError
 
 from skydriver.errors import PermanentError
 from skydriver.model.documents import (
@@ -23,7 +25,9 @@ from skydriver.model.phases import PLACED, ClusterState, Phase
 from skydriver.model.reasons import Why, reason_fields
 from skydriver.store import escaped_names
 from skydriver.store.mongo import collection
-from skydriver.store.scans.document import INTERNALS, NAME, Query, put_into_outbox
+from skydriver.store.scans.document import INTERNALS, NAME, Query, get, put_into_outbox
+
+logger = logging.getLogger(__name__)
 
 
 def find_cluster(scan: ScanWithRequest | ScanToStopWorkers, uuid: str) -> Cluster:
@@ -88,6 +92,9 @@ async def ask_for_clusters(
 ) -> Scan | None:
     """Add clusters to a scan's request and, with `entries`, to those whose workers were asked for.
 
+    They count as added where the primary has them and the other members are slow: a client that is told to
+    try again would add them twice.
+
     Args:
         scan_id: the scan.
         clusters: `[name, n_workers]` each.
@@ -122,12 +129,18 @@ async def ask_for_clusters(
         "$set": {"last_updated": now},
     }
     put_into_outbox(update, outbox, now)
-    scan: Scan | None = await collection(NAME).find_one_and_update(
-        condition,
-        update,
-        projection=INTERNALS,
-        return_document=ReturnDocument.AFTER,
-    )
+    try:
+        scan: Scan | None = await collection(NAME).find_one_and_update(
+            condition,
+            update,
+            projection=INTERNALS,
+            return_document=ReturnDocument.AFTER,
+        )
+    except WTimeoutError:
+        logger.warning("scan %s: a majority of the database's members is slow to store clusters", scan_id)
+        scan = await get(scan_id)
+        added = scan and scan["request"]["request_clusters"][asked : asked + len(clusters)]
+        return scan if added == clusters else None
     return scan and escaped_names.shown(scan)
 
 

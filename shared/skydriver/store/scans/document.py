@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, WTimeoutError
 
 from skydriver.model.documents import FailedTry, OutboxEvent, Scan, WholeScan, projection
 from skydriver.model.phases import COMPLETE, ClusterState, Phase
@@ -84,11 +84,17 @@ async def ensure_indexes() -> None:
 
 
 async def insert(scan: WholeScan) -> bool:
-    """Store a new scan; False if one of this id is there already."""
+    """Store a new scan; False if one of this id is there already.
+
+    It counts as stored where the primary has it and the other members are slow: the sweep will start it, and
+    a client that is told to try again would make a second one.
+    """
     try:
         await collection(NAME).insert_one(escaped_names.kept(scan))
     except DuplicateKeyError:
         return False
+    except WTimeoutError:
+        logger.warning("scan %s: a majority of the database's members is slow to store it", scan["_id"])
     return True
 
 

@@ -92,3 +92,9 @@ def test_skaffold_builds_the_image_that_the_overlays_use() -> None:
         assert targets == ["functions", "skymap"]
         (hook,) = place["deploy"]["kubectl"]["hooks"]["after"]
         assert f"--namespace={kustomization['namespace']}" in hook["host"]["command"]
+    settings = (ROOT / skaffold["manifests"]["kustomize"]["paths"][0] / "settings.env").read_text()
+    tag = skaffold["build"]["tagPolicy"]["envTemplate"]["template"]
+    assert f"SERVICE_IMAGE={artifacts[0]['image']}:{tag}\n" in settings
+    # An empty list in a profile would not do: Skaffold takes it for none that is given.
+    assert {"op": "remove", "path": "/build/artifacts"} in profiles["prod"]["patches"]
+    assert "build" not in profiles["prod"]

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 async def remove_orphaned_queues() -> None:
     """Delete the queues whose names carry an attempt of a scan in our database that has ended.
 
+    Those of imported scans stay: the installation that they came from made them, and may still use them.
+
     Raises:
         TemporaryError: the broker does not answer.
     """

@@ -315,8 +315,12 @@ async def last_need_of_event(event_id: str) -> float | None:
 
 
 async def attempts_of(ids: Iterable[str]) -> list[ScanAttempts]:
-    """Find these scans, with what tells whether their attempts have ended."""
-    cursor = collection(NAME).find({"_id": {"$in": list(ids)}}, projection(ScanAttempts))
+    """Find these scans, with what tells whether their attempts have ended; imported ones are left out.
+
+    No attempt of an imported scan was made here, and one that counts as ended may still run elsewhere.
+    """
+    condition: Query = {"_id": {"$in": list(ids)}, "imported": {"$exists": False}}
+    cursor = collection(NAME).find(condition, projection(ScanAttempts))
     found: list[ScanAttempts] = await cursor.to_list(None)
     return found
 

@@ -93,6 +93,16 @@ async def test_the_sweep_leaves_what_is_alive_or_not_in_our_database(queues: Que
     assert left == {f"{again}_2", with_old_workers, stopping, "ofanotherinstallation", ""}
 
 
+async def test_queues_of_an_imported_scan_stay_since_it_may_run_in_the_former_installation(
+    queues: Queues,
+) -> None:
+    imported = await stored(Phase.ENDED, attempt=1, imported={"at": time.time(), "digest": "d"})
+    over = await stored(Phase.ENDED, attempt=1)
+    await make(queues, imported, over)
+    await remove_orphaned_queues()
+    assert names(queues) - {"from-clients-5d2e"} == set(queue_names(imported))
+
+
 async def test_without_a_management_api_a_scan_ends_and_leaves_its_queues(
     queues: Queues, jobs: Jobs, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, configure: Configure
 ) -> None:

@@ -34,7 +34,7 @@ class Asked:
     Attributes:
         source: the URI of the other database.
         dry_run: only say what would happen.
-        only: only these scans.
+        only: only these scans; of `submit_backlog`, too.
         verify: compare so many scans, or `all`, and write nothing.
         submit_backlog: afterwards, ask for a new scan of each that waited.
         ewms: a file with what EWMS says of workflows.
@@ -78,7 +78,7 @@ async def run_import(asked: Asked, tell: Tell) -> tuple[bool, dict[str, Any]]:
             _tell(tell, report.sentences())
             said: dict[str, Any] = report.as_json()
             if asked.submit_backlog and not asked.dry_run:
-                submitted = await submit_backlog()
+                submitted = await submit_backlog(asked.only)
                 _tell(tell, submitted.sentences())
                 said["submitted"] = submitted.pairs
                 said["refused"] = submitted.refused

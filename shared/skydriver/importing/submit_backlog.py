@@ -1,5 +1,6 @@
 """What waited in the other installation's backlog is asked for here: a new scan of each."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import NAMESPACE_URL, uuid5
 
@@ -25,8 +26,13 @@ class Submitted:
         ]
 
 
-async def submit_backlog() -> Submitted:
+async def submit_backlog(ids: Sequence[str] = ()) -> Submitted:
     """Ask for a new scan of each imported one that waited; a repeat asks for none twice.
+
+    The new scans are asked for by the settings of this process.
+
+    Args:
+        ids: only of these scans; else of all.
 
     Raises:
         NotConfigured: there is no file of known clusters.
@@ -36,7 +42,7 @@ async def submit_backlog() -> Submitted:
     except OSError:
         raise NotConfigured("CLUSTERS_FILE") from None
     done = Submitted()
-    async for scan_id in imported_scans.from_backlog():
+    async for scan_id in imported_scans.from_backlog(ids):
         new_id = uuid5(NAMESPACE_URL, f"skydriver/{scan_id}/from-backlog").hex
         try:
             await rescan(scan_id, submitted_by=None, new_id=new_id)

@@ -30,3 +30,16 @@ async def test_each_waiting_scan_is_asked_for_once(former: Former, broker: Broke
     assert (scan["phase"], scan["classifiers"]["origin_scan_id"]) == (Phase.QUEUED, "a")
     assert (await submit_backlog()).pairs == done.pairs
     assert await collection("scans").count_documents({"imported": {"$exists": False}}) == 1
+
+
+async def test_only_the_named_scans_are_asked_for(former: Former, broker: Broker) -> None:
+    for name in ("a", "b"):
+        former.db["Manifests"].insert_one(manifest_v1(name, **NOT_STARTED))
+        former.db["ScanRequests"].insert_one(request(name, request_clusters=[["local", 2]]))
+        former.db["ScanBacklog"].insert_one(waiting(name))
+    former.db["I3Events"].insert_one(event())
+    async with Source(former.uri) as source:
+        await Import(source).all()
+    assert [old for old, _ in (await submit_backlog(["b", "unknown"])).pairs] == ["b"]
+    assert await collection("scans").count_documents({"imported": {"$exists": False}}) == 1
+    assert {old for old, _ in (await submit_backlog()).pairs} == {"a", "b"}

@@ -115,9 +115,14 @@ async def everything(ids: Sequence[str] = (), *, batch: int = 100) -> AsyncItera
         yield escaped_names.shown(scan)
 
 
-async def from_backlog() -> AsyncIterator[str]:
-    """Go through the imported scans that waited in the other installation's backlog, the oldest first."""
-    condition = {
+async def from_backlog(ids: Sequence[str] = ()) -> AsyncIterator[str]:
+    """Go through the imported scans that waited in the other installation's backlog, the oldest first.
+
+    Args:
+        ids: only these; else all of them.
+    """
+    condition: Query = {
+        **({"_id": {"$in": list(ids)}} if ids else {}),
         "imported": {"$exists": True},
         "reason_code": ReasonCode.IMPORTED_FROM_BACKLOG,
         "is_deleted": False,

@@ -36,7 +36,7 @@ class Asked:
         dry_run: only say what would happen.
         only: only these scans; of `submit_backlog`, too.
         verify: compare so many scans, or `all`, and write nothing.
-        submit_backlog: afterwards, ask for a new scan of each that waited.
+        submit_backlog: afterwards, ask for a new scan of each that waited; not with `verify`.
         ewms: a file with what EWMS says of workflows.
         report: where the report is written, as JSON.
     """
@@ -108,7 +108,7 @@ def use_database(uri: str | None) -> None:
     """Let this process work on a database: this one, or that of MONGODB_URI.
 
     What functions need besides gets values that lead nowhere, unless the environment has them: an import
-    needs the database alone.
+    needs the database alone. To ask for scans, it needs the installation's own settings.
 
     Raises:
         NotConfigured: no database is named.
@@ -156,8 +156,8 @@ def read_ewms(path: Path) -> dict[str, str]:
 
 
 def _check(asked: Asked, source: Source) -> None:
-    if asked.submit_backlog and settings().skydriver_url == NOWHERE:
-        raise InvalidArguments({"submit_backlog": "set SKYDRIVER_URL to the service's public address"})
+    if asked.submit_backlog:
+        _check_submission(asked)
     ours = settings().mongodb_uri
     if ours is not None and same_database(
         asked.source, source.name, ours.get_secret_value(), settings().mongodb_database
@@ -166,6 +166,21 @@ def _check(asked: Asked, source: Source) -> None:
             {
                 "source": f"it is the database '{source.name}' that this installation works on, and an "
                 "import writes nothing into its source: give one of them another name"
+            }
+        )
+
+
+def _check_submission(asked: Asked) -> None:
+    if asked.verify is not None:
+        raise InvalidArguments({"submit_backlog": "a comparison writes nothing: leave out --verify"})
+    if settings().skydriver_url == NOWHERE:
+        raise InvalidArguments({"submit_backlog": "set SKYDRIVER_URL to the service's public address"})
+    # Its default is for one machine: it would show in manifests, and refuse what the installation takes.
+    if "scanner_backend" not in settings().model_fields_set:
+        raise InvalidArguments(
+            {
+                "submit_backlog": "SCANNER_BACKEND is not set: new scans need the installation's settings "
+                "(settings.env of knative/base and of its overlay); the Job of knative/import has them"
             }
         )
 

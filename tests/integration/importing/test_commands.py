@@ -19,8 +19,9 @@ from skydriver.importing.commands import read_ewms
 from skydriver.importing.source import named_database, same_database
 from skydriver.settings import settings
 from skydriver.store.mongo import collection
-from tests.support.former import Former, fill, stored
+from tests.support.former import Former, event, fill, manifest_v1, request, stored, waiting
 
+NOT_STARTED = {"progress": None, "ewms_task": None, "event_metadata": None, "scan_metadata": None}
 ROOT = Path(__file__).parents[3]
 
 
@@ -30,12 +31,15 @@ def ours(mongodb_uri: str) -> str:
     return f"{head}{settings().mongodb_database}?{options}"
 
 
-def run(*words: str, source: str, to: str, module: str = "skydriver.cli.main") -> tuple[int, str]:
+def run(
+    *words: str, source: str, to: str, module: str = "skydriver.cli.main", **variables: str
+) -> tuple[int, str]:
     environment = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME")}
     environment |= {
         "PYTHONPATH": f"{ROOT / 'shared'}{os.pathsep}{ROOT}",
         "MONGODB_URI": to,
         "SKYDRIVER_IMPORT_FROM": source,
+        **variables,
     }
     done = subprocess.run(
         [sys.executable, "-m", module, *words],
@@ -95,18 +99,52 @@ def test_what_cannot_be_meant_is_said(
     former: Former, mongodb_uri: str, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     to = ours(mongodb_uri)
-    monkeypatch.delenv("SKYDRIVER_URL")
+    for name in ("SKYDRIVER_URL", "SCANNER_BACKEND"):
+        monkeypatch.delenv(name)
     for words, sentence in (
         (["--from", to], "this installation works on"),
         (["--from", "nonsense"], "no MongoDB URI"),
         (["--from", former.uri], "has no manifests"),
         (["--from", former.uri, "--submit-backlog"], "set SKYDRIVER_URL to the service's public address"),
+        (["--from", former.uri, "--submit-backlog", "--verify", "all"], "a comparison writes nothing"),
         (["--from", former.uri, "--verify", "some"], "must be a number of scans, or 'all'"),
     ):
         result = CliRunner().invoke(app, ["import", "--to", to, *words])
         assert result.exit_code != 0
         assert sentence in " ".join(result.output.split()), result.output
+    monkeypatch.setenv("SKYDRIVER_URL", "https://skydriver.test")
+    result = CliRunner().invoke(app, ["import", "--to", to, "--from", former.uri, "--submit-backlog"])
+    assert result.exit_code != 0
+    assert "submit_backlog: SCANNER_BACKEND is not set" in " ".join(result.output.split()), result.output
     configure()
+
+
+async def test_the_backlog_is_submitted_by_the_settings_of_the_installation(
+    former: Former, mongodb_uri: str
+) -> None:
+    for name in ("a", "b"):
+        former.db["Manifests"].insert_one(manifest_v1(name, **NOT_STARTED))
+        former.db["ScanRequests"].insert_one(
+            request(name, docker_tag="4.2.1", request_clusters=[["sub-2", 2]], max_pixel_reco_time=2000)
+        )
+        former.db["ScanBacklog"].insert_one(waiting(name))
+    former.db["I3Events"].insert_one(event())
+    words = ("--only", "a", "--submit-backlog")
+    given = {
+        "MONGODB_DATABASE": settings().mongodb_database,
+        "SKYDRIVER_URL": "https://skydriver.test",
+        "SCANNER_BACKEND": "kubernetes",
+        "CLUSTERS_FILE": str(ROOT / "knative" / "base" / "clusters.yaml"),
+        "SKYSCAN_BROKER_ADDRESS": "mq.example",
+        "BROKER_ACKNOWLEDGEMENT_TIMEOUT": "7200",
+        "IMAGE_TAG_SOURCE": "static",
+        "IMAGE_TAGS": "4.2.1",
+    }
+    code, said = run(*words, source=former.uri, to=ours(mongodb_uri), module="skydriver.importing", **given)
+    assert (code, "1 scans of the former backlog are asked for here" in said) == (0, True), said
+    (new,) = await collection("scans").find({"imported": {"$exists": False}}).to_list(None)
+    assert new["classifiers"]["origin_scan_id"] == "a"
+    assert "skydriver.standin" not in str(new["scanner_server_args"])
 
 
 def test_passwords_of_addresses_are_not_shown() -> None:

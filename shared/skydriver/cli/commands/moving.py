@@ -45,7 +45,11 @@ def import_(
     ] = None,
     submit_backlog: Annotated[
         bool,
-        typer.Option("--submit-backlog", help="Afterwards, ask for a new scan of each that waited there."),
+        typer.Option(
+            "--submit-backlog",
+            help="Afterwards, ask for a new scan of each that waited there. Needs the settings of the "
+            "installation.",
+        ),
     ] = False,
     ewms: Annotated[
         Path | None,

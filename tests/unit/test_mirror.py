@@ -53,7 +53,6 @@ ELSEWHERE = {
     "lifecycle/subscriptions/rotate_subscription_secret": "tests/integration/rest/test_subscriptions.py",
     "lifecycle/subscriptions/test_subscription": "tests/integration/rest/test_subscriptions.py",
     "lifecycle/subscriptions/unsubscribe": "tests/integration/rest/test_subscriptions.py",
-    "lifecycle/sweep/renew_consents": "tests/integration/rest/test_subscriptions.py",
     "local/environment": "tests/integration/local/test_service.py",
     "local/jobs/api": "tests/integration/local/jobs/test_host.py",
     "local/knative/functions": "tests/integration/local/test_service.py",

@@ -24,7 +24,7 @@ def origin() -> str:
     return urlsplit(settings().skydriver_url).hostname or ""
 
 
-async def ask_consent(sink: str) -> Consent:
+async def ask_consent(sink: str, *, timeout: float | None = None) -> Consent:
     """Ask a webhook whether this service may send to it (section 4).
 
     Consent is the name of this service or `*` in `WebHook-Allowed-Origin`. A status is no consent, and
@@ -32,6 +32,7 @@ async def ask_consent(sink: str) -> Consent:
 
     Args:
         sink: its (checked) address.
+        timeout: seconds that its answer may take; else `call_timeout` of the settings.
 
     Raises:
         SinkRefused: it does not consent, or must not be called.
@@ -44,6 +45,7 @@ async def ask_consent(sink: str) -> Consent:
         "OPTIONS",
         sink,
         {"WebHook-Request-Origin": origin(), "WebHook-Request-Rate": str(settings().deliveries_per_minute)},
+        timeout=timeout,
     )
     allowed = answer.headers.get("webhook-allowed-origin")
     if allowed is None:

@@ -15,6 +15,8 @@ from jsonschema import Draft202012Validator
 from kubernetes.client import V1ConfigMap, V1NetworkPolicy, V1Role, V1RoleBinding, V1ServiceAccount
 
 from skydriver.gateway.httproutes import http_routes
+from skydriver.lifecycle.sweep.renew_consents import ask_timeout
+from skydriver.lifecycle.sweep.sweep import DUTY_SHARE, NOTE_SHARE
 from skydriver.local.knative import kustomize
 from skydriver.local.knative.overlay import Overlay, read_overlay
 from skydriver.local.knative.ping_source import next_tick
@@ -239,6 +241,14 @@ def test_timeouts_are_nested(name: str) -> None:
     if GATEWAY in served:
         behind = {served[service].timeout for service in overlay(name).routes.services}
         assert served[GATEWAY].timeout > max(behind)
+
+
+@every_overlay
+def test_a_webhook_that_never_answers_leaves_its_duty_time_to_note_it(name: str) -> None:
+    given = {key.lower(): value for key, value in overlay(name).settings.items()}
+    known = Settings.model_validate({"skydriver_url": "", "k_sink": "", "clusters_file": "", **given})
+    share = DUTY_SHARE * (1 - NOTE_SHARE) * known.step_deadline
+    assert ask_timeout(known) <= share / 2
 
 
 @every_overlay

@@ -48,12 +48,16 @@ async def ask_receiver(subscription: Subscription, *, email: str | None) -> Chan
             return _active()
 
 
-async def ask_webhook(subscription: Subscription) -> Change:
+async def ask_webhook(subscription: Subscription, *, timeout: float | None = None) -> Change:
     """Ask a webhook for its consent.
 
     Without consent, the subscription waits and the webhook is asked again, after longer and longer pauses. A
     subscription whose webhook had consented stays active for half a day while it is unreachable. One whose
     webhook never consents is suspended in the end.
+
+    Args:
+        subscription: as it is.
+        timeout: seconds that the webhook's answer may take; else `call_timeout` of the settings.
 
     Raises:
         NotConfigured: this function lacks keys.
@@ -62,7 +66,8 @@ async def ask_webhook(subscription: Subscription) -> Change:
     from skydriver.notify import webhook
 
     try:
-        consent = await webhook.ask_consent(open_sink(subscription["_id"], subscription["sink"]))
+        sink = open_sink(subscription["_id"], subscription["sink"])
+        consent = await webhook.ask_consent(sink, timeout=timeout)
     except NotConfigured:
         raise
     except SinkError as error:

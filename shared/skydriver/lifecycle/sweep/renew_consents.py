@@ -5,6 +5,7 @@ import time
 
 from skydriver.lifecycle.subscriptions.ask_receiver import ask_webhook
 from skydriver.model.subscriptions import Subscription
+from skydriver.settings import Settings, settings
 from skydriver.store import subscriptions
 from skydriver.store.subscriptions import Whose
 
@@ -12,6 +13,14 @@ MAX_ASKED = 20
 """Webhooks that one sweep asks; the next sweep goes on."""
 LEASE = 300.0
 """Seconds after which a webhook is asked again if its answer was not stored."""
+
+ASK_SHARE = 0.2
+"""The part of the sweep's time that a webhook has to answer, well below what the duty has."""
+
+
+def ask_timeout(known: Settings) -> float:
+    """Compute how many seconds a webhook has to answer: a try in vain is stored before the duty is cut."""
+    return min(known.call_timeout, ASK_SHARE * known.step_deadline)
 
 
 async def renew_consents() -> None:
@@ -31,5 +40,5 @@ async def renew_consents() -> None:
 
 
 async def _renew(subscription: Subscription) -> None:
-    change = await ask_webhook(subscription)
+    change = await ask_webhook(subscription, timeout=ask_timeout(settings()))
     await subscriptions.change(subscription["_id"], change, whose=Whose(of_all=True), seen=subscription)

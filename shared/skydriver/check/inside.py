@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from skydriver.check.dashboard import check_dashboard
 from skydriver.check.finding import Finding, Missing
-from skydriver.check.notifications import check_mail_server, check_slack
+from skydriver.check.notifications import check_mail_server, check_slack, check_subscription_keys
 from skydriver.check.triggers import check_triggers
 from skydriver.errors import NotAllowed, SkyDriverError
 from skydriver.eventing.events import SOURCE
@@ -202,4 +202,5 @@ CHECKS: dict[str, Check] = {
     "worker clusters": _clusters,
     "mail server": check_mail_server,
     "Slack": check_slack,
+    "subscription keys": check_subscription_keys,
 }

@@ -7,6 +7,7 @@ wrong when MongoDB removes a subscription.
 """
 
 import datetime as dt
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from skydriver.model.subscriptions import (
     Consent,
     Delivery,
     Filters,
+    Protocol,
     Subscription,
     SubscriptionState,
 )
@@ -53,6 +55,19 @@ class Whose:
     def condition(self) -> Query:
         """The filter that finds them."""
         return {} if self.of_all else {"owner": self.owner}
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The keys that a subscription needs.
+
+    Attributes:
+        name: its id, with its owner.
+        keys: the ids of the keys.
+    """
+
+    name: str
+    keys: frozenset[str]
 
 
 class Change(TypedDict, total=False):
@@ -157,6 +172,34 @@ async def _with_deliveries(condition: Query) -> list[tuple[Subscription, list[De
     ]
     found = await collection(NAME).aggregate(pipeline).to_list(None)
     return [(_restored(one), one.pop("deliveries")) for one in found]
+
+
+async def not_of_key(key_id: str) -> list[Needs]:
+    """List the subscriptions whose sink, or whose webhook's secret, was made with another key.
+
+    Args:
+        key_id: the key's id.
+    """
+    condition: Query = {
+        "expires_at": {"$gt": _now()},
+        "$or": [
+            {"protocol": Protocol.HTTP, "key_id": {"$ne": key_id}},
+            {"sink": {"$not": {"$regex": rf"^{re.escape(key_id)}\."}}},
+        ],
+    }
+    wanted = {"owner": 1, "protocol": 1, "key_id": 1, "sink": 1}
+    found = collection(NAME).find(condition, wanted).sort([("owner", 1), ("created_at", 1)])
+    return [
+        Needs(
+            one["_id"] if one["owner"] is None else f"{one['_id']} of {one['owner']}",
+            # A sealed text begins with its key's id. Only webhooks' deliveries are signed.
+            frozenset(
+                {one["sink"].partition(".")[0]}
+                | ({one["key_id"]} if one["protocol"] == Protocol.HTTP else set())
+            ),
+        )
+        async for one in found
+    ]
 
 
 async def change(

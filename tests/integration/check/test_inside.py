@@ -46,6 +46,7 @@ async def test_all_is_well(complete: Configure, broker: Broker, words: list[str]
         "ok worker clusters: local, other, sub-2",
         "ok mail server: none: notifications cannot be sent by e-mail (SMTP_HOST is not set)",
         "ok Slack: not used (SLACK_HOST is empty)",
+        "ok subscription keys: all subscriptions need the first key alone",
     ]
     assert code == 0
     # One event, which no Trigger matches.
@@ -64,4 +65,4 @@ async def test_what_is_wrong_is_told_and_the_rest_still_checked(
         "FAIL S3: S3 refuses bucket 'another' (404): make it, or allow it",
         "FAIL Broker: K_SINK leads to no Broker that takes events: the event broker answered 404",
     ]
-    assert sum(line.startswith("ok") for line in lines) == 11
+    assert sum(line.startswith("ok") for line in lines) == 12

@@ -1,4 +1,4 @@
-"""Checks of the mail server and of Slack's host."""
+"""Checks of the mail server, of Slack's host, and of the keys that subscriptions need."""
 
 import ssl
 from collections.abc import Callable, Iterator
@@ -7,10 +7,15 @@ from pathlib import Path
 import pytest
 
 from skydriver.check.finding import Missing
-from skydriver.check.notifications import check_mail_server, check_slack
+from skydriver.check.notifications import check_mail_server, check_slack, check_subscription_keys
+from skydriver.lifecycle.subscriptions.change_subscription import change_subscription
+from skydriver.lifecycle.subscriptions.rotate_subscription_secret import rotate_subscription_secret
+from skydriver.model.subscription_arguments import ChangeSubscriptionArguments
+from skydriver.model.subscriptions import Protocol
 from skydriver.notify.address import tls_context
 from tests.components.kubernetes.control_plane import make_certificates
 from tests.support.receivers import Reply, mail_receiver, receiver
+from tests.support.subscribers import subscribed
 
 Configure = Callable[..., None]
 LOGIN = ("skydriver", "a password of mail")
@@ -70,3 +75,33 @@ async def test_an_unused_slack_is_not_called(configure: Configure, monkeypatch: 
     monkeypatch.delenv("SUBSCRIPTION_KEYS")
     configure(SLACK_HOST="hooks.slack.com")  # not called
     assert "not tried here" in await check_slack()
+
+
+@pytest.mark.usefixtures("database")
+async def test_subscriptions_that_still_need_an_old_key_are_named_until_it_can_be_dropped(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = (
+        "the former key of subscriptions which is long enough",
+        "the next key of subscriptions which is long enough",
+    )
+    renewal = ChangeSubscriptionArguments(expires_in_days=30)
+    configure(SUBSCRIPTION_KEYS=old)
+    webhook = await subscribed("https://hooks.example.org/a")
+    slack = await subscribed("https://hooks.slack.com/services/a", protocol=Protocol.SLACK)
+    assert await check_subscription_keys() == "all subscriptions need the first key alone"
+    configure(SUBSCRIPTION_KEYS=f"{new},{old}")
+    said = await check_subscription_keys()
+    assert (f"{webhook} of jane" in said, f"{slack} of jane" in said) == (True, True)
+    for one in (webhook, slack):
+        await change_subscription(one, renewal, user="jane", email=None, is_operator=False)
+    said = await check_subscription_keys()
+    assert (f"{webhook} of jane" in said, slack in said) == (True, False), "a renewal leaves the secret"
+    configure(SUBSCRIPTION_KEYS=new)
+    with pytest.raises(Missing, match=f"no longer in SUBSCRIPTION_KEYS: {webhook} of jane"):
+        await check_subscription_keys()
+    await rotate_subscription_secret(webhook, owner="jane")
+    assert await check_subscription_keys() == "all subscriptions need the first key alone"
+    monkeypatch.delenv("SUBSCRIPTION_KEYS")
+    configure()
+    assert "run this in deliver-notification" in await check_subscription_keys()

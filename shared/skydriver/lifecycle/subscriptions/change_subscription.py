@@ -75,7 +75,8 @@ def _terms(found: Subscription, changes: ChangeSubscriptionArguments) -> Change:
         change["filters"] = changes.filters.filters()
     if changes.expires_in_days is not None:
         change["expires_at"] = expiry(changes.expires_in_days)
-        # A renewed subscription moves to the newest key, so that older keys can be dropped.
+        # The sink moves to the newest key. The secret of a webhook keeps its own until its owner rotates it,
+        # since the receiver must be given the new one.
         change["sink"] = seal_sink(found["_id"], open_sink(found["_id"], found["sink"]))
     return change
 

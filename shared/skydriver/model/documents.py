@@ -542,6 +542,7 @@ class ScanToRepeat(ScanPart):
     request: Request
     phase: str
     first_scan_id: NotRequired[str]
+    imported: NotRequired[Imported]
 
 
 class ScanInBacklog(ScanPart):

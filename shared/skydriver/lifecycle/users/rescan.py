@@ -47,7 +47,8 @@ async def rescan(
         ScanNotFound: there is no such scan.
         NotFound: its event is kept no longer.
         Forbidden: the priority is an alert's, and they may not.
-        InvalidArguments: a cluster of the request is no longer known, or a change cannot be.
+        InvalidArguments: a cluster of the request is no longer known, a change cannot be, or there is no
+            such image as an imported scan had.
         TooMany: the backlog is full.
         TemporaryError: the source of the image's tags does not answer.
     """
@@ -69,8 +70,9 @@ async def rescan(
         [(name, n_workers) for name, n_workers in again["request_clusters"]], debug=bool(again["debug_mode"])
     )
     await check_backlog(again["priority"])
-    if changes.docker_tag is not None:
-        again["docker_tag"] = await resolve_tag(changes.docker_tag)
+    # A former installation stored tags as users gave them; a tag that was resolved here stays.
+    if changes.docker_tag is not None or "imported" in original:
+        again["docker_tag"] = await resolve_tag(again["docker_tag"])
     check_tag(again["docker_tag"])
     check_pixel_reco_time(again["docker_tag"], again["max_pixel_reco_time"])
     if await i3_events.touch(again["i3_event_id"]) is None:

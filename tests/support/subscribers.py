@@ -26,10 +26,12 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Heard:
-    """A received call: the attributes of the event, and its data."""
+    """A received call: the attributes of the event, and its data; headers and body as they came."""
 
     event: dict[str, str]
     data: Any
+    headers: dict[str, str]
+    body: bytes
 
 
 class Receiver:
@@ -53,7 +55,8 @@ class Receiver:
 
     async def _take(self, request: Request) -> Response:
         event = {name[3:]: value for name, value in request.headers.items() if name.startswith("ce-")}
-        self.heard.append(Heard(event, json.loads(await request.body())))
+        body = await request.body()
+        self.heard.append(Heard(event, json.loads(body), dict(request.headers), body))
         self._open += 1
         self.at_once = max(self.at_once, self._open)
         await self.gate.wait()

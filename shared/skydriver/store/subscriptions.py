@@ -349,17 +349,28 @@ async def release(subscription_id: str) -> None:
     await collection(NAME).update_one({"_id": subscription_id}, {"$set": {"leased_until": 0.0}})
 
 
-async def reserve(subscription_id: str, *, minute: int, limit: int) -> bool:
-    """Count one more delivery in a minute (since the epoch); False if the limit is reached."""
+async def reserve(subscription_id: str, *, minute: int, limit: int) -> Subscription | None:
+    """Count one more delivery in a minute.
+
+    Args:
+        subscription_id: the subscription.
+        minute: since the epoch.
+        limit: how many deliveries it gets in a minute.
+
+    Returns:
+        The subscription as it is now; None if the limit is reached, there is none, or it is not active.
+    """
     counted = {"$cond": [{"$eq": ["$sent.minute", minute]}, {"$add": ["$sent.count", 1]}, 1]}
-    result = await collection(NAME).update_one(
+    found = await collection(NAME).find_one_and_update(
         {
-            "_id": subscription_id,
+            **_living(subscription_id, Whose(of_all=True)),
+            "state": SubscriptionState.ACTIVE,
             "$or": [{"sent": None}, {"sent.minute": {"$ne": minute}}, {"sent.count": {"$lt": limit}}],
         },
         [{"$set": {"sent": {"minute": minute, "count": counted}}}],
+        return_document=ReturnDocument.AFTER,
     )
-    return bool(result.matched_count)
+    return _shown(found)
 
 
 async def note_success(subscription_id: str) -> None:

@@ -52,6 +52,7 @@ async def deliver_notification(delivery_id: str) -> None:
     while await deliveries.next_due(subscription_id) is not None:
         subscription = await subscriptions.lease(subscription_id, seconds=settings().step_lease)
         if subscription is None:
+            # If something may be sent, another function has the lease, and delivers.
             await _wait(subscription_id)
             return
         try:
@@ -62,8 +63,8 @@ async def deliver_notification(delivery_id: str) -> None:
             return
 
 
-async def _wait(subscription_id: str) -> None:
-    """Postpone or give up the deliveries of a subscription that nothing may be sent to now."""
+async def _wait(subscription_id: str) -> bool:
+    """Postpone or give up deliveries to a subscription that gets none now; False if it may get them."""
     now = time.time()
     subscription = await subscriptions.get(subscription_id, Whose(of_all=True))
     if subscription is None:
@@ -78,7 +79,9 @@ async def _wait(subscription_id: str) -> None:
         await deliveries.postpone(subscription_id, until=now + PENDING_DELAY)
     elif subscription["not_before"] > now:
         await deliveries.postpone(subscription_id, until=subscription["not_before"])
-    # Otherwise another function has the lease, and delivers.
+    else:
+        return False
+    return True
 
 
 async def _deliver_all(subscription: Subscription, until: float) -> bool:
@@ -89,9 +92,15 @@ async def _deliver_all(subscription: Subscription, until: float) -> bool:
             await announce_due([{"id": row["_id"], "scan_id": row["scan_id"]}])
             return False
         minute = int(time.time() // 60)
-        if not await subscriptions.reserve(subscription_id, minute=minute, limit=most_a_minute(subscription)):
-            await deliveries.postpone(subscription_id, until=(minute + 1) * 60.0)
+        # Its owner or an operator may have ended or changed it since the last delivery.
+        current = await subscriptions.reserve(
+            subscription_id, minute=minute, limit=most_a_minute(subscription)
+        )
+        if current is None:
+            if not await _wait(subscription_id):
+                await deliveries.postpone(subscription_id, until=(minute + 1) * 60.0)
             return False
+        subscription = current
         if not await _deliver(subscription, row):
             return False
     return True
@@ -133,7 +142,6 @@ async def _deliver(subscription: Subscription, row: Delivery) -> bool:
     await deliveries.note_delivered(row["_id"], status=status)
     if subscription["failures"]:
         await subscriptions.note_success(subscription["_id"])
-        subscription["failures"] = 0
     return True
 
 

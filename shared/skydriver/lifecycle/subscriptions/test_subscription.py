@@ -9,7 +9,13 @@ from skydriver.errors import Conflict, TooMany
 from skydriver.eventing.events import SOURCE
 from skydriver.lifecycle.notifications.deliver_notification import most_a_minute
 from skydriver.lifecycle.subscriptions.owned import find
-from skydriver.model.subscriptions import TEST_FACT, Notification, NotifiedEvent, SubscriptionState
+from skydriver.model.subscriptions import (
+    TEST_FACT,
+    Notification,
+    NotifiedEvent,
+    Subscription,
+    SubscriptionState,
+)
 from skydriver.notify.errors import SinkError
 from skydriver.notify.send import send
 from skydriver.settings import settings
@@ -45,11 +51,10 @@ async def test_subscription(subscription_id: str, *, owner: str | None) -> Tried
         TooMany: it has had as many deliveries in this minute as are allowed.
         NotConfigured: this function lacks keys, or a mail server.
     """
-    found = await find(subscription_id, Whose(owner))
-    if found["state"] != SubscriptionState.ACTIVE:
-        raise Conflict(f"nothing is sent while the subscription is {found['state']}: {found['reason']}")
-    most = most_a_minute(found)
-    if not await subscriptions.reserve(subscription_id, minute=int(time.time() // 60), limit=most):
+    most = most_a_minute(await _active(subscription_id, owner))
+    found = await subscriptions.reserve(subscription_id, minute=int(time.time() // 60), limit=most)
+    if found is None:
+        await _active(subscription_id, owner)
         raise TooMany(f"the subscription gets {most} deliveries a minute or fewer; try again in a minute")
     event: NotifiedEvent = {
         "id": f"{TEST_SCAN}/{TEST_FACT}/{uuid4().hex}",
@@ -63,6 +68,13 @@ async def test_subscription(subscription_id: str, *, owner: str | None) -> Tried
     except SinkError as error:
         return Tried(event["id"], error.status, error)
     return Tried(event["id"], status, None)
+
+
+async def _active(subscription_id: str, owner: str | None) -> Subscription:
+    found = await find(subscription_id, Whose(owner))
+    if found["state"] != SubscriptionState.ACTIVE:
+        raise Conflict(f"nothing is sent while the subscription is {found['state']}: {found['reason']}")
+    return found
 
 
 def _notification(owner: str | None) -> Notification:

@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -12,10 +12,15 @@ from starlette.responses import Response
 from skydriver.lifecycle.notifications import deliver_notification as delivering
 from skydriver.lifecycle.notifications.deliver_notification import deliver_notification
 from skydriver.lifecycle.notifications.notification import notification_of
+from skydriver.lifecycle.subscriptions.rotate_subscription_secret import rotate_subscription_secret
+from skydriver.lifecycle.subscriptions.unsubscribe import unsubscribe
 from skydriver.lifecycle.sweep.announce_deliveries import announce_deliveries
 from skydriver.model.phases import Phase
+from skydriver.model.reasons import ReasonCode, Why
 from skydriver.model.subscriptions import NotifiedEvent
 from skydriver.model.transitions import Fact
+from skydriver.notify.links import unsubscribe_token
+from skydriver.notify.signatures import secret_of, signed_headers
 from skydriver.store import deliveries, subscriptions
 from skydriver.store.mongo import collection
 from tests.conftest import eventually
@@ -95,6 +100,51 @@ async def test_a_slow_receiver_occupies_one_call_and_delays_no_other_receiver(
     hook.gate.set()
     await at_it
     assert await _states(slow_one) == ["DELIVERED"] * 3
+
+
+async def _with_a_change_during_the_first(hook: Receiver, ids: list[str], change: Awaitable[object]) -> None:
+    """Let a user or an operator change the subscription while its first delivery is sent."""
+    hook.gate.clear()
+    at_it = asyncio.create_task(deliver_notification(ids[0]))
+    await eventually(lambda: hook.heard)
+    await change
+    hook.gate.set()
+    await at_it
+
+
+async def test_nothing_more_is_sent_once_a_subscription_is_suspended(receiver: Hook) -> None:
+    hook, sink = receiver
+    one = await subscribed(sink)
+    ids = await due(one, 3)
+    why = Why(ReasonCode.SUSPENDED_BY_OPERATOR, "An operator of this service has suspended it.")
+    await _with_a_change_during_the_first(hook, ids, subscriptions.suspend(one, why))
+    assert len(hook.heard) == 1
+    assert sorted(await _states(one)) == ["DELIVERED", "GIVEN_UP", "GIVEN_UP"]
+    given_up = {row["reason_code"] for row in await rows(one) if row["state"] == "GIVEN_UP"}
+    assert given_up == {ReasonCode.SUSPENDED_BY_OPERATOR}
+
+
+async def test_nothing_more_is_sent_once_the_reader_has_unsubscribed(receiver: Hook) -> None:
+    hook, sink = receiver
+    one = await subscribed(sink)
+    ids = await due(one, 3)
+    await _with_a_change_during_the_first(hook, ids, unsubscribe(one, unsubscribe_token(one)))
+    assert len(hook.heard) == 1
+    assert "DUE" not in await _states(one)
+
+
+async def test_a_secret_that_is_rotated_signs_the_next_delivery(receiver: Hook) -> None:
+    hook, sink = receiver
+    one = await subscribed(sink)
+    ids = await due(one, 2)
+    await _with_a_change_during_the_first(hook, ids, rotate_subscription_secret(one, owner="jane"))
+    seen = await subscription(one)
+    assert seen["generation"] == 2
+    for heard, generation in zip(hook.heard, (1, 2), strict=True):
+        secret = secret_of(one, generation, seen["key_id"])
+        at = int(heard.headers["webhook-timestamp"])
+        signed = signed_headers(secret, heard.event["id"], heard.body, now=at)
+        assert heard.headers["webhook-signature"] == signed["webhook-signature"]
 
 
 async def test_a_delivery_that_becomes_due_while_the_lease_is_released_is_sent(

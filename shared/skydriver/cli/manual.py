@@ -146,7 +146,7 @@ MANUAL: Mapping[str, Entry] = {
         NOTIFICATIONS, {"skydriver subscriptions remove 9f0c2b7d": "end its notifications"}
     ),
     "result": Entry(
-        RESULTS, {"skydriver result 5d2e7f0a -o result.json": "keep its result, as skyreader reads it"}
+        RESULTS, {"skydriver result 5d2e7f0a -o result.json": "keep its final result, as skyreader reads it"}
     ),
     "summary": Entry(
         RESULTS,

@@ -13,25 +13,42 @@ from skydriver.cli.files import write_file
 from skydriver.cli.screen import print_json, say
 from skydriver.cli.tables import Column, show
 
+PARTIAL = "This result is partial: the scan has not finished."
+
 
 def result(
     ctx: typer.Context,
     scan: ScanId,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write the result there, in skyreader's format."),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write the result there: a final one in skyreader's format, a partial one as the service's "
+            "whole answer.",
+        ),
     ] = None,
     include_deleted: Annotated[
         bool, typer.Option("--include-deleted", help="Even if the scan is deleted.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Get a scan's result: its pixels and likelihoods; a partial one while it runs."""
+    """Get a scan's result: its pixels and likelihoods; a partial one while it runs.
+
+    A file with a partial result says so (`is_final` is false beside `skyscan_result`): no command takes it for
+    a final one. Skyreader reads what is below `skyscan_result`.
+    """
     with connect(ctx) as client:
         answer = fetch_result(client, client.whole_id(scan), include_deleted=include_deleted)
     if output is not None:
-        write_result(answer["skyscan_result"], output)
-        say(f"wrote {output}")
+        if answer.get("is_final"):
+            write_result(answer["skyscan_result"], output)
+            say(f"wrote {output}")
+        else:
+            # Skyreader's format has no place for this, and a file without it counts as final.
+            write_result({**answer, "is_final": False}, output)
+            say(f"wrote {output}, as a partial result: the result itself is in its `skyscan_result`")
     if as_json:
         print_json(answer)
     else:
@@ -48,13 +65,13 @@ def fetch_result(client: Client, scan_id: str, *, include_deleted: bool = False)
     if not answer.get("skyscan_result"):
         raise CommandError(f"Scan {scan_id} has no result yet; see `skydriver status {scan_id}`.")
     if not answer.get("is_final"):
-        say("This result is partial: the scan has not finished.", style="yellow")
+        say(PARTIAL, style="yellow")
     return answer
 
 
-def write_result(skyscan_result: Json, path: Path) -> None:
-    """Write what skyreader's `SkyScanResult.read_json` reads."""
-    write_file(path, json.dumps(skyscan_result).encode())
+def write_result(document: Json, path: Path) -> None:
+    """Write a result: what skyreader's `SkyScanResult.read_json` reads, or the service's answer around it."""
+    write_file(path, json.dumps(document).encode())
 
 
 MAPS = (

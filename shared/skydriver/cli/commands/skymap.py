@@ -10,7 +10,7 @@ import orjson
 import typer
 
 from skydriver.cli.arguments import read_json_file
-from skydriver.cli.commands.result import fetch_result
+from skydriver.cli.commands.result import PARTIAL, fetch_result
 from skydriver.cli.context import JsonOption, complete_scan_id, connect
 from skydriver.cli.errors import WrongUsage
 from skydriver.cli.plot import Skymap, plot_result
@@ -268,7 +268,11 @@ def _source(
 
 
 def _of_file(path: Path, *, second: Path | None = None) -> OfResult:
-    """Read a file of `skydriver result -o`, or one that holds the whole answer of GET result."""
+    """Read a file of `skydriver result -o`, or one that holds the whole answer of GET result.
+
+    Raises:
+        WrongUsage: it holds no result.
+    """
     document = read_json_file(path, "FILE")
     inner = document.get("skyscan_result", document)
     if not isinstance(inner, dict) or not inner:
@@ -281,7 +285,10 @@ def _plot_by_skyreader(
     ctx: typer.Context, scan: str, output: Path, *, keep_all: bool, deleted: bool, as_json: bool
 ) -> None:
     if Path(scan).is_file():
-        skyscan_result = _of_file(Path(scan)).skyscan_result
+        source = _of_file(Path(scan))
+        skyscan_result = source.skyscan_result
+        if not source.final:
+            say(PARTIAL, style="yellow")
     else:
         with connect(ctx) as client:
             skyscan_result = fetch_result(client, client.whole_id(scan), include_deleted=deleted)[

@@ -2,6 +2,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.support.skymaps import as_result, fisher, scanned
+
 RESULT: dict[str, Any] = {
     "nside-1": {"columns": ["index", "llh", "E_in", "E_tot"], "data": [[0, 7.25, 1.0, 1.0]], "metadata": {}}
 }
@@ -50,6 +52,27 @@ def test_result_into_a_file_that_skyreader_reads(run: Any, service: Any, tmp_pat
     answer = run("result", "x", "-o", str(path))
     assert answer.exit_code == 0
     assert json.loads(path.read_text()) == RESULT
+
+
+def test_a_partial_result_in_a_file_is_not_taken_for_a_final_one(
+    run: Any, service: Any, tmp_path: Path
+) -> None:
+    partial = {
+        "scan_id": "x",
+        "skyscan_result": as_result(scanned(fisher(120.0, 35.0, 3.0), [(8, 0), (64, 24)])),
+        "is_final": False,
+    }
+    service.on("GET", "/scan/x/result", partial)
+    path = tmp_path / "result.json"
+    answer = run("result", "x", "-o", str(path))
+    assert answer.exit_code == 0, answer.output
+    assert json.loads(path.read_text()) == partial
+    assert f"wrote {path}, as a partial result" in answer.stderr
+    found = json.loads(run("summary", str(path), "--json").stdout)
+    assert found["final"] is False
+    assert "partial" in {note["code"] for note in found["notes"]}
+    answer = run("notice", str(path))
+    assert (answer.exit_code, answer.stdout) == (1, "")
 
 
 def test_a_file_that_cannot_be_written(run: Any, service: Any, tmp_path: Path) -> None:

@@ -146,9 +146,11 @@ def test_the_old_look(run: Any, tmp_path: Path) -> None:
     with need("skyreader"):
         import skyreader  # noqa: F401
     path = tmp_path / "result.json"
-    path.write_text(json.dumps(bowl(1)))
+    # A file with a partial result is drawn, too, and it is said.
+    path.write_text(json.dumps({"skyscan_result": bowl(1), "is_final": False}))
     answer = run("plot", str(path), "--style", "skyreader", "-o", str(tmp_path / "out"))
     assert answer.exit_code == 0, answer.output
+    assert "This result is partial" in answer.stderr
     assert names(tmp_path / "out") == {"run00130033.evt000050579430.EHE_1.full-sky.png"}
 
 

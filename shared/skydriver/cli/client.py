@@ -89,9 +89,15 @@ class Client:
         return self._object("GET", route("scan", scan_id, "result"), query=query)
 
     def file(self, scan_id: str, product: str, options: Mapping[str, str]) -> tuple[str, bytes]:
-        """A product of a scan's result: the name of its file (the product's if none is said), its bytes."""
+        """A product of a scan's result: the name of its file (the product's if none is said), its bytes.
+
+        Raises:
+            Unreachable: a page comes instead, as from a proxy that wants a login: no product is one.
+        """
         path = route("scan", scan_id, product)
         response = self._send("GET", path, options, None, self._timeout_seconds)
+        if response.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/html":
+            raise Unreachable(self._misunderstood(path))
         said = Message()
         said["Content-Disposition"] = response.headers.get("content-disposition", "")
         return said.get_filename(product), response.content
@@ -242,6 +248,20 @@ class Client:
     def _misunderstood(self, what: str) -> str:
         return f"{self.address.url} does not speak as SkyDriver does ({what})."
 
+    def _led_away(self, response: httpx.Response) -> str:
+        """Say where an answer that is neither success nor error leads to, if anywhere."""
+        here = f"{self.address.url} (from {self.address.origin})"
+        if response.next_request is None:
+            return f"{here} does not speak as SkyDriver does (HTTP {response.status_code})."
+        url = response.next_request.url
+        # The query may hold what is secret, the state of a login, say.
+        path = url.raw_path.partition(b"?")[0].decode("ascii")
+        there = f"{url.scheme}://{url.netloc.decode('ascii')}{path}"
+        return (
+            f"{here} is not the service's own address: it leads to {there} (HTTP {response.status_code}). "
+            "Give the service's address by --url or SKYDRIVER_URL."
+        )
+
     def _send(
         self,
         method: str,
@@ -251,7 +271,14 @@ class Client:
         timeout_seconds: float,
         more_headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """Send a request, again and again while that is of use: an answer that is no error."""
+        """Send a request, again and again while that is of use: an answer of success (2xx).
+
+        Raises:
+            WrongUsage: the body cannot be sent.
+            Refused: the service says no.
+            Unreachable: no service answers, or it answers with a redirect. None is followed: the token would
+                go along, and a POST would become a GET.
+        """
         try:
             content = None if body is None else write_json(body)
         except ValueError as error:
@@ -272,6 +299,8 @@ class Client:
             if response is not None and response.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
                 if response.is_error:
                     raise Refused(response.status_code, _refusal(response))
+                if not response.is_success:
+                    raise Unreachable(self._led_away(response))
                 return response
             if time.monotonic() + delay > deadline:
                 break

@@ -104,6 +104,46 @@ def test_something_else_is_there(client: Client, service: Any) -> None:
         client.backlog()
 
 
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_not_followed_but_named(client: Client, service: Any, status: int) -> None:
+    service.headers["Location"] = "https://jane:secret@sky.example.org:8443/scan/x?state=secret#secret"
+    for method, path in (("GET", "/scan/x/skymap.fits"), ("GET", "/scan/x/status"), ("POST", "/scan")):
+        service.on(method, path, b"<html>Moved</html>", status=status)
+    asks = (
+        lambda: client.file("x", "skymap.fits", {}),
+        lambda: client.status("x"),
+        lambda: client.submit({}),
+    )
+    for ask in asks:
+        with pytest.raises(Unreachable) as error:
+            ask()
+        assert error.value.exit_code == 3
+        assert f"leads to https://sky.example.org:8443/scan/x (HTTP {status})" in str(error.value)
+        assert "--url or SKYDRIVER_URL" in str(error.value)
+        assert "secret" not in str(error.value)
+    assert len(service.requests) == len(asks)
+
+
+def test_a_redirect_to_a_path_is_named_with_its_host(client: Client, service: Any) -> None:
+    service.headers["Location"] = "/sky/scan/x?token=secret"
+    service.on("GET", "/scan/x/status", b"", status=301)
+    with pytest.raises(Unreachable, match=rf"leads to {service.url}/sky/scan/x \(HTTP 301\)"):
+        client.status("x")
+
+
+def test_an_answer_that_is_neither_success_nor_error_nor_leads_anywhere(client: Client, service: Any) -> None:
+    service.on("GET", "/scan/x/skymap.fits", b"", status=300)
+    with pytest.raises(Unreachable, match=r"does not speak as SkyDriver does \(HTTP 300\)"):
+        client.file("x", "skymap.fits", {})
+
+
+def test_a_page_is_no_product(client: Client, service: Any) -> None:
+    service.headers["Content-Type"] = "Text/HTML; charset=utf-8"
+    service.on("GET", "/scan/x/skymap.fits", b"<html>Log in</html>")
+    with pytest.raises(Unreachable, match="does not speak as SkyDriver does"):
+        client.file("x", "skymap.fits", {})
+
+
 def test_a_manifest_is_asked_for_without_the_event(client: Client, service: Any) -> None:
     service.on("GET", "/scan/x/manifest", {"scan_id": "x"})
     assert client.manifest("x", ("scan_id", "progress")) == {"scan_id": "x"}

@@ -115,6 +115,15 @@ def test_products_of_a_scan_come_from_the_service(run: Any, service: Any, tmp_pa
     assert service.requests[1].query == {"with": "y", "view": "full"}
 
 
+def test_a_redirect_is_written_into_no_file(run: Any, service: Any, tmp_path: Path) -> None:
+    service.headers["Location"] = "https://sky.example.org/scan/x/skymap.fits"
+    service.on("GET", "/scan/x/skymap.fits", b"<html>Moved</html>", status=308)
+    answer = run("fits", "x", "-o", str(tmp_path / "out"))
+    assert (answer.exit_code, answer.stdout) == (3, "")
+    assert "https://sky.example.org/scan/x/skymap.fits" in answer.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

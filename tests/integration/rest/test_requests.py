@@ -5,12 +5,14 @@ from typing import Any
 
 from skydriver.lifecycle.scanner.scanner_ready import scanner_ready
 from skydriver.lifecycle.workers.request_workers import request_workers
+from skydriver.model.phases import Outcome, Phase
 from skydriver.model.transitions import Fact
 from skydriver.store import i3_events
 from skydriver.store.mongo import collection
 from skydriver.store.scans import document as scan_document
 from skydriver.store.scans import outbox as scan_outbox
 from tests.integration.rest.api import EVENT, Api, scan_arguments
+from tests.support.documents import stored
 
 
 async def run(scan_id: str) -> None:
@@ -216,3 +218,9 @@ async def test_a_completed_scan_is_deleted_only_if_that_is_said(api: Api, scan_i
     for more in ({"include_deleted": True}, {}):
         condition = {"scan_id": scan_id} if more else {"scan_id": scan_id, "is_deleted": True}
         assert [found["scan_id"] for found in await api.find(condition, **more)] == [scan_id]
+
+
+async def test_a_failed_scan_is_deleted_at_once(api: Api) -> None:
+    scan_id = await stored(Phase.ENDED, outcome=Outcome.FAILED)
+    assert (await api.call("DELETE", f"/scan/{scan_id}"))["manifest"]["is_deleted"] is True
+    assert "deleted" in await api.refusal("GET", f"/scan/{scan_id}", code=404)

@@ -36,8 +36,8 @@ def result(
 ) -> None:
     """Get a scan's result: its pixels and likelihoods; a partial one while it runs.
 
-    A file with a partial result says so (`is_final` is false beside `skyscan_result`), and no command takes it
-    for a final one. Skyreader reads what is below `skyscan_result`.
+    A file with a partial result says so (`is_final` is false beside `skyscan_result`), and no command takes
+    it for a final one. Skyreader reads what is below `skyscan_result`.
     """
     with connect(ctx) as client:
         answer = fetch_result(client, client.whole_id(scan), include_deleted=include_deleted)

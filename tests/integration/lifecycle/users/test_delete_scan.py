@@ -58,6 +58,27 @@ async def test_a_complete_scan_is_marked_only_if_that_is_asked_for(broker: Broke
     assert broker.events == []
 
 
+@pytest.mark.parametrize("phase", COMPLETE)
+async def test_a_failed_scan_is_marked_without_being_asked_for(broker: Broker, phase: Phase) -> None:
+    scan_id = await stored(phase, outcome=Outcome.FAILED, result=result(is_final=False))
+    before = await read(scan_id)
+    answer = await delete_scan(scan_id, delete_completed=False, by=None)
+    assert answer["is_deleted"]
+    assert (answer["phase"], answer["outcome"]) == (phase, Outcome.FAILED)
+    assert (await read(scan_id))["history"] == before["history"]
+    assert broker.events == []
+
+
+@pytest.mark.parametrize("phase", COMPLETE)
+async def test_an_aborted_scan_is_marked_only_if_that_is_asked_for(broker: Broker, phase: Phase) -> None:
+    scan_id = await stored(phase, outcome=Outcome.ABORTED, is_deleted=True)
+    before = await read(scan_id)
+    with pytest.raises(Conflict):
+        await delete_scan(scan_id, delete_completed=False, by=None)
+    assert await read(scan_id) == before
+    assert broker.events == []
+
+
 async def test_aborting_at_once_aborts_once(broker: Broker) -> None:
     scan_id = await stored(Phase.RUNNING)
     answers = await asyncio.gather(

@@ -1,4 +1,4 @@
-"""The argument that says which fields of a manifest an answer holds.
+"""The argument that says which fields of a manifest an answer holds, and its company in changes of a scan.
 
 A module of its own: routes that read need it, and not the large models of submissions, which take time to
 load.
@@ -7,6 +7,8 @@ load.
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from skydriver.model.fields import Boolean
 
 
 def projection_list(value: Any) -> Any:
@@ -34,3 +36,13 @@ class ProjectionArguments(BaseModel):
     def fields(self) -> list[str] | None:
         """The fields asked for, or None for the route's default."""
         return self.manifest_projection if self.manifest_projection is not None else self.projection
+
+
+class ChangeArguments(ProjectionArguments):
+    """The arguments that are common to routes that change a scan, and answer a manifest."""
+
+    no_redirect: Boolean = Field(
+        False,
+        description="without effect, as these routes lead nowhere: the scan that is named is changed, also "
+        "where another one has replaced it (`replaced_by_scan_id`)",
+    )

@@ -28,7 +28,7 @@ from skydriver.model.fields import (
     whole,
 )
 from skydriver.model.json_text import check_integers, may_hold_long_integers, read_json, write_json
-from skydriver.model.manifest_projection import ProjectionArguments
+from skydriver.model.manifest_projection import ChangeArguments, ProjectionArguments
 from skydriver.model.redaction import is_secret
 from skydriver.model.worker_pools import MAX_CLUSTERS
 
@@ -299,7 +299,7 @@ class ScanArguments(ProjectionArguments):
         return value
 
 
-class RescanArguments(ProjectionArguments):
+class RescanArguments(ChangeArguments):
     """The arguments of `POST /scan/SCAN_ID/actions/rescan`: whatever is not given is as it was."""
 
     abort_first: Boolean = Field(False, description="abort the earlier scan first, if it is still going on")
@@ -324,7 +324,7 @@ class RescanArguments(ProjectionArguments):
     scanner_server_env: Environment | None = None
 
 
-class AddWorkersArguments(ProjectionArguments):
+class AddWorkersArguments(ChangeArguments):
     """The arguments of `POST /scan/SCAN_ID/actions/add-workers`."""
 
     cluster: Cluster = Field(

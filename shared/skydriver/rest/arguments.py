@@ -13,7 +13,7 @@ from starlette.requests import Request
 from skydriver.errors import InvalidArguments, TooLarge, TooSlow, UnsupportedEncoding
 from skydriver.model.fields import Boolean
 from skydriver.model.json_text import NotUnicodeError, read_json, read_json_around
-from skydriver.model.manifest_projection import ProjectionArguments
+from skydriver.model.manifest_projection import ChangeArguments, ProjectionArguments
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 MAX_KEY = 255
@@ -66,10 +66,12 @@ class ManifestArguments(ProjectionArguments, LedArguments):
     include_deleted: Boolean = False
 
 
-class DeleteArguments(ProjectionArguments):
+class DeleteArguments(ChangeArguments):
     """The arguments of `DELETE /scan/SCAN_ID`."""
 
-    delete_completed_scan: Boolean = False
+    delete_completed_scan: Boolean = Field(
+        False, description="needed for a scan that has finished or was aborted, not for one that has failed"
+    )
 
 
 class StatusArguments(DeletedToo, LedArguments):

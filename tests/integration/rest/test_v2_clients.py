@@ -96,6 +96,23 @@ async def test_a_rescan_replaces_the_scan_and_leads_to_the_new_one(script: Scrip
     assert stayed["replaced_by_scan_id"] == again["scan_id"]
 
 
+async def test_changes_take_no_redirect_and_are_of_the_scan_that_is_named(script: Script) -> None:
+    scan_id = (await script.call("POST", "/scan", **CANONICAL))["scan_id"]
+    replaced = {"no_redirect": True, "replace_scan": True}
+    again = await script.call("POST", f"/scan/{scan_id}/actions/rescan", **replaced)
+    for number, no_redirect in enumerate((True, False), start=2):
+        path = f"/scan/{scan_id}/actions/add-workers"
+        await script.call("POST", path, cluster={"other": 5}, no_redirect=no_redirect)
+        assert len((await read(scan_id))["request"]["request_clusters"]) == number
+    deleted = await script.call("DELETE", f"/scan/{scan_id}", no_redirect=False)
+    assert (deleted["manifest"]["scan_id"], deleted["manifest"]["is_deleted"]) == (scan_id, True)
+    assert (await script.call("GET", f"/scan/{again['scan_id']}/manifest"))["is_deleted"] is False
+    with pytest.raises(HTTPError) as caught:
+        await script.call("DELETE", f"/scan/{scan_id}", no_redirect="perhaps")
+    assert caught.value.response is not None
+    assert "argument no_redirect: " in caught.value.response.json()["error"]
+
+
 async def test_workers_are_added_to_one_cluster(script: Script) -> None:
     scan_id = (await script.call("POST", "/scan", **CANONICAL))["scan_id"]
     await change(scan_id, phase=Phase.RUNNING, attempt=1)

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from skydriver.errors import InvalidArguments, UnsupportedEncoding
+from skydriver.model.manifest_projection import ChangeArguments
 from skydriver.model.reports import ManifestReport
 from skydriver.model.submission import RescanArguments
 from skydriver.rest.arguments import (
@@ -125,7 +126,12 @@ def test_arguments_of_the_query(text: str, arguments: dict[str, Any]) -> None:
         (ResultArguments, {"include_deleted": False, "no_redirect": False}),
         (
             DeleteArguments,
-            {"delete_completed_scan": False, "manifest_projection": None, "projection": None},
+            {
+                "delete_completed_scan": False,
+                "manifest_projection": None,
+                "projection": None,
+                "no_redirect": False,
+            },
         ),
         (DeletedToo, {"include_deleted": True}),
         (
@@ -147,6 +153,8 @@ def test_the_defaults_of_routes(model: type[BaseModel], defaults: dict[str, Any]
         (DeletedToo, "include_deleted"),
         (StatusArguments, "include_pod_statuses"),
         (ResultArguments, "no_redirect"),
+        (DeleteArguments, "no_redirect"),
+        (ChangeArguments, "no_redirect"),
     ],
 )
 def test_booleans_of_routes(model: type[BaseModel], name: str) -> None:

@@ -69,6 +69,12 @@ async def test_filters_are_mongodbs_within_what_is_allowed(api: Api) -> None:
     assert await api.refusal("POST", "/scans/find") == "argument filter: is required"
 
 
+async def test_scans_are_found_by_the_hash_of_their_event(api: Api) -> None:
+    await manifold(2, event_i3live_json_dict__hash="8d0c")
+    assert len(await api.find({"event_i3live_json_dict__hash": "8d0c"})) == 2
+    assert await api.find({"event_i3live_json_dict__hash": "5d2e"}) == []
+
+
 async def test_projections_leave_out_what_is_large(api: Api, scan_id: str) -> None:
     [manifest] = await api.find({"scan_id": scan_id})
     assert set(manifest) == set(FIND_FIELDS)

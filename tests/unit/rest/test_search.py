@@ -116,10 +116,8 @@ def test_a_filter_is_required() -> None:
     assert caught.value.problems == {"filter": "is required"}
 
 
-@pytest.mark.parametrize(
-    "pattern", ["(", "[", "*a", "a" * 201, 7, None, ["a"], {"$regex": "a"}, "(?P<n>a)(?P<n>a)"], ids=repr
-)
-def test_a_regular_expression_that_is_wrong_or_too_long(pattern: Any) -> None:
+@pytest.mark.parametrize("pattern", ["a" * 201, 7, None, ["a"], {"$regex": "a"}], ids=repr)
+def test_a_regular_expression_that_is_no_text_or_too_long(pattern: Any) -> None:
     assert refusal({"scan_id": {"$regex": pattern}}).startswith("'$regex'")
 
 

@@ -1,6 +1,6 @@
 """`scan`, `rescan` and `follow`: submit events, and follow their scans to the end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -52,19 +52,48 @@ def scan(
     request = options.read_request(ctx.params)
     requests = [{**request, "event_i3live_json": read_event(path)} for path in events]
     with connect(ctx, timeout_seconds=TIMEOUT_SECONDS) as client:
-        manifests: list[Json] = []
-        for path, one in zip(events, requests, strict=True):
-            try:
-                manifests.append(client.submit(one))
-            except CommandError as error:
-                if manifests:
-                    ids = ", ".join(str(manifest["scan_id"]) for manifest in manifests)
-                    say(
-                        f"{path} is not submitted, nor what comes after it. These go on: {ids}",
-                        style="yellow",
-                    )
-                raise error
+        manifests = _submit(client, zip(events, requests, strict=True))
         _go_on(client, manifests, no_follow=no_follow, as_json=as_json)
+
+
+def _submit(client: Client, requests: Iterable[tuple[Path, Json]]) -> list[Json]:
+    """Submit scans one after the other: their manifests. Where it ends before, it names those that go on.
+
+    Args:
+        client: of the service.
+        requests: each with its event's file, which messages name.
+
+    Raises:
+        CommandError: one was not submitted.
+        Interrupted: Ctrl-C; what was submitted goes on.
+    """
+    manifests: list[Json] = []
+    for path, request in requests:
+        try:
+            manifests.append(client.submit(request))
+        except CommandError as error:
+            if manifests:
+                say(
+                    f"{path} is not submitted, nor what comes after it. These go on: {_ids(manifests, ', ')}",
+                    style="yellow",
+                )
+            raise error
+        except KeyboardInterrupt:
+            # Its answer was not waited for: the service may have heard the request.
+            sentence = (
+                f"No longer submitting; {path} may be submitted all the same: `skydriver find` shows it."
+            )
+            if manifests:
+                sentence += (
+                    f" These go on: {_ids(manifests, ', ')}. See them: `skydriver follow "
+                    f"{_ids(manifests, ' ')}`, end: `skydriver stop ID`."
+                )
+            raise Interrupted(sentence) from None
+    return manifests
+
+
+def _ids(manifests: Iterable[Json], separator: str) -> str:
+    return separator.join(str(manifest["scan_id"]) for manifest in manifests)
 
 
 def rescan(

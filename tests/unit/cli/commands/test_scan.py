@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from skydriver.cli.client import Client
+
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,6 +168,25 @@ def test_what_was_submitted_before_a_refusal_is_named(
     assert "These go on: x" in answer.stderr
     assert "the backlog is full" in answer.stderr
     assert len(service.requests) == 2
+
+
+@pytest.mark.parametrize("options", [(), ("--no-follow",), ("--no-follow", "--json")])
+def test_ctrl_c_while_submitting_names_what_goes_on(
+    run: Any, service: Any, event: str, manifest: Any, options: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit = Client.submit
+
+    def interrupted(client: Client, request: Any) -> Any:
+        if len(service.requests) == 2:
+            raise KeyboardInterrupt
+        return submit(client, request)
+
+    monkeypatch.setattr(Client, "submit", interrupted)
+    service.on("POST", "/scan", manifest, manifest | {"scan_id": "y"})
+    answer = run("scan", event, event, event, *options)
+    assert (answer.exit_code, answer.stdout) == (130, "")
+    assert "skydriver follow x y" in answer.stderr
+    assert f"{event} may be submitted" in answer.stderr
 
 
 def test_a_rescan_sends_only_what_is_to_be_different(

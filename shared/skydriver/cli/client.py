@@ -1,8 +1,8 @@
 """A thin client of the service's REST interface.
 
-Reads (GET, and the search) are repeated for a while where the service does not answer or answers 503;
-writes are sent once, for the service may have acted on one whose answer was lost (but those with a key, of
-which the service knows a repeat).
+Reads (GET, and the search) are repeated for a while where the service does not answer, or it or what stands
+before it answers 502, 503 or 504; writes are sent once, for the service may have acted on one whose answer
+was lost (but those with a key, of which the service knows a repeat).
 """
 
 import re
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from email.message import Message
 from http import HTTPStatus
 from typing import Any, Self
+from uuid import uuid4
 
 import httpx
 
@@ -24,6 +25,8 @@ Json = dict[str, Any]
 FIRST_DELAY_SECONDS = 0.2
 MAX_DELAY_SECONDS = 10.0
 _BEGINNING = re.compile(r"[0-9a-f]{4,31}")
+PASSING = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
+"""What is answered while a service is overloaded, or away from its ingress, for a moment."""
 STAY = {"no_redirect": "true"}
 """Commands tell of the scan that they name, also where another one has replaced it."""
 
@@ -70,8 +73,9 @@ class Client:
     # -- what can be asked ------------------------------------------------------------------------
 
     def submit(self, request: Mapping[str, object]) -> Json:
-        """Request a scan: its manifest."""
-        return self._object("POST", route("scan"), body=request)
+        """Request a scan: its manifest. Each call has a key of its own, so that its repeats make one scan."""
+        headers = {"Idempotency-Key": uuid4().hex}
+        return self._object("POST", route("scan"), body=request, repeatable=True, headers=headers)
 
     def status(self, scan_id: str, *, pods: bool = False) -> Json:
         """State, phase, outcome and clusters of a scan, with its pods' statuses if asked."""
@@ -114,7 +118,7 @@ class Client:
     def find(self, query: Mapping[str, object], *, include_deleted: bool = False) -> list[Json]:
         """Manifests that match a MongoDB query."""
         body = {"filter": dict(query), "include_deleted": include_deleted}
-        answer = self._object("POST", route("scans", "find"), body=body, is_read=True)
+        answer = self._object("POST", route("scans", "find"), body=body, repeatable=True)
         return self._objects(answer, "manifests")
 
     def backlog(self) -> Json:
@@ -150,7 +154,7 @@ class Client:
     def subscribe(self, request: Mapping[str, object], *, key: str) -> Json:
         """Subscribe, and return the subscription, with a webhook's secret; a repeated key makes no second."""
         return self._object(
-            "POST", route("subscriptions"), body=request, is_read=True, headers={"Idempotency-Key": key}
+            "POST", route("subscriptions"), body=request, repeatable=True, headers={"Idempotency-Key": key}
         )
 
     def subscriptions(self, *, everyone: bool = False) -> list[Json]:
@@ -202,7 +206,7 @@ class Client:
             "limit": limit,
             "manifest_projection": ["scan_id"],
         }
-        answer = self._object("POST", route("scans", "find"), body=body, is_read=True)
+        answer = self._object("POST", route("scans", "find"), body=body, repeatable=True)
         return [str(manifest["scan_id"]) for manifest in self._objects(answer, "manifests")]
 
     def whole_id(self, given: str) -> str:
@@ -230,10 +234,21 @@ class Client:
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, object] | None = None,
-        is_read: bool | None = None,
+        repeatable: bool | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Json:
-        repeatable = method == "GET" if is_read is None else is_read
+        """Send a request, and read the object that is answered.
+
+        Args:
+            method: GET, POST, PATCH or DELETE.
+            path: of the route.
+            query: arguments of a GET.
+            body: arguments of the other methods.
+            repeatable: whether sending it again changes nothing more; None: whether it is a GET.
+            headers: beside the client's own.
+        """
+        if repeatable is None:
+            repeatable = method == "GET"
         timeout_seconds = self._timeout_seconds if repeatable else 0.0
         response = self._send(method, path, query, body, timeout_seconds, headers)
         return json_object(response, self._misunderstood(path))
@@ -296,7 +311,7 @@ class Client:
                 response = self._http.request(method, path, params=query, content=content, headers=headers)
             except NO_ANSWER as error:
                 failure = error
-            if response is not None and response.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+            if response is not None and response.status_code not in PASSING:
                 if response.is_error:
                     raise Refused(response.status_code, _refusal(response))
                 if not response.is_success:
@@ -306,6 +321,8 @@ class Client:
                 break
             self._pause(delay)
             delay = min(2 * delay, MAX_DELAY_SECONDS)
+        if response is not None and response.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+            raise Refused(response.status_code, _refusal(response))
         if response is not None:
             raise Unreachable(f"The service at {self.address.url} is overloaded: {_refusal(response)}")
         raise Unreachable(

@@ -25,6 +25,8 @@ class Request:
     query: dict[str, str]
     body: Any
     authorization: str | None
+    key: str | None
+    """Its `Idempotency-Key`."""
 
 
 @dataclass
@@ -38,7 +40,7 @@ class ScriptedService:
     _script: dict[tuple[str, str], list[tuple[int, Any]]] = field(default_factory=dict)
 
     def on(self, method: str, path: str, *answers: Any, status: int = 200) -> None:
-        """Give these answers one after the other; the last one for ever."""
+        """Give these answers one after the other; the last one for ever. One of status 0 is never given."""
         self._script[method, path] = [a if isinstance(a, tuple) else (status, a) for a in answers]
 
     def asked(self, method: str, path: str) -> list[Request]:
@@ -63,9 +65,17 @@ def service() -> Iterator[ScriptedService]:
             url = urlsplit(self.path)
             body = json.loads(text) if text else None
             request = Request(
-                self.command, url.path, dict(parse_qsl(url.query)), body, self.headers.get("Authorization")
+                self.command,
+                url.path,
+                dict(parse_qsl(url.query)),
+                body,
+                self.headers.get("Authorization"),
+                self.headers.get("Idempotency-Key"),
             )
             status, answer = scripted.reply(request)
+            if status == 0:
+                self.close_connection = True
+                return
             payload = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
             for name, value in {**scripted.headers, "Content-Length": str(len(payload))}.items():

@@ -63,10 +63,10 @@ def test_a_refusal_without_a_sentence_names_the_code(client: Client, service: An
 
 
 def test_a_read_waits_for_an_overloaded_service(client: Client, service: Any, waits: list[float]) -> None:
-    service.on("GET", "/scan/x/status", BUSY, BUSY, {"scan_state": "PENDING__PRESTARTUP"})
+    service.on("GET", "/scan/x/status", BUSY, (502, b""), (504, b""), {"scan_state": "PENDING__PRESTARTUP"})
     assert client.status("x")["scan_state"] == "PENDING__PRESTARTUP"
     assert waits == sorted(waits)
-    assert len(waits) == 2
+    assert len(waits) == 3
 
 
 def test_a_search_is_a_read(client: Client, service: Any) -> None:
@@ -76,11 +76,35 @@ def test_a_search_is_a_read(client: Client, service: Any) -> None:
 
 
 def test_a_write_is_sent_once(client: Client, service: Any, waits: list[float]) -> None:
-    service.on("POST", "/scan", BUSY, {"scan_id": "x"})
+    service.on("POST", "/scan/x/actions/rescan", BUSY, {"scan_id": "y"})
     with pytest.raises(Unreachable, match="too busy"):
+        client.rescan("x", {})
+    assert [request.key for request in service.requests] == [None]
+    assert waits == []
+
+
+LOST = (0, None)
+
+
+@pytest.mark.parametrize(
+    "passing", [BUSY, (502, b"<html>Bad Gateway</html>"), (504, b""), LOST], ids=["503", "502", "504", "lost"]
+)
+def test_a_scan_is_requested_again_by_the_same_key(client: Client, service: Any, passing: Any) -> None:
+    service.on("POST", "/scan", passing, passing, {"scan_id": "x"}, {"scan_id": "y"})
+    assert client.submit({"nsides": {"8": 0}}) == {"scan_id": "x"}
+    first, *again = service.requests
+    assert again == [first, first]
+    assert 1 <= len(first.key) <= 255
+    assert client.submit({"nsides": {"8": 0}}) == {"scan_id": "y"}
+    assert service.requests[-1].key != first.key, "another scan"
+
+
+@pytest.mark.parametrize("status", [400, 409, 429, 500])
+def test_a_scan_that_is_refused_is_not_requested_again(client: Client, service: Any, status: int) -> None:
+    service.on("POST", "/scan", {"code": status, "error": "no"}, status=status)
+    with pytest.raises(Refused):
         client.submit({})
     assert len(service.requests) == 1
-    assert waits == []
 
 
 def test_retries_have_an_end(service: Any) -> None:

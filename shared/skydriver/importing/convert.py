@@ -40,11 +40,10 @@ from skydriver.model.phases import ClusterState, Phase, Step
 from skydriver.model.reasons import reason_fields
 from skydriver.model.scan import history_entry
 from skydriver.model.worker_pools import new_cluster
+from skydriver.model.workforce import NOT_REQUESTED
 from skydriver.store import i3_events
 from skydriver.store.results import imported_version
 
-NOT_REQUESTED = "not-yet-requested"
-"""What v2 keeps as `ewms_workflow_id` until a workflow is there."""
 MAX_EVENT = 15 * 2**20
 """Bytes of an event that a document can hold (MongoDB's limit is 16 MiB)."""
 FUNCTION = "import"

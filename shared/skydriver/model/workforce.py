@@ -11,6 +11,8 @@ RUNNING = "RUNNING"
 NOT_AT_WORK = ("FatalError", "Done")
 """What pilots say that hold a place, but work no more."""
 ABORTED, FINISHED = "ABORTED", "FINISHED"
+NOT_REQUESTED = "not-yet-requested"
+"""What v2 keeps as `ewms_workflow_id` until a workflow is there."""
 
 
 def workflow_id(scan: Mapping[str, Any]) -> str:
@@ -20,6 +22,24 @@ def workflow_id(scan: Mapping[str, Any]) -> str:
         scan: with `scan_id`, and with `ewms_workflow_id` if it was imported from SkyDriver v2.
     """
     return str(scan.get("ewms_workflow_id") or scan["scan_id"])
+
+
+def workflow(scan: Mapping[str, Any]) -> FreeForm:
+    """Tell of a scan's workflow as v2 does: its id, whether it was requested and may be, the EWMS' address.
+
+    `requested_ewms_workflow` is false only where v2's placeholder stands for the id, and `eligible_for_ewms`
+    is true: each scan has a workforce. Where that is our own there is no address.
+
+    Args:
+        scan: with `scan_id`, and with `ewms_workflow_id` and `ewms_address` if it was imported from v2.
+    """
+    found = workflow_id(scan)
+    return {
+        "workflow_id": found,
+        "requested_ewms_workflow": found != NOT_REQUESTED,
+        "eligible_for_ewms": True,
+        "ewms_address": scan.get("ewms_address"),
+    }
 
 
 def workforce(scan: Mapping[str, Any]) -> FreeForm:

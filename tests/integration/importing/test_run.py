@@ -113,7 +113,12 @@ async def test_a_workflow_of_v2_is_shown_by_its_id(former: Former) -> None:
         assert (manifest["ewms_workflow_id"], manifest["ewms_address"]) == (workflow_id, address)
         shown = workflow_id or scan_id
         assert said["get_status"][1]["ewms_workforce"]["workflow_id"] == shown
-        assert said["get_workflow_id"][1] == {"workflow_id": shown}
+        assert said["get_workflow_id"][1] == {
+            "workflow_id": shown,
+            "requested_ewms_workflow": True,
+            "eligible_for_ewms": True,
+            "ewms_address": address,
+        }
 
 
 async def test_a_repeat_changes_nothing(former: Former) -> None:

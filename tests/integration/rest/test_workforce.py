@@ -94,7 +94,12 @@ async def test_users_see_taskforces_the_workflow_and_what_status_says_of_them() 
     assert (taskforce["cluster_location"], taskforce["n_workers"]) == ("local", 2)
     async with client_of(get_workflow_id) as client:
         answer = await client.get(f"/scan/{scan_id}/ewms/workflow-id")
-        assert answer.json() == {"workflow_id": scan_id}
+        assert answer.json() == {
+            "workflow_id": scan_id,
+            "requested_ewms_workflow": True,
+            "eligible_for_ewms": True,
+            "ewms_address": None,
+        }
     async with client_of(get_status) as client:
         status = (await client.get(f"/scan/{scan_id}/status")).json()
         assert status["ewms_deactivated"] is None
@@ -102,3 +107,21 @@ async def test_users_see_taskforces_the_workflow_and_what_status_says_of_them() 
         assert status["scanner_server_logs"] == {"url": ""}
         await change(scan_id, phase=Phase.STOPPING, outcome=Outcome.ABORTED)
         assert (await client.get(f"/scan/{scan_id}/status")).json()["ewms_deactivated"] == "ABORTED"
+
+
+@pytest.mark.parametrize(
+    ("workflow_id", "requested", "address"),
+    [("WF-1", True, "https://ewms.example.org"), ("not-yet-requested", False, None)],
+)
+async def test_a_scan_of_v2_keeps_its_workflow(
+    workflow_id: str, requested: bool, address: str | None
+) -> None:
+    scan_id = await stored(Phase.ENDED, ewms_workflow_id=workflow_id, ewms_address=address)
+    async with client_of(get_workflow_id) as client:
+        answer = await client.get(f"/scan/{scan_id}/ewms/workflow-id")
+    assert answer.json() == {
+        "workflow_id": workflow_id,
+        "requested_ewms_workflow": requested,
+        "eligible_for_ewms": True,
+        "ewms_address": address,
+    }

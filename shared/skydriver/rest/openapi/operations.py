@@ -419,7 +419,16 @@ OPERATIONS: Mapping[str, Operation] = {
         "How many workers of a scan run",
         answer=_WORKFORCE,
     ),
-    "get_workflow_id": Operation("Workers", "The id of a scan's workforce", answer={"workflow_id": SCAN_ID}),
+    "get_workflow_id": Operation(
+        "Workers",
+        "The id of a scan's workforce",
+        answer={
+            "workflow_id": SCAN_ID,
+            "requested_ewms_workflow": True,
+            "eligible_for_ewms": True,
+            "ewms_address": None,
+        },
+    ),
     "get_taskforces": Operation(
         "Workers", "The workers of a scan by cluster, in EWMS's words", answer={"taskforces": []}
     ),

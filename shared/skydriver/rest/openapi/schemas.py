@@ -183,7 +183,18 @@ class Taskforces(_Answer):
 class WorkflowId(_Answer):
     """The id of a scan's workforce."""
 
-    workflow_id: str | None
+    workflow_id: str | None = Field(
+        description="the scan's own id; of a scan that was imported from v2, that of its EWMS workflow"
+    )
+    requested_ewms_workflow: bool = Field(
+        description="whether `workflow_id` is an id, and not v2's placeholder `not-yet-requested`"
+    )
+    eligible_for_ewms: bool = Field(
+        description="whether there is, or will be, a `workflow_id`: true, as each scan has a workforce"
+    )
+    ewms_address: str | None = Field(
+        description="of the EWMS that ran the workflow of an imported scan; else null: no EWMS is here"
+    )
 
 
 class Status(_Answer):

@@ -64,6 +64,9 @@ FAILED = (
 )
 
 
+DELETED = "is_deleted"
+
+
 def find(
     ctx: typer.Context,
     run: Annotated[int | None, typer.Option(help="Scans of events of this run.")] = None,
@@ -108,11 +111,17 @@ def find(
 
 
 def _all_of(conditions: list[dict[str, Any]]) -> dict[str, Any]:
-    """One filter of several; flat where no key stands twice, for the service sees `is_deleted` only there."""
+    """One filter of several; flat where no key stands twice.
+
+    `is_deleted` stands at the top either way: only there it tells the service not to leave deleted scans out.
+    At most one condition, that of --filter, has it.
+    """
     keys = [key for condition in conditions for key in condition]
     if len(keys) == len(set(keys)):
         return {key: value for condition in conditions for key, value in condition.items()}
-    return {"$and": conditions}
+    rest = [{key: value for key, value in one.items() if key != DELETED} for one in conditions]
+    top = [{DELETED: one[DELETED]} for one in conditions if DELETED in one]
+    return {"$and": [one for one in rest if one], **(top[0] if top else {})}
 
 
 def backlog(ctx: typer.Context, columns: ColumnsOption = None, as_json: JsonOption = False) -> None:

@@ -29,6 +29,21 @@ def test_history(run: Any, service: Any, transitions: Any) -> None:
             ["--run", "7", "--filter", '{"event_metadata.run_id": {"$gt": 3}}'],
             {"$and": [{"event_metadata.run_id": 7}, {"event_metadata.run_id": {"$gt": 3}}]},
         ),
+        (
+            ["--run", "7", "--filter", '{"event_metadata.run_id": {"$gt": 3}, "is_deleted": true}'],
+            {
+                "$and": [{"event_metadata.run_id": 7}, {"event_metadata.run_id": {"$gt": 3}}],
+                "is_deleted": True,
+            },
+        ),
+        (
+            ["--run", "7", "--filter", '{"$and": [{"event_metadata.run_id": 7}], "is_deleted": {"$ne": 1}}'],
+            {
+                "event_metadata.run_id": 7,
+                "$and": [{"event_metadata.run_id": 7}],
+                "is_deleted": {"$ne": 1},
+            },
+        ),
     ],
 )
 def test_find_asks_for_what_was_said(run: Any, service: Any, arguments: list[str], query: Any) -> None:

@@ -24,7 +24,9 @@ Json = dict[str, Any]
 
 FIRST_DELAY_SECONDS = 0.2
 MAX_DELAY_SECONDS = 10.0
-_BEGINNING = re.compile(r"[0-9a-f]{4,31}")
+_BEGINNING = re.compile(r"(?![0-9a-f]{32}$)[0-9a-f]{4,127}(x[0-9a-f]*)?")
+"""What may be the beginning of an id, and is not a whole one of 32 digits. Ids of SkyDriver v2 have an `x`
+between a time and a number, and no length that is promised: a whole one is looked for, too."""
 PASSING = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
 """What is answered while a service is overloaded, or away from its ingress, for a moment."""
 STAY = {"no_redirect": "true"}
@@ -221,6 +223,8 @@ class Client:
             case [whole]:
                 return whole
             case []:
+                return given
+            case several if given in several:
                 return given
             case _:
                 raise WrongUsage(f"the ids of several scans begin with {given}: give more of it")

@@ -144,6 +144,34 @@ def test_the_beginning_of_an_id_will_do(run: Any, service: Any) -> None:
     assert service.requests[0].body["filter"] == {"scan_id": {"$gte": "5d2e7f0a", "$lt": "5d2e7f0a~"}}
 
 
+OF_V2 = "19505db3e88x43484e1c9f2ba7d05e6c1b3f8a2d"
+
+
+@pytest.mark.parametrize(
+    "beginning", ["19505db3e88", "19505db3e88x", "19505db3e88x43", OF_V2[:32], OF_V2[:-1], OF_V2]
+)
+def test_the_beginning_of_an_id_of_v2_will_do(run: Any, service: Any, beginning: str) -> None:
+    service.on("POST", "/scans/find", {"manifests": [{"scan_id": OF_V2}]})
+    service.on("GET", f"/scan-request/{OF_V2}", {"scan_id": OF_V2})
+    answer = run("request", beginning)
+    assert answer.exit_code == 0, answer.output
+    assert OF_V2 in answer.stdout
+    assert service.requests[0].body["filter"] == {"scan_id": {"$gte": beginning, "$lt": f"{beginning}~"}}
+
+
+def test_a_whole_id_is_taken_also_where_a_longer_one_begins_with_it(run: Any, service: Any) -> None:
+    service.on("POST", "/scans/find", {"manifests": [{"scan_id": f"{OF_V2}0"}, {"scan_id": OF_V2}]})
+    service.on("GET", f"/scan-request/{OF_V2}", {"scan_id": OF_V2})
+    assert run("request", OF_V2).exit_code == 0
+
+
+@pytest.mark.parametrize("whole", [WHOLE, "abc", "x19505db3e88", "my-scan"])
+def test_what_is_no_beginning_is_not_looked_for(run: Any, service: Any, whole: str) -> None:
+    service.on("GET", f"/scan-request/{whole}", {"scan_id": whole})
+    assert run("request", whole).exit_code == 0
+    assert len(service.requests) == 1
+
+
 def test_a_beginning_of_several_ids_is_wrong_usage(run: Any, service: Any) -> None:
     service.on("POST", "/scans/find", {"manifests": [{"scan_id": WHOLE}, {"scan_id": f"{WHOLE[:-1]}1"}]})
     answer = run("stop", "5d2e7f0a")

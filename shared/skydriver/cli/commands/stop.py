@@ -1,5 +1,6 @@
 """`stop`: abort a scan, or mark a completed one as deleted."""
 
+from http import HTTPStatus
 from typing import Annotated
 
 import typer
@@ -23,7 +24,8 @@ def stop(
         try:
             answer = client.delete(scan_id, completed=delete_completed)
         except Refused as error:
-            if "delete_completed_scan" in str(error):
+            # Its only other argument is the id, which is right or unknown.
+            if error.status == HTTPStatus.BAD_REQUEST and not delete_completed:
                 raise Refused(error.status, f"{error}; here that is --delete-completed") from error
             raise
     if as_json:

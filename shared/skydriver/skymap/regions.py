@@ -48,7 +48,8 @@ class Region:
         moc_area_deg2: of its cells.
         pixels: how many pixels of the finest nside that was scanned it has.
         ra_err_plus: how far it reaches from the best fit in RA, in degrees of the coordinate; None
-            without a line, 180 with a pole inside.
+            without a line; 180 with a pole inside, around a pole, and where it reaches more than half of a
+            turn to one side.
         ra_err_minus: the same towards lower RA, as a positive number.
         dec_err_plus: the same in Dec; with the pole inside, to the pole.
         dec_err_minus: the same towards the south.
@@ -78,6 +79,11 @@ class Region:
     def resolved(self) -> bool:
         """Whether its numbers can be trusted: it has enough pixels, and none that are coarser."""
         return self.pixels >= ENOUGH_PIXELS and not self.touches_coarser
+
+    @property
+    def any_ra(self) -> bool:
+        """Whether its errors leave no RA out: it holds a pole, or reaches around one."""
+        return self.ra_err_plus == self.ra_err_minus == 180.0
 
     @property
     def single_cell(self) -> bool:
@@ -194,23 +200,38 @@ def _pole(frame: Frame, rings: Sequence[Ring]) -> str | None:
 
 
 def _errors(frame: Frame, parts: Sequence[Piece], pole: str | None) -> tuple[float | None, ...]:
-    """How far lines reach from the best fit: RA up and down, Dec up and down (degrees, positive)."""
+    """How far lines reach from the best fit: RA up and down, Dec up and down (degrees, never negative)."""
     if not parts:
         return (None,) * 4
     ra, dec = (float(angle) for angle in degrees_of(frame.middle))
-    eastward, northward = [], []
-    for piece in parts:
-        along, up = degrees_of(piece.outer.vectors)
-        offset = (float(along[0]) - ra + 180.0) % 360.0 - 180.0
-        # A line may wind on beyond 180 degrees beside a pole.
-        steps = (np.diff(along) + 180.0) % 360.0 - 180.0
-        eastward.append(offset + np.concatenate(([0.0], np.cumsum(steps))))
-        northward.append(up - dec)
-    east, north = np.concatenate(eastward), np.concatenate(northward)
-    plus, minus = min(float(east.max()), 180.0), min(-float(east.min()), 180.0)
-    above, below = float(north.max()), -float(north.min())
+    # The line of a region around a pole lies on one side of the best fit, and that of its hole on the other.
+    up = np.concatenate(
+        [degrees_of(ring.vectors)[1] for piece in parts for ring in (piece.outer, *piece.holes)]
+    )
+    above, below = max(float(up.max()) - dec, 0.0), max(dec - float(up.min()), 0.0)
     if pole == "north":
         return 180.0, 180.0, 90.0 - dec, below
     if pole == "south":
         return 180.0, 180.0, above, dec + 90.0
+    reaches = [_reach(piece.outer, ra) for piece in parts]
+    plus, minus = (max(0.0, *side) for side in zip(*reaches, strict=True))
     return plus, minus, above, below
+
+
+def _reach(ring: Ring, ra: float) -> tuple[float, float]:
+    """How far a line reaches from an RA, to higher and to lower RA; below 0 where it lies beyond.
+
+    Returns:
+        Two angles (degrees), of at most 180. Both are 180 for a line around a pole, and for one that reaches
+        further than that on one side: it comes back on the other.
+    """
+    along, _ = degrees_of(ring.vectors)
+    steps = (np.diff(along) + 180.0) % 360.0 - 180.0
+    # Beside a pole a line may wind on beyond 180 degrees.
+    offsets = along[0] - ra + np.concatenate(([0.0], np.cumsum(steps)))
+    if abs(float(offsets[-1] - offsets[0])) > 180.0:  # A turn is 360, none is 0.
+        return 180.0, 180.0
+    # A closed line that holds the RA, and winds around no pole, holds it after this, too.
+    offsets -= 360.0 * round(float(offsets.max() + offsets.min()) / 720.0)
+    plus, minus = float(offsets.max()), -float(offsets.min())
+    return (180.0, 180.0) if max(plus, minus) > 180.0 else (plus, minus)

@@ -5,6 +5,8 @@ import math
 import healpy
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from skydriver.errors import InvalidArguments
 from skydriver.skymap.definitions import PROBABILITIES, TEST_STATISTICS, Definition, Level
@@ -142,6 +144,90 @@ def test_a_hole_is_subtracted(dec: float) -> None:
     assert hole.area_deg2 < 0.0
     assert region.contour_area_deg2 == pytest.approx(exact * SQUARE_DEGREES, rel=0.03)
     assert region.contains_pole is None  # It lies in the hole.
+
+
+@pytest.mark.parametrize(("radius", "width"), [(12.0, 1.5), (20.0, 1.5), (30.0, 3.0)])
+@pytest.mark.parametrize("pole", [90.0, -90.0])
+def test_a_region_around_a_pole_that_it_does_not_hold_reaches_any_ra(
+    pole: float, radius: float, width: float
+) -> None:
+    scan: Scan = {}
+    add(scan, annulus(radius, width, pole), 32, range(12 * 32**2))
+    made = skymap(Result.read(as_result(scan)))
+    _, best_dec = degrees_of(made.centres[made.best])
+    for definition in (Definition.PROBABILITY, Definition.WILKS):
+        (region,) = regions(made, definition, [Level.L90])
+        assert region.contains_pole is None
+        assert len(region.pieces) == 1
+        assert (region.ra_err_plus, region.ra_err_minus) == (180.0, 180.0)
+        assert region.dec_err_plus is not None and region.dec_err_minus is not None
+        to_pole, from_pole = (
+            (region.dec_err_plus, region.dec_err_minus)
+            if pole > 0
+            else (region.dec_err_minus, region.dec_err_plus)
+        )
+        # The line of the hole lies between the best fit and the pole.
+        off = radius - (90.0 - abs(float(best_dec)))
+        half = width * math.sqrt(TEST_STATISTICS[Definition.WILKS][Level.L90])
+        if definition is Definition.WILKS:
+            assert (to_pole + off, from_pole - off) == pytest.approx((half, half), abs=0.7)
+        assert to_pole > 0.0 and from_pole > 0.0
+
+
+def crescent(pole: float, radius: float, width: float, middle: float, half: float, bottom: float) -> Surface:
+    """A part of a ring around a pole: RA middle +- half (degrees), with its bottom at an RA."""
+
+    def llh(vectors: Floats) -> Floats:
+        ra, dec = degrees_of(vectors)
+        along = np.abs((ra - middle + 180.0) % 360.0 - 180.0)
+        to_bottom = np.abs((ra - bottom + 180.0) % 360.0 - 180.0)
+        across = (90.0 - np.sign(pole) * dec - radius) / width
+        beyond = np.maximum(along - half, 0.0) * math.sin(math.radians(radius)) / width
+        return np.asarray(across**2 / 2.0 + beyond**2 / 2.0 + 1e-3 * to_bottom)
+
+    return llh
+
+
+@given(
+    pole=st.sampled_from([90.0, -90.0]),
+    radius=st.floats(8.0, 60.0),
+    width=st.floats(1.0, 4.0),
+    middle=st.floats(0.0, 360.0),
+    half=st.floats(0.0, 180.0),
+    part=st.floats(-1.0, 1.0),
+)
+@settings(max_examples=60, deadline=None)
+def test_errors_hold_all_of_a_region_and_are_no_wider(
+    pole: float, radius: float, width: float, middle: float, half: float, part: float
+) -> None:
+    """Of parts of rings around a pole, and of whole rings, with the best fit anywhere in them."""
+    scan: Scan = {}
+    surface = crescent(pole, radius, width, middle, half, middle + part * half)
+    add(scan, surface, 32, range(12 * 32**2))
+    made = skymap(Result.read(as_result(scan)))
+    best_ra, best_dec = (float(angle) for angle in degrees_of(made.centres[made.best]))
+    for definition in (Definition.PROBABILITY, Definition.WILKS):
+        (region,) = regions(made, definition, [Level.L90])
+        if not region.pieces:
+            assert region.ra_err_plus is None
+            continue
+        assert region.ra_err_plus is not None and region.ra_err_minus is not None
+        assert region.dec_err_plus is not None and region.dec_err_minus is not None
+        ra, dec = degrees_of(made.centres[region.cells])
+        east, north = (ra - best_ra + 180.0) % 360.0 - 180.0, dec - best_dec
+        line = np.concatenate([piece.outer.vectors for piece in region.pieces])
+        assert 0.0 <= region.ra_err_plus <= 180.0
+        assert 0.0 <= region.ra_err_minus <= 180.0
+        assert east.max() <= region.ra_err_plus + 1e-6
+        assert -east.min() <= region.ra_err_minus + 1e-6
+        assert north.max() <= region.dec_err_plus + 1e-6
+        assert -north.min() <= region.dec_err_minus + 1e-6
+        on_line = (degrees_of(line)[0] - best_ra + 180.0) % 360.0 - 180.0
+        if region.any_ra:
+            assert region.contains_pole or np.abs(on_line).max() > 150.0
+        else:
+            assert on_line.max() == pytest.approx(region.ra_err_plus, abs=1e-6)
+            assert -on_line.min() == pytest.approx(region.ra_err_minus, abs=1e-6)
 
 
 def test_two_peaks_are_two_pieces() -> None:

@@ -14,7 +14,7 @@ from skydriver.skymap.probability import Skymap, skymap
 from skydriver.skymap.result import Result
 from skydriver.skymap.smoothing import smoothed
 from skydriver.skymap.summary import contours, summary
-from tests.support.skymaps import add, as_result, fisher, scanned, shared_result
+from tests.support.skymaps import Surface, add, as_result, fisher, scanned, shared_result
 
 WIDE = ((8, 0), (64, 12), (512, 24))
 
@@ -128,9 +128,23 @@ def test_a_draft_takes_the_error_of_a_map_with_a_floor() -> None:
     assert error == pytest.approx(math.hypot(0.3, 0.2) * math.sqrt(4.61), rel=0.02)
 
 
+def test_a_draft_of_a_region_around_a_pole_takes_all_of_its_breadth() -> None:
+    """It is a zone at Dec 78: of any RA, and of 1.645 sigma to both sides."""
+    scan: Any = {}
+    add(scan, zone(78.0, 1.5), 64, range(12 * 64**2))
+    error = notice(skymap(Result.read(as_result(scan))), final=True)["notice"]["ra_dec_error"]
+    across, up = 180.0 * math.cos(math.radians(78.0)), 1.5 * 1.645
+    assert error == pytest.approx(math.sqrt(across * up), rel=0.1)
+
+
 def test_few_pixels_are_a_warning_beside_the_draft() -> None:
     (warning,) = notice(mapped(0.2), final=True)["warnings"]
     assert warning["code"] == "few_pixels"
+
+
+def zone(dec_deg: float, sigma_deg: float) -> Surface:
+    """All around a pole, at one Dec."""
+    return lambda vectors: (np.degrees(np.arcsin(vectors[:, 2])) - dec_deg) ** 2 / (2.0 * sigma_deg**2)
 
 
 def clipped() -> Skymap:

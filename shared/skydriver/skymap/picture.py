@@ -358,7 +358,7 @@ class _Drawing:
             axes.text(x, y, text, ha="center", va="center", fontsize=9.5, path_effects=_casing(2.5), zorder=6)
 
     def _box(self, axes: "Axes", view: views.Zoom) -> None:
-        """The rectangle of the errors of the 90 % region, along RA and Dec; with a pole inside, a cap."""
+        """The rectangle of the errors of the 90 % region, along RA and Dec; a cap, or a zone, of any RA."""
         region = next((one for one in self.regions if one.level is Level.L90), None)
         errors = region and (
             region.ra_err_plus,
@@ -371,9 +371,10 @@ class _Drawing:
         east, west, up, down = (error for error in errors if error is not None)
         ra, dec = (float(angle) for angle in degrees_of(self.best))
         part = np.linspace(0.0, 1.0, 100)
-        if region.contains_pole:
-            edge = dec - down if region.contains_pole == "north" else dec + up
-            outline = vectors_of(360.0 * np.linspace(0.0, 1.0, 400), edge)
+        if region.any_ra:
+            edges = {"north": [dec - down], "south": [dec + up], None: [dec - down, dec + up]}
+            turn = 360.0 * np.linspace(0.0, 1.0, 400)
+            outlines = [vectors_of(turn, edge) for edge in edges[region.contains_pole]]
         else:
             sides = [
                 (ra - west + (east + west) * part, np.full(100, dec - down)),
@@ -381,9 +382,11 @@ class _Drawing:
                 (ra + east - (east + west) * part, np.full(100, dec + up)),
                 (np.full(100, ra - west), dec + up - (up + down) * part),
             ]
-            outline = np.concatenate([vectors_of(*side) for side in sides])
+            outlines = [np.concatenate([vectors_of(*side) for side in sides])]
+        gap = np.full((1, 2), np.nan)
+        points = np.concatenate([part for outline in outlines for part in (view.line(outline), gap)])
         axes.plot(
-            *view.line(outline).T,
+            *points.T,
             color=LINES[Level.L90][0],
             linewidth=1.2,
             linestyle=(0, (2.0, 2.0)),
@@ -424,7 +427,7 @@ class _Drawing:
         region = next((one for one in self.regions if one.level is Level.L90), None)
         if region and region.ra_err_plus is not None:
             around = f"+{region.ra_err_plus:.2f} -{region.ra_err_minus:.2f}"
-            rows[0] += f"  {'any RA' if region.contains_pole else around}  (90 %)"
+            rows[0] += f"  {'any RA' if region.any_ra else around}  (90 %)"
             rows[1] += f"  +{region.dec_err_plus:.2f} -{region.dec_err_minus:.2f}  (90 %)"
         figure.text(x, 0.735, "\n".join(rows), va="top", family="monospace", fontsize=10, linespacing=1.5)
         if notes := self._notes():

@@ -115,6 +115,16 @@ def test_a_second_scan_is_drawn_and_its_offset_told() -> None:
     assert f"rescan: best fit, {offset:.2f}° away" in content.decode()
 
 
+@pytest.mark.parametrize("dec", [90.0, 30.0])
+def test_a_picture_says_where_a_region_has_any_ra(dec: float) -> None:
+    """A ring of 12 degrees around a direction; around a pole its errors are a zone of any RA."""
+    middle = vectors_of(40.0, dec)
+    scan: Scan = {}
+    add(scan, lambda at: (np.degrees(np.arccos(at @ middle)) - 12.0) ** 2 / 4.0, 32, range(12 * 32**2))
+    content = picture(skymap(Result.read(as_result(scan))), Format.SVG, view=View.ZOOM).decode()
+    assert ("any RA  (90 %)" in content) == (dec == 90.0)
+
+
 @pytest.mark.parametrize("image_format", Format)
 def test_the_same_arguments_give_the_same_bytes(image_format: Format) -> None:
     made = mapped(200.0, -30.0)

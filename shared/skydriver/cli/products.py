@@ -79,7 +79,7 @@ class OfResult:
 
         Args:
             skyscan_result: `nside-N` -> columns, data, metadata.
-            final: whether its scan is over.
+            final: whether it is final; that of a scan that failed or was aborted is partial.
             second: another result, drawn into pictures, too.
         """
         self.skyscan_result = skyscan_result

@@ -60,7 +60,9 @@ def message_of(notification: Notification) -> Message:
         facts.append(("Outcome", notification["outcome"]))
     best_fit, area = notification["best_fit"], notification["area"]
     if best_fit is not None or area is not None:
-        facts.append(("Result", "final" if notification["is_final"] else "partial: it will change"))
+        facts.append(
+            ("Result", "final" if notification["is_final"] else "partial: the scan had not finished")
+        )
     if best_fit is not None:
         facts.append(("Best fit", _best_fit(best_fit)))
     if area is not None:

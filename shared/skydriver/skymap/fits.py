@@ -36,7 +36,7 @@ def multiorder(skymap: Skymap, values: Values, *, final: bool, date: datetime | 
         skymap: the map.
         values: what to write. Cells whose likelihood is not known are no rows of 2DLLH; they have
             density 0 in the other.
-        final: whether the scan is over.
+        final: whether the result is final; that of a scan that failed or was aborted is partial.
         date: when the result came.
         creator: the program and its version.
 
@@ -84,7 +84,7 @@ def flat(
         values: what to write.
         nside: of the pixels.
         ordering: how they are numbered.
-        final: whether the scan is over.
+        final: whether the result is final; that of a scan that failed or was aborted is partial.
         date: when the result came.
         creator: the program and its version.
 
@@ -196,7 +196,7 @@ def _about(
             area = round(region.contour_area_deg2, 4)
             yield f"CONTOUR_AREA_{percent}", area, f"{percent}% contour area (sqdeg)"
     yield "ANGFLOOR", skymap.floor_deg, "Gaussian floor, sigma (Degree); 0 for none"
-    yield "FINAL", final, "False for a scan that is not over"
+    yield "FINAL", final, "False for a partial result"
     yield "RESOLVED", most.resolved, "90%: enough pixels, all of the finest nside"
     yield "CLIPPED", most.clipped, "90%: touches sky that was not scanned"
     floor = f", floor {skymap.floor_deg:g} deg" if skymap.floor_deg else ""

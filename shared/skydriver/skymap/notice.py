@@ -113,21 +113,21 @@ def notice(skymap: Skymap, *, final: bool) -> dict[str, Any]:
 
     Args:
         skymap: the map, with or without a floor.
-        final: whether the scan is over.
+        final: whether the result is final; that of a scan that failed or was aborted is partial.
 
     Returns:
         `notice` (the fields that are known), `missing` (the others: field, why, hint), and `warnings`
         (code, text).
 
     Raises:
-        Unprocessable: the scan is not over, the event has no time, run or number, or the 90 % region
+        Unprocessable: the result is partial, the event has no time, run or number, or the 90 % region
             cannot be trusted.
     """
     event = skymap.event
     (region,) = regions(skymap, Definition.PROBABILITY, (Level.L90,))
     time = event.time()
     if not final:
-        raise Unprocessable("There is no notice of a partial result. Ask again when the scan is over.")
+        raise Unprocessable("There is no notice of a partial result: it is made of a final one only.")
     if time is None:
         raise Unprocessable("This event has no time (its mjd is not known), so there is no notice of it.")
     if event.run_id is None or event.event_id is None:

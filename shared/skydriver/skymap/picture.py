@@ -82,7 +82,7 @@ def picture(
         frame: the coordinates.
         width: in pixels; SVG and PDF are 12 inches wide, with images of so many pixels.
         definition: what regions are.
-        final: whether the scan is over.
+        final: whether the result is final; that of a scan that failed or was aborted is partial.
         second: the map of another scan, whose regions and best fit are drawn, too.
         second_name: what to call it.
 
@@ -581,7 +581,7 @@ class _Drawing:
 
     def _notes(self) -> list[str]:
         region = next((one for one in self.regions if one.level is Level.L90), None)
-        notes = [] if self.final else ["The scan is not over."]
+        notes = [] if self.final else ["Partial: the scan had not finished."]
         if region is None:
             return notes
         if region.single_cell:

@@ -29,7 +29,7 @@ class Source:
 
     Attributes:
         content: `nside-N` -> columns, data, metadata; read, or as the bytes of its JSON.
-        final: whether the scan is over.
+        final: whether the result is final; that of a scan that failed or was aborted is partial.
         date: when the result came, if that is known.
         name: what to call the scan beside another one.
     """

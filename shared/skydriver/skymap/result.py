@@ -104,7 +104,7 @@ class Result:
             raise Unprocessable(f"This result is not of the form that scanners send: {error}.") from error
         levels = sorted((level for level in levels if level.nest.size), key=lambda level: level.order)
         if not levels:
-            raise Unprocessable("This result has no pixels yet. Ask again when the scan has progressed.")
+            raise Unprocessable("This result has no pixels.")
         if len({level.order for level in levels}) < len(levels):
             raise Unprocessable("This result is not of the form that scanners send: an nside is there twice.")
         return cls(events[0], tuple(levels))

@@ -27,7 +27,7 @@ def summary(plain: Skymap, *, floor_deg: float = 0.0, final: bool) -> dict[str, 
         plain: the map, without a floor.
         floor_deg: sigma (degrees) of the Gaussian for the regions of probability; those of the likelihood
             have none.
-        final: whether the scan is over.
+        final: whether the result is final; that of a scan that failed or was aborted is partial.
 
     Returns:
         `event`; `final`; `best_fit`; `coarser_minimum` (a coarser pixel whose llh is lower than that of its
@@ -184,7 +184,8 @@ def _notes(plain: Skymap, found: dict[Definition, list[Region]], *, final: bool)
     """What is to be kept in mind with these numbers."""
     notes = []
     if not final:
-        notes.append(("partial", "The scan is not over: these numbers will change."))
+        # This is true of a scan that goes on, and of one that failed or was aborted.
+        notes.append(("partial", "This result is partial: the scan had not finished when it came."))
     if plain.event.is_real_event is False:
         notes.append(("simulated", "This is a simulated event."))
     if _unknown_beside_best(plain):

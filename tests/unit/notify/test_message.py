@@ -41,7 +41,10 @@ def test_each_definition_is_explained(definition: Definition) -> None:
 
 
 def test_a_partial_result_is_marked_and_a_missing_one_is_left_out() -> None:
-    assert "partial" in dict(message_of(a_notification(is_final=False)).facts)["Result"]
+    for fact, outcome in ((Fact.FIRST_RESULT, None), (Fact.FAILED, "failed"), (Fact.ABORTED, "aborted")):
+        facts = dict(message_of(a_notification(fact=fact, outcome=outcome, is_final=False)).facts)
+        # A scan that has ended makes no other result, so nothing says that this one will change.
+        assert facts["Result"] == "partial: the scan had not finished"
     bare = dict(message_of(a_notification(best_fit=None, area=None, outcome=None, priority=1)).facts)
     assert bare == {"Scan": "scan-1", "Event": "run 139534, event 12345", "Priority": "1"}
 

@@ -125,6 +125,16 @@ def test_a_picture_says_where_a_region_has_any_ra(dec: float) -> None:
     assert ("any RA  (90 %)" in content) == (dec == 90.0)
 
 
+def test_a_picture_of_a_partial_result_says_so_and_not_that_the_scan_goes_on() -> None:
+    made = mapped(200.0, -30.0)
+    partial, final = (
+        picture(made, Format.SVG, view=View.ZOOM, final=final).decode() for final in (False, True)
+    )
+    assert "Partial: the scan had not finished." in partial
+    assert "not over" not in partial
+    assert "artial" not in final
+
+
 @pytest.mark.parametrize("image_format", Format)
 def test_the_same_arguments_give_the_same_bytes(image_format: Format) -> None:
     made = mapped(200.0, -30.0)

@@ -163,7 +163,7 @@ def test_results_of_eight_columns_and_of_one_pixel_are_read() -> None:
         (dict.fromkeys(range(12), 5.0), "All 12 pixels of this result have the same likelihood"),
         (dict.fromkeys(range(12), None), "No pixel of this result has a finite likelihood"),
         (dict.fromkeys(range(12), math.inf), "No pixel of this result has a finite likelihood"),
-        ({}, "no pixels yet"),
+        ({}, "no pixels"),
         ({12: 1.0}, "a pixel index that does not exist"),
         ({0.5: 1.0}, "a pixel index that does not exist"),
         ({0: "good"}, "not of the form"),

@@ -73,6 +73,13 @@ def test_notes_say_what_is_to_be_kept_in_mind() -> None:
     assert all(note["text"].endswith(".") for note in said["notes"])
 
 
+def test_a_partial_result_is_told_in_words_that_are_true_of_a_scan_that_failed() -> None:
+    (note,) = (note for note in summary(mapped(), final=False)["notes"] if note["code"] == "partial")
+    assert note["text"] == "This result is partial: the scan had not finished when it came."
+    with pytest.raises(Unprocessable, match="it is made of a final one only"):
+        notice(mapped(), final=False)
+
+
 def test_contours_are_closed_rings_in_degrees() -> None:
     made = mapped()
     said = json.loads(json.dumps(contours(made, Definition.WILKS), allow_nan=False))

@@ -49,7 +49,7 @@ _ERRORS = {
     ),
     422: (
         "The scan's result is of no use for this",
-        "There is no notice of a partial result. Ask again when the scan is over.",
+        "There is no notice of a partial result: it is made of a final one only.",
     ),
     429: (
         "The limit of waiting scans or requests, or of e-mails that ask for consent, is reached; try again "

@@ -318,7 +318,7 @@ BAD: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "null": (partial(with_llh, lambda _, __: None), "No pixel of this result has a finite likelihood"),
     "no pixels": (
         lambda: {"nside-8": {"columns": ["index", "llh"], "data": [], "metadata": {}}},
-        "no pixels yet",
+        "no pixels",
     ),
     "no result": (lambda: {"nside-8": {}}, "not of the form"),
 }

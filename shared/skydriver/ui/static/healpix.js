@@ -165,6 +165,52 @@ export function nest2ang(nside, nest) {
   return [Math.atan2(Math.hypot(x, y), z), phi < 0 ? phi + 2 * Math.PI : phi];
 }
 
+/** Points of a pixel close to its corners, as parts of its edges: a pole, which is a corner, has no east. */
+const [NEAR, FAR] = [1 / 2048, 2047 / 2048];
+/** @type {[number, number][]} */
+const CORNERS = [
+  [NEAR, NEAR],
+  [FAR, NEAR],
+  [FAR, FAR],
+  [NEAR, FAR],
+];
+/** Directions of a small circle around a corner, to the east and to the north. */
+const AROUND = Array.from({ length: 12 }, (_, index) => {
+  const turn = ((index + 0.5) * Math.PI) / 6;
+  return [Math.cos(turn), Math.sin(turn)];
+});
+
+/**
+ * The pixels that share an edge or a corner with a pixel, found by looking around its corners.
+ * @param {number} nside
+ * @param {number} nest
+ * @returns {Set<number>} their NESTED numbers
+ */
+export function neighbours(nside, nest) {
+  /** @type {Set<number>} */
+  const found = new Set();
+  const step = (0.01 * Math.sqrt(Math.PI / 3)) / nside;
+  const length = Math.sqrt(1 + step * step);
+  for (const [across, up] of CORNERS) {
+    const [x, y, z] = nest2vec(nside, nest, across, up);
+    const radius = Math.hypot(x, y);
+    for (const [toEast, toNorth] of AROUND) {
+      const east = (step * toEast) / radius;
+      const north = (step * toNorth) / radius;
+      found.add(
+        vec2nest(
+          nside,
+          (x - y * east - x * z * north) / length,
+          (y + x * east - y * z * north) / length,
+          (z + radius * radius * north) / length,
+        ),
+      );
+    }
+  }
+  found.delete(nest);
+  return found;
+}
+
 /**
  * The border of a pixel.
  * @param {number} nside

@@ -14,13 +14,14 @@ from tests.unit.ui.static.test_types import STATIC
 ORDERS = range(12)
 """Scans use nside 1 to 1024; these go beyond."""
 BORDERS = 500
-"""How many of the pixels have their borders compared."""
+"""How many of the pixels have their borders and neighbours compared."""
 COUNT = 10_000
 SCRIPT = f"""
 import * as healpix from {json.dumps(str(STATIC / "healpix.js"))};
 const answer = data.map(({{ nside, pixels, theta, phi, vectors }}) => ({{
   angles: pixels.map((pixel) => healpix.nest2ang(nside, pixel)),
   borders: pixels.slice(0, {BORDERS}).map((pixel) => healpix.boundary(nside, pixel, 2)),
+  neighbours: pixels.slice(0, {BORDERS}).map((pixel) => [...healpix.neighbours(nside, pixel)]),
   nest: pixels.map((pixel) => healpix.ring2nest(nside, pixel)),
   pixels: theta.map((angle, index) => healpix.ang2nest(nside, angle, phi[index])),
   ofVectors: vectors.map((vector) => healpix.vec2nest(nside, ...vector)),
@@ -91,3 +92,14 @@ def test_borders_are_those_of_the_package(
     ours = np.array(answered[order]["borders"]).transpose(0, 2, 1)
     # Ours run from the south by the east, theirs from the north by the west.
     assert np.abs(np.roll(ours, 4, axis=2) - theirs).max() < 1e-12
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_neighbours_are_those_of_the_package(
+    order: int, asked: list[dict[str, Any]], answered: list[dict[str, Any]]
+) -> None:
+    pixels = np.array(asked[order]["pixels"][:BORDERS])
+    theirs = healpy.get_all_neighbours(1 << order, pixels, nest=True).T
+    for ours, row in zip(answered[order]["neighbours"], theirs, strict=True):
+        # Beside a corner of three faces one is missing: -1.
+        assert sorted(ours) == sorted(set(row.tolist()) - {-1})

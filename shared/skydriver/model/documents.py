@@ -677,6 +677,7 @@ class ScanToNotify(ScanPhase):
     reason: str | None
     reason_code: str | None
     submitted_by: str | None
+    is_deleted: bool
     result: ResultPointer | None
 
 

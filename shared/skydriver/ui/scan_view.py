@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 from skydriver.model.holdups import held_up, predicted_end
 from skydriver.model.manifest import FIELDS as MANIFEST_FIELDS
 from skydriver.model.phases import COMPLETE, PLACED, ClusterState, Phase, scan_state
+from skydriver.model.product_paths import RESULT, product_path
 from skydriver.model.tallies import pixels_by_nside
 from skydriver.model.workforce import n_asked, n_running
 from skydriver.rest.logs import server_log_url
@@ -93,6 +93,7 @@ def scan_view(scan: Mapping[str, Any], other: Mapping[str, Any] | None, *, now: 
         "has_pod": scan["phase"] in PLACED,
         "timeline": _timeline(scan),
         "result": pointer,
+        "map": _map(scan_id),
         "products": _products(scan_id, pointer),
         "raw": {
             "Manifest": f"/scan/{scan_id}/manifest?include_deleted=true&no_redirect=true",
@@ -118,10 +119,29 @@ def _result(scan: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"is_final": pointer["is_final"], "came_at": pointer["came_at"], "bytes": pointer["bytes"]}
 
 
+def _path(scan_id: str, product: str, **options: str) -> str:
+    """Say where a product is.
+
+    This page shows hidden scans, too; and one that is open while its scan is hidden keeps what it had.
+    """
+    return product_path(scan_id, product, include_deleted=True, **options)
+
+
+def _map(scan_id: str) -> dict[str, str]:
+    """Say where the map's pixels, contours, numbers and pictures are."""
+    return {
+        "result": _path(scan_id, RESULT),
+        "contours": _path(scan_id, "contours"),
+        "summary": _path(scan_id, "skymap"),
+        "full_sky_png": _path(scan_id, "skymap.png", view="full"),
+        "png": _path(scan_id, "skymap.png"),
+    }
+
+
 def _products(scan_id: str, pointer: Mapping[str, Any] | None) -> list[dict[str, str]]:
     if pointer is None:
         return []
-    found = links(scan_id)
+    found = links(scan_id, include_deleted=True)
     return [
         {"name": name, "href": found[key]}
         for key, name in PRODUCTS.items()
@@ -135,15 +155,14 @@ def _beside(
     """Say how a rescan and its original are shown together: only where both have a result."""
     if other is None:
         return None
-    query = urlencode({"with": other["_id"]})
     both = pointer is not None and _result(other) is not None
     return {
         "scan_id": other["_id"],
         "phase": other["phase"],
         "outcome": other["outcome"],
         "timestamp": other["timestamp"],
-        "picture": f"/scan/{scan_id}/skymap.png?{query}" if both else None,
-        "summaries": [f"/scan/{one}/skymap" for one in (other["_id"], scan_id)] if both else [],
+        "picture": _path(scan_id, "skymap.png", **{"with": other["_id"]}) if both else None,
+        "summaries": [_path(one, "skymap") for one in (other["_id"], scan_id)] if both else [],
     }
 
 

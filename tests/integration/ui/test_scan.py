@@ -71,9 +71,9 @@ async def test_a_scan_that_runs_is_shown_with_progress_workers_errors_and_histor
     assert "Failed try , 3 times since" in history
     assert "on local: the schedd is full by start_workers" in history
     assert "QUEUED by test" in history
-    assert f'<figure id="map" data-result="/scan/{scan_id}/result">' in found
-    assert f'src="/scan/{scan_id}/skymap.png?view=full"' in found
-    assert f'href="/scan/{scan_id}/skymap.fits"' in part_of(found, "files")
+    assert f'<figure id="map" data-result="/scan/{scan_id}/result?' in found
+    assert f'src="/scan/{scan_id}/skymap.png?view=full&amp;' in found
+    assert f'href="/scan/{scan_id}/skymap.fits?' in part_of(found, "files")
     assert "gcn-notice" not in part_of(found, "files")
     assert "Classifier campaign july" in text_of(found)
     assert "by ada" in text_of(found)
@@ -116,8 +116,8 @@ async def test_a_rescan_stands_beside_its_original() -> None:
     assert "Both are drawn together once each has a result." in text_of(before)
     await change(original, result=result(is_final=True))
     both = await page(rescan)
-    assert f'src="/scan/{rescan}/skymap.png?with={original}"' in both
-    assert f'data-offset="/scan/{original}/skymap /scan/{rescan}/skymap"' in both
+    assert f'src="/scan/{rescan}/skymap.png?with={original}&amp;' in both
+    assert re.search(rf'data-offset="/scan/{original}/skymap\?\S+ /scan/{rescan}/skymap\?\S+"', both)
     assert f"/ui/scan/{rescan}" in part_of(await page(original), "rescans")
 
 

@@ -4,11 +4,13 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from skydriver.errors import ScanNotFound, Unprocessable
 from skydriver.lifecycle.notifications.event_ids import event_ids
 from skydriver.model.documents import ResultPointer, ScanToNotify
+from skydriver.model.product_paths import RESULT, product_path
 from skydriver.model.subscriptions import Area, BestFit, Notification
 from skydriver.runtime.per_loop import PerLoop
 from skydriver.settings import settings
@@ -115,13 +117,14 @@ async def notification_of(scan_id: str, fact: str) -> Notification:
 
 def _links(scan: ScanToNotify) -> dict[str, str]:
     base, scan_id = settings().skydriver_url.rstrip("/"), scan["_id"]
-    links = {"page": f"{base}/ui/scan/{scan_id}", "manifest": f"{base}/scan/{scan_id}/manifest"}
+    path = partial(product_path, scan_id, include_deleted=scan["is_deleted"])
+    links = {"page": f"{base}/ui/scan/{scan_id}", "manifest": base + path("manifest")}
     if scan["result"] is not None and "version" in scan["result"]:
         links |= {
-            "result": f"{base}/scan/{scan_id}/result",
-            "skymap": f"{base}/scan/{scan_id}/skymap",
-            "png": f"{base}/scan/{scan_id}/skymap.png",
-            "fits": f"{base}/scan/{scan_id}/skymap.fits",
+            "result": base + path(RESULT),
+            "skymap": base + path("skymap"),
+            "png": base + path("skymap.png"),
+            "fits": base + path("skymap.fits"),
         }
     return links
 

@@ -6,7 +6,7 @@ import hashlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +18,7 @@ from skydriver import skymap
 from skydriver.errors import NotFound, NotInstalled, NotYet, TemporaryError, Unprocessable
 from skydriver.model.documents import ResultPointer
 from skydriver.model.phases import COMPLETE
+from skydriver.model.product_paths import RESULT, product_path
 from skydriver.rest.endpoint import RequestContext
 from skydriver.rest.etags import headers_with, is_known
 from skydriver.rest.skymaps.arguments import ProductArguments
@@ -74,8 +75,13 @@ async def product_response(
     include_deleted = call.arguments.include_deleted
     pointers = [_pointer(name, scans.get(name), include_deleted=include_deleted) for name in ids]
     versions = [str(pointer["version"]) for pointer in pointers]
+    # A summary changes with its links: they are others once the scan is hidden.
+    told = None
+    if product is Product.SUMMARY:
+        is_hidden = bool(scans[call.scan_id]["is_deleted"])
+        told = {"scan_id": call.scan_id, "links": links(call.scan_id, include_deleted=is_hidden)}
     code = code_version()
-    etag = _digest([product, call.scan_id, second, versions, code, asdict(options)])
+    etag = _digest([product, call.scan_id, second, versions, code, asdict(options), told])
     headers = {**headers_with(f'"{etag}"'), "X-Content-Type-Options": "nosniff"}
     if product is Product.SVG:
         headers["Content-Security-Policy"] = _SANDBOX
@@ -86,27 +92,32 @@ async def product_response(
     found = await _found(key) if is_final else None
     if found is None:
         contents = [await result_content(*pair) for pair in zip(ids, pointers, strict=True)]
-        found = await _made(product, options, list(zip(ids, pointers, contents, strict=True)))
+        found = await _made(product, options, list(zip(ids, pointers, contents, strict=True)), told)
         if is_final:
             await _keep(key, found)
     headers["Content-Disposition"] = found.disposition
     return Response(found.content, media_type=found.media_type, headers=headers)
 
 
-def links(scan_id: str) -> dict[str, Any]:
-    """Say where the products of a scan are, relative to the service's address."""
-    here = f"/scan/{scan_id}"
+def links(scan_id: str, *, include_deleted: bool) -> dict[str, str]:
+    """Say where the products of a scan are, relative to the service's address.
+
+    Args:
+        scan_id: the scan.
+        include_deleted: whether they must be found though the scan is hidden.
+    """
+    path = partial(product_path, scan_id, include_deleted=include_deleted)
     return {
-        "fits": f"{here}/skymap.fits",
-        "png": f"{here}/skymap.png",
-        "full_sky_png": f"{here}/skymap.png?view=full",
-        "svg": f"{here}/skymap.svg",
-        "pdf": f"{here}/skymap.pdf",
-        "contours": f"{here}/contours",
-        "moc": f"{here}/moc",
-        "moc_fits": f"{here}/moc?format=fits",
-        "gcn_notice": f"{here}/gcn-notice",
-        "result": f"{here}/result",
+        "fits": path("skymap.fits"),
+        "png": path("skymap.png"),
+        "full_sky_png": path("skymap.png", view="full"),
+        "svg": path("skymap.svg"),
+        "pdf": path("skymap.pdf"),
+        "contours": path("contours"),
+        "moc": path("moc"),
+        "moc_fits": path("moc", format="fits"),
+        "gcn_notice": path("gcn-notice"),
+        "result": path(RESULT),
     }
 
 
@@ -163,10 +174,13 @@ async def _keep(key: str, product: kept.Stored) -> None:
 
 
 async def _made(
-    product: Product, options: Options, sources: list[tuple[str, ResultPointer, bytes]]
+    product: Product,
+    options: Options,
+    sources: list[tuple[str, ResultPointer, bytes]],
+    told: dict[str, Any] | None,
 ) -> kept.Stored:
     seconds = DRAWING_SHARE * settings().step_deadline
-    waiting = asyncio.get_running_loop().run_in_executor(_maker, _make, product, options, sources)
+    waiting = asyncio.get_running_loop().run_in_executor(_maker, _make, product, options, sources, told)
     try:
         async with asyncio.timeout(seconds):
             file = await waiting
@@ -179,8 +193,19 @@ async def _made(
     return kept.Stored(file.content, file.media_type, f'{inline}; filename="{file.name}"')
 
 
-def _make(product: Product, options: Options, sources: list[tuple[str, ResultPointer, bytes]]) -> "File":
+def _make(
+    product: Product,
+    options: Options,
+    sources: list[tuple[str, ResultPointer, bytes]],
+    told: dict[str, Any] | None,
+) -> "File":
     """Make a product, in a thread.
+
+    Args:
+        product: what to make.
+        options: of it.
+        sources: the scans' ids, and their results.
+        told: what a summary says besides; None for other products.
 
     Raises:
         NotInstalled: the packages for it are not there.
@@ -191,9 +216,8 @@ def _make(product: Product, options: Options, sources: list[tuple[str, ResultPoi
     except ModuleNotFoundError as error:
         raise _not_installed(error) from error
     first, *others = [_source(*one) for one in sources]
-    more = {"scan_id": sources[0][0], "links": links(sources[0][0])} if product is Product.SUMMARY else None
     try:
-        return made(product, first, options, second=others[0] if others else None, more=more)
+        return made(product, first, options, second=others[0] if others else None, more=told)
     except ModuleNotFoundError as error:
         raise _not_installed(error) from error
     except MemoryError as error:

@@ -1,7 +1,8 @@
 // @ts-check
 /**
- * The map of a scan, on a canvas in `<figure id="map" data-result="/scan/ID/result">`; without this module the
- * figure's picture is there. Beside it this fills `<dl data-summary>` with the numbers of the same result.
+ * The map of a scan, on a canvas in `<figure id="map" data-result="…" data-contours="…" data-summary="…">`, whose
+ * attributes are the paths to ask; without this module the figure's picture is there. Beside it this fills
+ * `<dl data-summary>` with the numbers of the same result.
  *
  * A new result is looked for when the page was refreshed (`refresh.js`), and drawn in one go.
  */
@@ -72,7 +73,8 @@ class SkyMap {
   /** @param {HTMLElement} figure */
   constructor(figure) {
     this.figure = figure;
-    this.result = figure.dataset.result ?? "";
+    const { result = "", contours = "", summary = "" } = figure.dataset;
+    this.paths = { result, contours, summary };
     this.cells = new Cells({});
     /** @type {Region[]} */
     this.regions = [];
@@ -131,7 +133,7 @@ class SkyMap {
     this.isLoading = true;
     clearTimeout(this.again);
     this.isAway = false;
-    const answer = await this.#get(this.result);
+    const answer = await this.#get(this.paths.result);
     if (answer) {
       const start = performance.now();
       this.#show(new Cells(answer.skyscan_result ?? {}));
@@ -145,7 +147,7 @@ class SkyMap {
   }
 
   async #loadRegions() {
-    const answer = await this.#get(this.result.replace(/\/result$/, "/contours"));
+    const answer = await this.#get(this.paths.contours);
     if (!answer) return;
     this.regions = answer.regions;
     this.#draw();
@@ -154,7 +156,7 @@ class SkyMap {
   async #loadSummary() {
     const list = document.querySelector("dl[data-summary]");
     if (!list) return;
-    const answer = await this.#get(this.result.replace(/\/result$/, "/skymap"));
+    const answer = await this.#get(this.paths.summary);
     if (answer) fill(list, answer);
   }
 

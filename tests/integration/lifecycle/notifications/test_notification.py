@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from functions.ui.scan import scan as page_of_scan
 from skydriver.errors import ScanNotFound
 from skydriver.lifecycle.notifications import notification
 from skydriver.lifecycle.notifications.notification import notification_of
@@ -17,7 +18,9 @@ from skydriver.skymap.summary import summary
 from skydriver.store import results
 from skydriver.store.scans import document as scan_document
 from tests.conftest import eventually
-from tests.support.documents import METADATA, result, stored
+from tests.support.documents import METADATA, change, result, stored
+from tests.support.links import follow
+from tests.support.pages import get_page
 from tests.support.skymaps import bowl
 
 Configure = Callable[..., None]
@@ -70,7 +73,7 @@ async def test_a_notification_of_a_finished_scan_has_the_numbers_of_its_summary(
         "links": {
             "page": f"http://skydriver.test/ui/scan/{scan_id}",
             "manifest": f"http://skydriver.test/scan/{scan_id}/manifest",
-            "result": f"http://skydriver.test/scan/{scan_id}/result",
+            "result": f"http://skydriver.test/scan/{scan_id}/result?no_redirect=true",
             "skymap": f"http://skydriver.test/scan/{scan_id}/skymap",
             "png": f"http://skydriver.test/scan/{scan_id}/skymap.png",
             "fits": f"http://skydriver.test/scan/{scan_id}/skymap.fits",
@@ -100,6 +103,17 @@ async def test_a_notification_of_a_result_without_a_direction_has_no_numbers(con
     told = await notification_of(scan_id, Fact.FIRST_RESULT)
     assert (told["best_fit"], told["area"]) == (None, None)
     assert "fits" in told["links"]
+
+
+async def test_links_of_an_aborted_scan_lead_to_what_it_has_found() -> None:
+    scan_id = await _scan(bowl(8), is_final=False)
+    await change(scan_id, outcome="aborted", is_deleted=True)
+    links = (await notification_of(scan_id, Fact.ABORTED))["links"]
+    await get_page(page_of_scan, links.pop("page").removeprefix("http://skydriver.test"))
+    assert links.keys() == {"manifest", "result", "skymap", "png", "fits"}
+    for name, link in links.items():
+        answer = await follow(link.removeprefix("http://skydriver.test"))
+        assert answer.status_code == 200, (name, answer.text)
 
 
 async def test_a_result_is_read_once_for_all_receivers(monkeypatch: pytest.MonkeyPatch) -> None:

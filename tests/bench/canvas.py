@@ -14,7 +14,8 @@ from tests.support.skymaps import Scan, add, as_result, fisher, vector
 
 LIMIT_MS = 250.0
 PIXELS = {8: 768, 64: 5_232, 512: 24_000}
-HTML = """<!doctype html><title>Map</title><main><figure id="map" data-result="/result" data-contours="/contours"></figure></main>
+HTML = """<!doctype html><title>Map</title><main>
+<figure id="map" data-result="/result" data-contours="/contours"></figure></main>
 <script type="module" src="{module}"></script>"""
 
 

@@ -146,13 +146,27 @@ def changes_of(fields: Mapping[str, str], before: Mapping[str, str]) -> dict[str
     """
     # The event stays, and a box that is not ticked is not sent.
     now = {**fields, "client_logs": fields.get("client_logs", ""), "event": ""}
-    asked, former = arguments_of({**before, **now}), _arguments_before(before)
+    asked, former = arguments_of({**_kept(before, fields), **now}), _arguments_before(before)
     changes = {name: value for name, value in asked.items() if former.get(name) != value}
     changes.pop("i3_event_id", None)
     return {
         **changes,
         "abort_first": bool(fields.get("abort_first")),
         "replace_scan": bool(fields.get("replace_scan")),
+    }
+
+
+def _kept(before: Mapping[str, str], fields: Mapping[str, str]) -> dict[str, str]:
+    """Say what stays of the earlier scan's fields where a form does not send them.
+
+    A form sends a field for each known cluster. One that it does not send is known no longer: no scan can ask
+    for it.
+    """
+    has_workers = any(name.startswith(WORKERS) for name in fields)
+    return {
+        name: text
+        for name, text in before.items()
+        if not (has_workers and name.startswith(WORKERS) and name not in fields)
     }
 
 

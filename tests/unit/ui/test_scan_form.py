@@ -85,6 +85,19 @@ def test_a_rescan_changes_only_what_was_changed() -> None:
     }
 
 
+def test_a_rescan_does_not_ask_for_a_cluster_that_the_form_no_longer_shows() -> None:
+    gone = {**fields_of_request(request_of(TYPED)), "workers-gone": "5"}
+    sent = {name: text for name, text in gone.items() if name != "workers-gone"}
+    stays = {"abort_first": False, "replace_scan": False}
+    assert changes_of(sent, gone) == {**stays, "cluster": [["local", 3]]}
+    with pytest.raises(InvalidArguments) as error:
+        changes_of({**sent, "workers-local": ""}, gone)
+    assert error.value.problems.keys() == {"cluster"}
+    # Of known clusters the order of the form is none of a change.
+    two = {**sent, "workers-another": "2"}
+    assert changes_of({"workers-another": "2", **sent}, two) == stays
+
+
 @pytest.mark.parametrize(
     ("changed", "field", "words"),
     [

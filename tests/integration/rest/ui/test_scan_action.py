@@ -7,6 +7,7 @@ import pytest
 from skydriver.lifecycle.users.delete_scan import abort_scan
 from tests.integration.rest.api import Api
 from tests.support.browser import Browser, browse
+from tests.support.documents import change
 
 
 @pytest.fixture
@@ -85,6 +86,18 @@ async def test_a_rescan_with_changes_leads_to_the_new_scan(api: Api, browser: Br
     assert manifest["classifiers"] == {"rescan": True, "origin_scan_id": scan_id}
     former = await api.call("GET", f"/scan/{scan_id}/manifest?include_deleted=true")
     assert former["outcome"] == "aborted"
+
+
+async def test_a_scan_on_a_cluster_that_is_known_no_longer_can_be_rescanned_on_others(
+    api: Api, browser: Browser, scan_id: str
+) -> None:
+    await change(scan_id, request__request_clusters=[["gone", 5], ["local", 1]])
+    await ask(browser, scan_id, "rescan")
+    done = await browser.send({**browser.fields, "workers-local": "3"})
+    assert done.status_code == 303
+    assert browser.scan_id != scan_id
+    request = await api.call("GET", f"/scan-request/{browser.scan_id}")
+    assert request["request_clusters"] == [["local", 3]]
 
 
 async def test_a_complete_scan_is_hidden(api: Api, browser: Browser, scan_id: str) -> None:

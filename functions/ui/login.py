@@ -34,5 +34,5 @@ async def login(request: PageRequest[LoginArguments]) -> Response:
     if given.iss not in (None, (settings().auth_openid_url or "").rstrip("/")):
         raise Forbidden("authentication failed: this answer is of another issuer")
     if given.code is None:
-        return await session.begin(given.next)
+        return await session.begin(given.next, request.cookies)
     return await session.finish(given.code, given.state, request.cookies)

@@ -48,7 +48,7 @@ async def log_in(browser: Browser, path: str = "/ui", *, user: str = USER) -> st
 
 async def test_a_user_logs_in_works_and_logs_out(realm: Keycloak, browser: Browser) -> None:
     assert USER in await log_in(browser, "/ui/new")
-    assert LOGIN_COOKIE not in browser.cookies
+    assert not [name for name in browser.cookies if name.startswith(LOGIN_COOKIE)]
     done = await browser.send({**FILLED, "docker_tag": "latest", "event": EVENT_TEXT})
     assert (await browser.follow(done)).status_code == 200
     # The interface reads by the same cookie, and says who has asked for the scan.
@@ -67,6 +67,14 @@ async def test_a_user_logs_in_works_and_logs_out(realm: Keycloak, browser: Brows
         f"/scan/{browser.scan_id}/status", headers={"cookie": f"{COOKIE}={kept[COOKIE]}"}
     )
     assert status.status_code == 403
+
+
+async def test_two_tabs_log_in_at_once(browser: Browser) -> None:
+    begun = [await to_keycloak(browser, path) for path in ("/ui", "/ui/find")]
+    for address, path in zip(begun, ("/ui", "/ui/find"), strict=True):
+        back = pages.sign_in(address)
+        led = await browser.get(path_of(back))
+        assert (led.status_code, led.headers["location"]) == (303, path), led.text
 
 
 async def test_the_cookie_is_for_this_host_only_and_no_longer_than_keycloak_says(

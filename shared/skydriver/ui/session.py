@@ -1,7 +1,8 @@
 """Logging in and out: the code flow with PKCE, on the server (RFC 6749, RFC 7636, OpenID Connect Core).
 
-What must be remembered until the user comes back from Keycloak is sealed in a cookie of ten minutes. Tokens
-are read once, when they come, and kept nowhere.
+What must be remembered until the user comes back from Keycloak is sealed in a cookie of ten minutes, one for
+each login: a user may have begun several, in as many tabs. Tokens are read once, when they come, and kept
+nowhere.
 """
 
 import base64
@@ -22,17 +23,33 @@ from skydriver.runtime import sealing
 from skydriver.settings import settings
 from skydriver.ui.pages import own_path, see_other
 
-LOGIN_COOKIE = "__Host-skydriver-login"
+LOGIN_COOKIE = "__Host-skydriver-login-"
+"""Begins the name of a login's cookie."""
 LOGIN_SECONDS = 600
+MAX_LOGINS = 8
+"""How many logins of a browser may be under way: its cookies must fit in a request."""
 _PURPOSE = "login"
 _ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax"
 
 
-async def begin(next_path: str) -> Response:
+def login_cookie(state: str) -> str:
+    """Name the cookie of a login.
+
+    The name only tells logins of one browser apart; it is the state in the cookie that must be the right one.
+
+    Args:
+        state: what we say to Keycloak.
+    """
+    return LOGIN_COOKIE + state[:16]
+
+
+async def begin(next_path: str, cookies: Mapping[str, str]) -> Response:
     """Lead a user to Keycloak.
 
     Args:
         next_path: where they go once they are logged in; only a page of ours.
+        cookies: of the request, the oldest first, as browsers send them (RFC 6265, 5.4). The oldest logins
+            are given up where there are too many.
 
     Raises:
         NotConfigured: this function has no keys of sessions, or there is no client at Keycloak.
@@ -51,7 +68,9 @@ async def begin(next_path: str) -> Response:
         code_challenge=challenge,
         code_challenge_method="S256",
     )
-    return _with_cookies(see_other(address), {LOGIN_COOKIE: (cookie, LOGIN_SECONDS)})
+    under_way = [name for name in cookies if name.startswith(LOGIN_COOKIE)]
+    given_up = dict.fromkeys(under_way[: max(len(under_way) + 1 - MAX_LOGINS, 0)], ("", 0))
+    return _with_cookies(see_other(address), {**given_up, login_cookie(state): (cookie, LOGIN_SECONDS)})
 
 
 async def finish(code: str, state: str, cookies: Mapping[str, str]) -> Response:
@@ -68,7 +87,7 @@ async def finish(code: str, state: str, cookies: Mapping[str, str]) -> Response:
         NotConfigured: this function has no keys of sessions, or there is no client at Keycloak.
         TemporaryError: Keycloak does not answer.
     """
-    kept = sealing.unseal(_PURPOSE, cookies.get(LOGIN_COOKIE, ""))
+    kept = sealing.unseal(_PURPOSE, cookies.get(login_cookie(state), ""))
     if kept is None or not secrets.compare_digest(kept["state"].encode(), state.encode()):
         raise Forbidden(
             "authentication failed: this login was not begun in this browser, or more than ten minutes ago; "
@@ -101,7 +120,8 @@ async def finish(code: str, state: str, cookies: Mapping[str, str]) -> Response:
         secrets.token_urlsafe(16), caller.name, frozenset(caller.roles), until, email=caller.email
     )
     cookie = (sessions.seal(session), int(until - time.time()))
-    return _with_cookies(see_other(own_path(kept["next"])), {sessions.COOKIE: cookie, LOGIN_COOKIE: ("", 0)})
+    ours = {sessions.COOKIE: cookie, login_cookie(state): ("", 0)}
+    return _with_cookies(see_other(own_path(kept["next"])), ours)
 
 
 async def end(session: Session) -> Response:

@@ -55,9 +55,21 @@ def finish(issuer: Realm, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]
         monkeypatch.setattr(session, "_asked", asked)
         kept = {"state": "s", "nonce": "n", "verifier": "v", "next": "/ui/find"}
         cookie = sealing.seal("login", kept, until=time.time() + 60)
-        return await session.finish("code", "s", {session.LOGIN_COOKIE: cookie})
+        return await session.finish("code", "s", {session.login_cookie("s"): cookie})
 
     return finish
+
+
+def cookies_after(answer: Response, before: Mapping[str, str]) -> dict[str, str]:
+    """The cookies of a browser that had some before: the oldest first."""
+    found = dict(before)
+    for name, line in answer.raw_headers:
+        if name == b"set-cookie":
+            key, _, value = line.decode().partition(";")[0].partition("=")
+            found.pop(key, None)
+            if value:
+                found[key] = value
+    return found
 
 
 def cookie_of(answer: Response) -> tuple[str, int]:
@@ -120,4 +132,56 @@ async def test_an_answer_that_was_not_asked_for_is_refused(issuer: Realm, state:
     other = sealing.seal("session", kept, until=time.time() + 60)
     for cookie, said in ((good, state), (late, "s"), (other, "s"), ("", "s")):
         with pytest.raises(Forbidden, match="was not begun in this browser"):
-            await session.finish("code", said, {session.LOGIN_COOKIE: cookie})
+            # Under either name: who can name a cookie cannot make its content.
+            names = {session.login_cookie("s"), session.login_cookie(said)}
+            await session.finish("code", said, dict.fromkeys(names, cookie))
+
+
+@pytest.fixture
+def keycloak(issuer: Realm, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
+    """A Keycloak that logs in whoever comes with a login's state as the code; what it was told."""
+    told: list[dict[str, str]] = []
+
+    async def asked(method: str, *_: Any, **more: str) -> Any:
+        if method == "a_auth_url":
+            told.append(more)
+            return "https://keycloak.example/"
+        [login] = [one for one in told if more["code"] == one["state"]]
+        return {
+            "id_token": issuer.token(aud="skydriver-dashboard", nonce=login["nonce"], sub="1"),
+            "access_token": issuer.token(sub="1", preferred_username="jane", groups=GROUPS),
+        }
+
+    monkeypatch.setattr(session, "_asked", asked)
+    return told
+
+
+async def test_logins_of_two_tabs_do_not_disturb_each_other(keycloak: list[dict[str, str]]) -> None:
+    jar: dict[str, str] = {}
+    for path in ("/ui/find", "/ui/new"):
+        jar = cookies_after(await session.begin(path, jar), jar)
+    for login, path in zip(keycloak, ("/ui/find", "/ui/new"), strict=True):
+        answer = await session.finish(login["state"], login["state"], jar)
+        assert answer.headers["location"] == path
+        jar = cookies_after(answer, jar)
+    assert jar.keys() == {sessions.COOKIE}
+
+
+async def test_an_answer_to_a_login_that_another_browser_has_begun_is_refused(
+    keycloak: list[dict[str, str]],
+) -> None:
+    mine = cookies_after(await session.begin("/ui", {}), {})
+    await session.begin("/ui", {})
+    theirs = keycloak[1]["state"]
+    # Neither with the cookie as it is, nor under the name that theirs has.
+    for cookies in (mine, dict.fromkeys([session.login_cookie(theirs)], next(iter(mine.values())))):
+        with pytest.raises(Forbidden, match="was not begun in this browser"):
+            await session.finish(theirs, theirs, cookies)
+
+
+async def test_of_many_logins_the_oldest_are_given_up(keycloak: list[dict[str, str]]) -> None:
+    jar = {sessions.COOKIE: "x"}
+    for _ in range(session.MAX_LOGINS + 3):
+        jar = cookies_after(await session.begin("/ui", jar), jar)
+    last = [session.login_cookie(login["state"]) for login in keycloak[-session.MAX_LOGINS :]]
+    assert list(jar) == [sessions.COOKIE, *last]

@@ -1,12 +1,13 @@
 """The live map in a real browser, of results as scanners send them, beside the library's numbers."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from skydriver.skymap.picture import Format, area_words, picture
 from skydriver.skymap.probability import Skymap, skymap
@@ -15,6 +16,7 @@ from skydriver.skymap.result import Result
 from skydriver.skymap.sphere import ICRS_TO_GALACTIC, degrees_of, vectors_of
 from skydriver.skymap.summary import contours, summary
 from skydriver.ui.render import static_url
+from tests.conftest import eventually
 from tests.support.site import PAGE, Site
 from tests.support.skymaps import as_result, fisher, scanned
 
@@ -282,6 +284,51 @@ async def test_while_the_service_is_away_the_map_stays(page: Page, site: Site) -
         await expect(canvas).to_be_visible()
         assert await colour(canvas, 0.5, 0.3) == before
     site.status = None
+
+
+async def test_a_service_with_too_much_to_do_is_asked_again(page: Page, site: Site) -> None:
+    say(site, mapped((8, 0), (64, 12))[0], final=True)
+
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=429)
+
+    for path in ("contours", "skymap"):
+        await page.route(f"**/scan/some/{path}?*", refuse)
+    await page.clock.install()
+    # A page that is not refreshed: its scan is over.
+    async with page.expect_response("**/scan/some/skymap?*"), page.expect_response("**/scan/some/contours?*"):
+        await opened(page, site)
+    await page.unroute_all()
+    assert site.count("/scan/some/contours?b=2") == 0
+
+    async def asked() -> bool:
+        await page.clock.run_for(1000)
+        return site.count("/scan/some/contours?b=2", 200) > 0
+
+    await eventually(asked, deadline=120.0)
+    await expect(page.locator("dl[data-summary]")).to_contain_text("Right ascension")
+
+
+async def test_a_result_that_comes_while_another_loads_is_shown(page: Page, site: Site) -> None:
+    say(site, mapped((8, 0), (64, 12))[0])
+    reached, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        reached.set()
+        await go_on.wait()
+        await route.continue_()
+
+    await page.route("**/scan/some/contours?*", hold)
+    await opened(page, site)
+    await reached.wait()
+    last, shown = mapped(*FULL)
+    say(site, last, final=True)
+    # The last refresh of a page whose scan has ended: no other one follows.
+    await refreshed(page)
+    go_on.set()
+    pixels = sum(level.nest.size for level in shown.levels)
+    await expect(page.locator("#map")).to_have_attribute("data-pixels", str(pixels))
+    await expect(page.locator("dl[data-summary]")).to_contain_text("512")
 
 
 async def test_without_scripts_there_is_the_picture(browser: Browser, site: Site) -> None:

@@ -24,6 +24,8 @@ const DEPTH = 40;
 const WIDEST = 45;
 const NARROWEST = 0.1;
 const AGAIN_MS = 15_000;
+/** The status of an answer that has to wait until there is less to do. */
+const TOO_MANY = 429;
 const FIRST_ZOOM = 30;
 const LEGEND_HEIGHT = 74;
 const MOST_PIXELS = 1_200_000;
@@ -93,7 +95,9 @@ class SkyMap {
     this.isMoving = false;
     this.rest = 0;
     this.isLoading = false;
-    /** Whether the service did not answer when it was last asked. */
+    /** Whether a newer result was asked for while one was loading. */
+    this.isAsked = false;
+    /** Whether the service did not answer when it was last asked, or had too much to do. */
     this.isAway = false;
     this.again = 0;
     this.width = 0;
@@ -127,11 +131,23 @@ class SkyMap {
 
   // --- data
 
-  /** Ask for the result, and draw it if it is new. */
+  /** Ask for the result, and draw it if it is new; once more if that was asked for meanwhile. */
   async load() {
+    // The last refresh of a page tells of the final result: it must not be lost.
+    this.isAsked = true;
     if (this.isLoading) return;
     this.isLoading = true;
     clearTimeout(this.again);
+    while (this.isAsked) {
+      this.isAsked = false;
+      await this.#loadOnce();
+    }
+    this.isLoading = false;
+    // A page of a scan that is over is not refreshed, so the map tries again by itself.
+    if (this.isAway) this.again = setTimeout(() => void this.load(), AGAIN_MS);
+  }
+
+  async #loadOnce() {
     this.isAway = false;
     const answer = await this.#get(this.paths.result);
     if (answer) {
@@ -141,9 +157,6 @@ class SkyMap {
     }
     // Numbers of a partial result come later than its pixels, and not at all while it shows no direction.
     if (this.cells.best) await Promise.all([this.#loadRegions(), this.#loadSummary()]);
-    this.isLoading = false;
-    // A page of a scan that is over is not refreshed, so the map tries again by itself.
-    if (this.isAway) this.again = setTimeout(() => void this.load(), AGAIN_MS);
   }
 
   async #loadRegions() {
@@ -172,7 +185,7 @@ class SkyMap {
         cache: "no-store",
         headers: { Accept: "application/json", ...(etag ? { "If-None-Match": etag } : {}) },
       });
-      if (answer.status >= 500) this.isAway = true;
+      if (answer.status === TOO_MANY || answer.status >= 500) this.isAway = true;
       if (!answer.ok) return null;
       const read = await answer.json();
       this.etags.set(path, answer.headers.get("ETag") ?? "");

@@ -631,6 +631,8 @@ class ScanUnderWay(ScanAtAGlance, ScanPhase):
 class ScanOver(ScanAtAGlance):
     """What an overview shows of a scan that has ended."""
 
+    is_deleted: bool
+
 
 class ScanToAdmit(ScanPart):
     """The head of the backlog."""

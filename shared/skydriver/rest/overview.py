@@ -155,6 +155,7 @@ def _waiting(scan: ScanInBacklog, place: int, now: float, limits: Limits, alerts
 def _over(scan: ScanOver) -> dict[str, Any]:
     return {
         **_scan(scan),
+        "is_deleted": scan["is_deleted"],
         "ended_at": scan["phase_since"],
         "outcome": scan["outcome"],
         "reason": scan["reason"],

@@ -135,6 +135,23 @@ async def test_what_ended_within_a_day_and_how() -> None:
     assert [entry["scan_id"] for entry in page["entries"]] == [older]
 
 
+async def test_an_abort_is_counted_and_listed_though_it_hides_its_scan() -> None:
+    now = time.time()
+    finished = await stored(Phase.ENDED, phase_since=now - 30, outcome=Outcome.FINISHED)
+    aborted = await stored(Phase.ENDED, phase_since=now - 20, outcome=Outcome.ABORTED, is_deleted=True)
+    shown = await stored(Phase.ENDED, phase_since=now - 40, outcome=Outcome.ABORTED)
+    await stored(Phase.ENDED, phase_since=now - 10, outcome=Outcome.FAILED, is_deleted=True)
+    found = (await ask())["ended"]
+    assert found["counts"] == {"finished": 1, "aborted": 2, "failed": 0}
+    assert [(entry["scan_id"], entry["is_deleted"]) for entry in found["entries"]] == [
+        (aborted, True),
+        (finished, False),
+        (shown, False),
+    ]
+    page = (await ask(ended_skip=1, ended_limit=1))["ended"]
+    assert [entry["scan_id"] for entry in page["entries"]] == [finished]
+
+
 async def test_whatever_is_wrong_with_the_service_is_told() -> None:
     now = time.time()
     await swept(now - 1000, admit_backlog="the database is slow")

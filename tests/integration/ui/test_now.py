@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from functions.ui.now import now
+from skydriver.lifecycle.users.delete_scan import delete_scan
 from skydriver.model.phases import Outcome, Phase
 from skydriver.model.reasons import ReasonCode
 from skydriver.runtime.per_loop import PerLoop
@@ -71,6 +72,16 @@ async def test_each_scan_is_there_with_what_one_wants_to_know() -> None:
     assert failed in part_of(page, "ended")
     assert "1 failed" in text_of(part_of(page, "ended"))
     assert "its image is gone" in text_of(part_of(page, "ended"))
+
+
+async def test_a_scan_that_was_aborted_is_listed_as_hidden() -> None:
+    scan_id = await stored(Phase.RUNNING, priority=100)
+    await delete_scan(scan_id, delete_completed=False, by="ada")
+    await change(scan_id, phase=Phase.ENDED, phase_since=time.time())
+    ended = part_of((await get_page(now, "/ui")).text, "ended")
+    assert f"/ui/scan/{scan_id}" in ended
+    assert "0 finished , 1 aborted , 0 failed" in text_of(ended)
+    assert "aborted hidden aborted by ada" in text_of(ended)
 
 
 async def test_the_backlog_has_pages() -> None:

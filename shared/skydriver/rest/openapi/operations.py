@@ -382,6 +382,7 @@ OPERATIONS: Mapping[str, Operation] = {
                 "entries": [
                     {
                         **_AT_A_GLANCE,
+                        "is_deleted": False,
                         "ended_at": 1718702000.0,
                         "outcome": "finished",
                         "reason": None,

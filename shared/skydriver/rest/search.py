@@ -47,7 +47,8 @@ OPERATORS = frozenset(
 
 _SEARCHABLE = re.compile(
     r"(scan_id|timestamp|is_deleted|scanner_server_args|priority|i3_event_id|ewms_task"
-    r"|event_i3live_json_dict__hash|event_metadata|scan_metadata|progress|last_updated|phase|attempt|outcome|reason|reason_code"
+    r"|event_i3live_json_dict__hash|event_metadata|scan_metadata|progress|last_updated|phase|attempt|outcome"
+    r"|reason|reason_code"
     r"|submitted_by|replaced_by_scan_id|ewms_workflow_id|ewms_address)(\..+)?"
     r"|classifiers(\..*)?",
     re.DOTALL,

@@ -16,12 +16,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from skydriver.gateway.admission import Admission
-from skydriver.gateway.proxy import forward, proxy_client
+from skydriver.gateway.proxy import forward, proxy_transport
 from skydriver.gateway.route_table import MethodNotAllowed, NotFound, RouteTable
 from skydriver.rest.responses import not_found_or_method_not_allowed
 from skydriver.runtime.per_loop import PerLoop
 
-_client = PerLoop(proxy_client, lambda client: client.aclose())
+_transport = PerLoop(proxy_transport, lambda transport: transport.aclose())
 
 
 @cache
@@ -49,4 +49,4 @@ async def gateway(request: Request) -> Response:
                 service=service, namespace=os.environ["K8S_NAMESPACE"]
             )
             with _admission().admitted(service) as refusal:
-                return refusal or await forward(request, client=_client.get(), address=address)
+                return refusal or await forward(request, transport=_transport.get(), address=address)

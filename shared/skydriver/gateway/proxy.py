@@ -1,7 +1,7 @@
 """Passing a request on to where it is answered, bodies in pieces both ways."""
 
 import httpx
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -23,29 +23,44 @@ _HOP_BY_HOP_HEADERS = frozenset(
 )
 
 
-def proxy_client() -> httpx.AsyncClient:
-    """Make a client for passing requests on; how long an answer may take is the business of its Service."""
-    return httpx.AsyncClient(
-        trust_env=False,
-        timeout=httpx.Timeout(None, connect=10.0),
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
-    )
+_PATIENCE = 80.0
+"""Seconds without a byte: longer than any function may take, so that only what is lost is given up."""
+_TIMEOUT = httpx.Timeout(_PATIENCE, connect=10.0, pool=None).as_dict()
 
 
-async def forward(request: Request, *, client: httpx.AsyncClient, address: str) -> Response:
-    """Pass a request on, and its answer back; a 502 where no function answers.
+def proxy_transport() -> httpx.AsyncHTTPTransport:
+    """Make the connections for passing requests on.
+
+    It is no client: a client keeps the cookies of all users, and sends headers of its own.
+    """
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+    return httpx.AsyncHTTPTransport(trust_env=False, limits=limits)
+
+
+async def forward(request: Request, *, transport: httpx.AsyncHTTPTransport, address: str) -> Response:
+    """Pass a request on, and its answer back.
+
+    A function that does not answer makes a 502, and a request that breaks off a 400.
 
     Args:
         request: as it came; its body is read here.
-        client: see `proxy_client`.
+        transport: see `proxy_transport`.
         address: scheme, host and port of where it goes; path and query stay.
     """
     path, query = request.scope["raw_path"], request.scope["query_string"]
     target = httpx.URL(address).copy_with(raw_path=path + b"?" * bool(query) + query)
     headers = _end_to_end_headers(headers_with_host(request.headers.raw))
-    onward = client.build_request(request.method, target, headers=headers, content=request.stream())
+    onward = httpx.Request(
+        request.method,
+        target,
+        headers=headers,
+        content=request.stream(),
+        extensions={"timeout": _TIMEOUT},
+    )
     try:
-        return _Answer(await client.send(onward, stream=True))
+        return _Answer(await transport.handle_async_request(onward))
+    except ClientDisconnect:
+        return error_answer(400, "the request was not complete")
     except httpx.HTTPError as error:
         return error_answer(502, f"the function does not answer: {type(error).__name__}")
 

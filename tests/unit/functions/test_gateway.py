@@ -1,5 +1,6 @@
 """The gateway: the function that a request is for gets it whole, and its answer comes back whole."""
 
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions import gateway as module
+from skydriver.gateway.proxy import forward, proxy_transport
 from skydriver.local.http_server import listen, serve, url
 from skydriver.runtime.per_loop import PerLoop
 from tests.conftest import ROOT
@@ -23,6 +25,7 @@ class Echo:
         self.asked: list[tuple[str, str, bytes]] = []
         self.hosts: list[str] = []
         self.asked_for: list[str] = []
+        self.cookies: list[str | None] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         request = Request(scope, receive)
@@ -31,7 +34,9 @@ class Echo:
         self.asked.append((request.method, path, body))
         self.hosts.append(request.headers["host"])
         self.asked_for += request.headers.getlist("x-forwarded-host")
+        self.cookies.append(request.headers.get("cookie"))
         answer = Response(body[::-1], 207, {"X-Seen": request.headers.get("authorization", "")})
+        answer.set_cookie("session", str(len(self.asked)))
         await answer(scope, receive, send)
 
 
@@ -84,13 +89,43 @@ async def test_head_and_odd_paths_pass_as_they_came(ways: tuple[httpx.AsyncClien
     ]
 
 
+async def test_no_user_gets_the_cookies_of_another(ways: tuple[httpx.AsyncClient, Echo]) -> None:
+    client, echo = ways
+    first = await client.get("/scan/abc/status")
+    assert first.cookies["session"] == "1"
+    client.cookies.clear()
+    await client.get("/scan/abc/status")
+    assert echo.cookies == [None, None]
+
+
+async def test_a_request_that_breaks_off_is_the_senders_fault(
+    ways: tuple[httpx.AsyncClient, Echo],
+) -> None:
+    scope = {
+        "type": "http",
+        "method": "PUT",
+        "path": "/scan/abc/result",
+        "raw_path": b"/scan/abc/result",
+        "query_string": b"",
+        "headers": [(b"content-length", b"100")],
+    }
+
+    async def gone() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async with proxy_transport() as transport:
+        address = os.environ["FUNCTION_ADDRESS"]
+        answer = await forward(Request(scope, gone), transport=transport, address=address)
+    assert answer.status_code == 400
+
+
 async def test_each_route_leads_to_its_own_function(
     ways: tuple[httpx.AsyncClient, Echo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, _ = ways
     seen: list[str] = []
 
-    async def forward(request: Request, *, client: httpx.AsyncClient, address: str) -> Response:
+    async def forward(request: Request, *, transport: httpx.AsyncHTTPTransport, address: str) -> Response:
         seen.append(address)
         return Response()
 

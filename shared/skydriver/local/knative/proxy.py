@@ -5,7 +5,7 @@ from typing import Self
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from skydriver.gateway.proxy import forward, proxy_client
+from skydriver.gateway.proxy import forward, proxy_transport
 
 
 class Proxy:
@@ -13,7 +13,7 @@ class Proxy:
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._client = proxy_client()
+        self._transport = proxy_transport()
 
     async def __aenter__(self) -> Self:
         """Return the app itself."""
@@ -21,9 +21,9 @@ class Proxy:
 
     async def __aexit__(self, *_: object) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        answer = await forward(Request(scope, receive), client=self._client, address=self._address)
+        answer = await forward(Request(scope, receive), transport=self._transport, address=self._address)
         await answer(scope, receive, send)

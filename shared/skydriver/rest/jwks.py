@@ -13,7 +13,6 @@ from typing import Any
 import jwt
 
 from skydriver.errors import TemporaryError
-from skydriver.runtime.per_loop import PerLoop
 from skydriver.settings import settings
 
 logger = logging.getLogger(__name__)
@@ -21,9 +20,9 @@ logger = logging.getLogger(__name__)
 ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "PS256"]
 """Asymmetric ones only: a public key must never be taken for an HMAC secret."""
 REFETCH = 2.0
-"""Seconds between two fetches, however many tokens name keys that are not known."""
-
-_lock = PerLoop(asyncio.Lock, lambda _: asyncio.sleep(0))
+"""Seconds from one fetch to the next, however many tokens name keys that are not known."""
+PATIENCE = 1.0
+"""Seconds that a call with a known key waits for a fetch, which may say that the key was withdrawn."""
 
 
 @dataclass
@@ -39,32 +38,40 @@ class JWKSCache:
     _fetched_at: float = float("-inf")
     _tried_at: float = float("-inf")
     _failure: TemporaryError | None = None
+    _fetch: asyncio.Task[None] | None = None
 
     async def key(self, key_id: str) -> jwt.PyJWK | None:
         """Return a key by its id; None if the issuer has no such key.
 
         Keys are fetched anew where one is not known (it was rotated in) and from time to time (one may have
-        been withdrawn). While the issuer does not answer, the keys that are known go on being good.
+        been withdrawn). While the issuer does not answer, the keys that are known go on being good: who has
+        one waits `PATIENCE` at most. All others wait for the one fetch that is under way.
 
         Raises:
             TemporaryError: the keys cannot be fetched, and this one is not known.
         """
-        # A request for a key while keys are being fetched waits for them, due again or not.
-        if key_id not in self._keys or self._is_due(key_id):
-            async with _lock.get():
-                if self._is_due(key_id):
-                    await self._fetch()
+        now, is_known = time.monotonic(), key_id in self._keys
+        if not is_known or now - self._fetched_at > settings().auth_keys_max_age:
+            fetch = self._under_way()
+            if fetch is None and now - self._tried_at > REFETCH:
+                self._tried_at = now
+                fetch = self._fetch = asyncio.create_task(self._fetch_keys())
+            if fetch is not None:
+                left = max(self._tried_at + PATIENCE - now, 0.0)
+                await asyncio.wait({fetch}, timeout=left if is_known else None)
         if key_id not in self._keys and self._failure is not None:
             raise self._failure
         return self._keys.get(key_id)
 
-    def _is_due(self, key_id: str) -> bool:
-        now = time.monotonic()
-        wanted = key_id not in self._keys or now - self._fetched_at > settings().auth_keys_max_age
-        return wanted and now - self._tried_at > REFETCH
+    def _under_way(self) -> asyncio.Task[None] | None:
+        """Return the fetch that this event loop waits for; None if there is none."""
+        fetch = self._fetch
+        if fetch is None or fetch.done() or fetch.get_loop() is not asyncio.get_running_loop():
+            return None
+        return fetch
 
-    async def _fetch(self) -> None:
-        self._tried_at = time.monotonic()
+    async def _fetch_keys(self) -> None:
+        began = self._tried_at
         try:
             found = await asyncio.to_thread(_get, f"{self.url}/.well-known/openid-configuration")
             self._keys = _read_keys((await asyncio.to_thread(_get, found["jwks_uri"]))["keys"])
@@ -72,7 +79,10 @@ class JWKSCache:
             logger.warning("the keys of %s: %s: %s", self.url, type(error).__name__, error)
             self._failure = TemporaryError(f"the issuer of tokens does not answer: {type(error).__name__}")
         else:
-            self._fetched_at, self._failure = self._tried_at, None
+            self._fetched_at, self._failure = began, None
+        finally:
+            # An issuer that hangs is not asked again at once.
+            self._tried_at = time.monotonic()
 
 
 def _get(address: str) -> Any:

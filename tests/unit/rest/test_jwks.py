@@ -1,6 +1,7 @@
 """The keys of an issuer: they are fetched once, come and go, and may be nonsense."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from tests.support.issuer import (
     refusal,
     who,
 )
-from tests.support.loopback import Answer
+from tests.support.loopback import Answer, Asked
 
 
 async def test_keys_are_fetched_once_for_many_tokens(keycloak: Keycloak) -> None:
@@ -49,9 +50,10 @@ async def test_tokens_that_name_unknown_keys_do_not_make_us_ask_again_and_again(
 
 
 async def test_a_key_that_is_withdrawn_takes_its_tokens_with_it(
-    keycloak: Keycloak, configure: Callable[..., None]
+    keycloak: Keycloak, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(AUTH_KEYS_MAX_AGE="100")
+    monkeypatch.setattr(issuers, "PATIENCE", 60.0)
     token = keycloak.token(exp=int(time.time()) + 86400)
     await who(f"Bearer {token}")
     keycloak.publish(public_jwk("second"))
@@ -89,6 +91,32 @@ async def test_while_the_issuer_does_not_answer_known_keys_go_on_being_good(keyc
     keycloak.clock.ahead += 3600
     # Signed in good time, and not seen before.
     assert (await who(f"Bearer {keycloak.token(preferred_username='bob')}")).name == "bob"
+
+
+async def test_an_issuer_that_hangs_is_waited_for_by_nobody_with_a_known_key(
+    keycloak: Keycloak, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await who(f"Bearer {keycloak.token()}")
+    monkeypatch.setattr(issuers, "PATIENCE", 0.1)
+    hangs, answer = threading.Event(), keycloak.server.answer
+
+    def late(asked: Asked) -> Answer:
+        assert hangs.wait(60)
+        return answer(asked)
+
+    monkeypatch.setattr(keycloak.server, "answer", late)
+    keycloak.clock.ahead += 3600
+    try:
+        tokens = [keycloak.token(preferred_username=str(n)) for n in range(10)]
+        callers = await asyncio.gather(*(who(f"Bearer {token}") for token in tokens))
+        assert [caller.name for caller in callers] == [str(n) for n in range(10)]
+        unknown = asyncio.create_task(who(f"Bearer {keycloak.token('second')}"))
+        keycloak.publish(public_jwk("first"), public_jwk("second"))
+    finally:
+        hangs.set()
+    assert (await unknown).name == "ada"
+    # That of the beginning, and the one that hung: all have shared it.
+    assert keycloak.fetches == 2
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ class Keycloak:
 async def who(header: str | None) -> Caller:
     """Authenticate a request with this header."""
     headers = [] if header is None else [(b"authorization", header.encode())]
-    return await authenticate(Request({"type": "http", "headers": headers}))
+    return await authenticate(Request({"type": "http", "method": "GET", "headers": headers}))
 
 
 async def refusal(token: str) -> str:

@@ -12,11 +12,12 @@ from enum import StrEnum
 from functools import cache
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 import jwt
 from starlette.requests import Request
 
-from skydriver.errors import NotAuthenticated
+from skydriver.errors import Forbidden, NotAuthenticated
 from skydriver.rest import sessions
 from skydriver.rest.jwks import ALGORITHMS, jwks_cache
 from skydriver.runtime.json_web_tokens import header_of, verified_claims
@@ -68,6 +69,7 @@ async def authenticate(request: Request) -> Caller:
 
     Raises:
         NotAuthenticated: there is no token, or it is not valid (v1 answered 403, never 401).
+        Forbidden: nobody logs in here, and a page of another site has sent it.
         TemporaryError: the issuer's keys cannot be fetched.
     """
     kind, _, token = request.headers.get("authorization", "").partition(" ")
@@ -80,6 +82,8 @@ async def authenticate(request: Request) -> Caller:
     if token and (scanner := read_scanner_token(token)) is not None:
         return Caller(f"scanner of {scanner.scan_id}", frozenset({Role.SCANNER}), scanner)
     if settings().skydriver_no_auth:
+        if not _is_own(request):
+            raise Forbidden("authorization failed: a page of another site has sent this request")
         return ANONYMOUS
     if not token:
         if (session := of_session(request)) is not None and _may_read(request):
@@ -104,6 +108,21 @@ OWN_SITE = frozenset({"", "same-origin", "none"})
 def _may_read(request: Request) -> bool:
     """Say whether a session's cookie counts: only for reading, and not where another site sends it along."""
     return request.method in READING and request.headers.get("sec-fetch-site", "") in OWN_SITE
+
+
+def _is_own(request: Request) -> bool:
+    """Say whether a request that changes something comes from no other site's page.
+
+    Where nobody logs in, any page that is open in a browser of this machine could send one.
+    """
+    if request.method in READING:
+        return True
+    if request.headers.get("sec-fetch-site", "") not in OWN_SITE:
+        return False
+    origin = request.headers.get("origin")
+    return (
+        origin is None or urlsplit(origin).netloc.lower() == urlsplit(settings().skydriver_url).netloc.lower()
+    )
 
 
 def of_session(request: Request) -> Caller | None:

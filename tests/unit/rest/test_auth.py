@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 
 from skydriver.errors import Forbidden
 from skydriver.rest import jwks as issuers
-from skydriver.rest.auth import Caller, Role, caller_of, may_send_alerts
+from skydriver.rest.auth import Caller, Role, authenticate, caller_of, may_send_alerts
 from skydriver.rest.endpoint import RequestContext, endpoint
 from skydriver.scanner.tokens import ScannerToken, make_scanner_token
 from tests.support.issuer import Keycloak, public_jwk, refusal, who
@@ -135,6 +136,35 @@ async def test_on_one_machine_anybody_may(configure: Callable[..., None], header
     caller = await who(header)
     assert caller.name is None
     assert caller.roles == {Role.USER, Role.SYSTEM, Role.REALTIME}
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "may"),
+    [
+        ("POST", {}, True),
+        ("POST", {"sec-fetch-site": "same-origin", "origin": "http://127.0.0.1:8080"}, True),
+        ("POST", {"sec-fetch-site": "none"}, True),
+        ("POST", {"sec-fetch-site": "cross-site"}, False),
+        # Another server of this machine.
+        ("DELETE", {"sec-fetch-site": "same-site"}, False),
+        # A name that leads here (DNS rebinding), and an old browser.
+        ("POST", {"sec-fetch-site": "same-origin", "origin": "http://evil.example:8080"}, False),
+        ("POST", {"origin": "null"}, False),
+        # A link from elsewhere: its page cannot read the answer.
+        ("GET", {"sec-fetch-site": "cross-site"}, True),
+    ],
+)
+async def test_on_one_machine_pages_of_other_sites_change_nothing(
+    configure: Callable[..., None], method: str, headers: dict[str, str], may: bool
+) -> None:
+    configure(SKYDRIVER_NO_AUTH="true", SKYDRIVER_URL="http://127.0.0.1:8080")
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    request = Request({"type": "http", "method": method, "headers": raw})
+    if may:
+        assert Role.USER in (await authenticate(request)).roles
+    else:
+        with pytest.raises(Forbidden):
+            await authenticate(request)
 
 
 async def test_on_one_machine_a_scanners_token_is_still_good_for_its_own_scan_only(

@@ -42,6 +42,13 @@ SERVICE_VARIABLES = re.compile(
     r"SKYSCAN_(SKYDRIVER_(ADDRESS|AUTH|SCAN_ID)|BROKER_(CLIENT|ADDRESS|AUTH)|EWMS_JSON)|EWMS_TMS_.*|AWS_.*"
 )
 """Environment variables of the scanner server that the service sets; users cannot override them."""
+CODE_VARIABLES = re.compile(
+    r"PYTHON.*|LD_.*|DYLD_.*|PATH|HOME|SHELL|ENV|BASH_.*|IFS|BROWSER|.*_PROXY|SSL_CERT_.*|REQUESTS_CA_BUNDLE"
+    r"|CURL_CA_BUNDLE",
+    re.IGNORECASE,
+)
+"""Environment variables that decide which programs and modules a process runs, and whom it talks to: a user
+who may set these runs code of their own where the server's secrets are."""
 
 
 class RealOrSimulated(StrEnum):
@@ -159,6 +166,10 @@ def _environment(value: Any) -> Any:
             raise ValueError(f"'{name}' is no name of an environment variable")
         if SERVICE_VARIABLES.fullmatch(name):
             raise ValueError(f"'{name}' is set by the service and cannot be overridden")
+        if CODE_VARIABLES.fullmatch(name):
+            raise ValueError(
+                f"'{name}' decides which code runs, or whom it talks to: it cannot be passed here"
+            )
         if is_secret(name):
             raise ValueError(
                 f"'{name}' looks like a secret, and requests are stored: it cannot be passed here"

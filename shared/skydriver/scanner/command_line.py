@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from skydriver.model.submission import SERVICE_VARIABLES, RealOrSimulated
+from skydriver.model.submission import CODE_VARIABLES, SERVICE_VARIABLES, RealOrSimulated
 from skydriver.scanner.era import (
     Era,
     era_of,
@@ -111,7 +111,7 @@ def server_environment(
         name: "" if value is None else str(value)
         for name, value in request["scanner_server_env_from_user"].items()
         # Validation refuses these; a request may have been stored before it did.
-        if not SERVICE_VARIABLES.fullmatch(name)
+        if not SERVICE_VARIABLES.fullmatch(name) and not CODE_VARIABLES.fullmatch(name)
     }
     intervals = {
         "SKYSCAN_PROGRESS_INTERVAL_SEC": settings.skyscan_progress_interval_sec,

@@ -6,6 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from skydriver.model.submission import (
+    CODE_VARIABLES,
     workers_by_cluster,
 )
 from skydriver.model.worker_pools import MAX_CLUSTERS
@@ -136,6 +137,7 @@ def test_environments_without_secrets_or_the_services_variables_are_kept(variabl
         not any(word in name.upper() for name in variables for word in ("TOKEN", "AUTH", "PASS", "SECRET"))
     )
     assume(not any(name.startswith(("SKYSCAN_", "EWMS_", "AWS_")) for name in variables))
+    assume(not any(CODE_VARIABLES.fullmatch(name) for name in variables))
     assert scan_arguments(scanner_server_env=variables).scanner_server_env == variables
 
 

@@ -47,12 +47,17 @@ def shown(scan: Part) -> Part:
 
 
 def kept_filter(condition: Mapping[str, Any]) -> Document:
-    """Write a filter of scans as it is searched for: what follows `classifiers.` in a path is one name."""
+    """Write a filter of scans as it is searched for: what follows `classifiers.` in a path is one name.
+
+    The id of a scan stands in a document twice, and `_id` has the index.
+    """
     written: Document = {}
     for path, value in condition.items():
         field, dot, name = path.partition(".")
         if path in ("$and", "$or", "$nor") and isinstance(value, list):
             written[path] = [kept_filter(one) if isinstance(one, Mapping) else one for one in value]
+        elif path == "scan_id":
+            written["_id"] = value
         elif field == CLASSIFIERS:
             written[f"{field}.{escape(name)}" if dot else field] = value if dot else _all_names(value)
         else:

@@ -67,7 +67,7 @@ async def find(
         InvalidArguments: the database does not understand the filter, such as `{"$in": 5}`, or has spent
             its time on it.
     """
-    condition = await _with_known_events(escaped_names.kept_filter(_by_id(condition)))
+    condition = await _with_known_events(escaped_names.kept_filter(condition))
     shown: Query = {"_id": 0, **dict.fromkeys(fields, 1)}
     if after is not None:
         time_, scan_id = after
@@ -93,18 +93,6 @@ async def find(
         if error.code not in BAD_FILTER:
             raise
         raise InvalidArguments({"filter": str((error.details or {}).get("errmsg", "is wrong"))}) from None
-
-
-def _by_id(condition: Any) -> Any:
-    """Copy a filter with `_id`, which has an index, in the place of its equal `scan_id`."""
-    if not isinstance(condition, Mapping):
-        return condition
-    return {
-        "_id" if name == "scan_id" else name: [_by_id(one) for one in value]
-        if name in ("$and", "$or", "$nor") and isinstance(value, list)
-        else value
-        for name, value in condition.items()
-    }
 
 
 async def _with_known_events(condition: Query) -> Query:

@@ -69,7 +69,7 @@ async def authenticate(request: Request) -> Caller:
 
     Raises:
         NotAuthenticated: there is no token, or it is not valid (v1 answered 403, never 401).
-        Forbidden: nobody logs in here, and a page of another site has sent it.
+        Forbidden: there is no login here, and a page of another site has sent it.
         TemporaryError: the issuer's keys cannot be fetched.
     """
     kind, _, token = request.headers.get("authorization", "").partition(" ")
@@ -107,22 +107,25 @@ OWN_SITE = frozenset({"", "same-origin", "none"})
 
 def _may_read(request: Request) -> bool:
     """Say whether a session's cookie counts: only for reading, and not where another site sends it along."""
-    return request.method in READING and request.headers.get("sec-fetch-site", "") in OWN_SITE
+    return request.method in READING and _of_own_site(request)
 
 
 def _is_own(request: Request) -> bool:
     """Say whether a request that changes something comes from no other site's page.
 
-    Where nobody logs in, any page that is open in a browser of this machine could send one.
+    Without a login, any page that is open in a browser of this machine could send one.
     """
-    if request.method in READING:
-        return True
-    if request.headers.get("sec-fetch-site", "") not in OWN_SITE:
-        return False
-    origin = request.headers.get("origin")
-    return (
-        origin is None or urlsplit(origin).netloc.lower() == urlsplit(settings().skydriver_url).netloc.lower()
-    )
+    return request.method in READING or (_of_own_site(request) and not has_foreign_origin(request))
+
+
+def _of_own_site(request: Request) -> bool:
+    return request.headers.get("sec-fetch-site", "") in OWN_SITE
+
+
+def has_foreign_origin(request: Request) -> bool:
+    """Say whether a browser says (`Origin`) that a page of another address sends a request."""
+    origin, own = request.headers.get("origin"), urlsplit(settings().skydriver_url)
+    return origin is not None and origin.lower() != f"{own.scheme}://{own.netloc}".lower()
 
 
 def of_session(request: Request) -> Caller | None:

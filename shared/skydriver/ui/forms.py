@@ -20,6 +20,7 @@ from starlette.types import Message
 from skydriver.errors import Forbidden, InvalidArguments, NotFound
 from skydriver.gateway.forwarded_host import FORWARDED_HOST
 from skydriver.rest.arguments import MAX_KEY, read_body
+from skydriver.rest.auth import has_foreign_origin
 from skydriver.runtime import sealing
 from skydriver.settings import settings
 
@@ -128,13 +129,9 @@ def check_origin(request: Request) -> None:
             f"{settings().skydriver_url}; open it there"
         )
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
-    if origin is not None:
-        own = urlsplit(settings().skydriver_url)
-        if origin.lower() != f"{own.scheme}://{own.netloc}".lower():
-            raise Forbidden(_OF_OTHER_SITES)
-    elif site is None:
+    if origin is None and site is None:
         raise Forbidden(f"{_OF_OTHER_SITES}; this browser does not say where it comes from")
-    if site not in (None, "same-origin"):
+    if has_foreign_origin(request) or site not in (None, "same-origin"):
         raise Forbidden(_OF_OTHER_SITES)
 
 

@@ -269,9 +269,9 @@ class Client:
 
     def _led_away(self, response: httpx.Response) -> str:
         """Say where an answer that is neither success nor error leads to, if anywhere."""
-        here = f"{self.address.url} (from {self.address.origin})"
         if response.next_request is None:
-            return f"{here} does not speak as SkyDriver does (HTTP {response.status_code})."
+            return self._misunderstood(f"HTTP {response.status_code}")
+        here = f"{self.address.url} (from {self.address.origin})"
         url = response.next_request.url
         # The query may hold what is secret, the state of a login, say.
         path = url.raw_path.partition(b"?")[0].decode("ascii")

@@ -44,8 +44,8 @@ class JWKSCache:
         """Return a key by its id; None if the issuer has no such key.
 
         Keys are fetched anew where one is not known (it was rotated in) and from time to time (one may have
-        been withdrawn). While the issuer does not answer, the keys that are known go on being good: who has
-        one waits `PATIENCE` at most. All others wait for the one fetch that is under way.
+        been withdrawn). While the issuer does not answer, the keys that are known go on being good: a call
+        with one waits `PATIENCE` at most. All others wait for the one fetch that is under way.
 
         Raises:
             TemporaryError: the keys cannot be fetched, and this one is not known.
